@@ -1,0 +1,42 @@
+import type { KeyRecord, OrgShared, TeamRecord, UserRecord } from "./records.ts";
+
+/** An isolate's copy of one organization; ages from when its sync was sent (PLATFORM 15). */
+export interface OrgCopy {
+  revision: number;
+  /** Unix milliseconds at which the sync behind this copy was sent. */
+  syncedAt: number;
+  shared: OrgShared | null;
+  keys: Map<string, KeyCopy>;
+}
+
+/** A key with what stands above it; null = known not to exist at this revision. */
+export interface KeyCopy {
+  key: KeyRecord | null;
+  team: TeamRecord | null;
+  user: UserRecord | null;
+}
+
+/** Proof that a token passed bcrypt at a revision: an HMAC under a secret of this isolate alone. */
+export interface KeyTag {
+  tag: Uint8Array;
+  revision: number;
+  /** Unix milliseconds of the last bcrypt. */
+  provenAt: number;
+}
+
+/**
+ * All memory of one isolate (PLATFORM 4): plain data only, passed in, never imported by an object. One is made by the
+ * first handler that runs, since nothing random may be drawn at module scope (PLATFORM 3).
+ */
+export interface Isolate {
+  id: string;
+  /** Signs key tags; 32 random bytes. */
+  tagSecret: Uint8Array;
+  orgs: Map<string, OrgCopy>;
+  keyTags: Map<string, KeyTag>;
+  /** Opened provider secrets by `credential id@version`. */
+  secrets: Map<string, string>;
+  firstOrg: string | null;
+  /** Bodies in memory, in bytes (PLATFORM 6). */
+  bytesInFlight: number;
+}

@@ -1,0 +1,49 @@
+import type { ProtocolName } from "./chat.ts";
+import type { Prices } from "./money.ts";
+
+/** What a request may need and a model may lack. Absent means unknown, and unknown is allowed (PROTOCOLS 12). */
+export type Capability =
+  | "images"
+  | "files"
+  | "audio"
+  | "tools"
+  | "parallel_tools"
+  | "json_schema"
+  | "reasoning"
+  | "streaming";
+
+/** How a model is told how much to think (PROTOCOLS 22). */
+export type ReasoningControl = "effort" | "budget" | "adaptive" | "none";
+
+/** What is known of a model, whoever serves it. */
+export interface ModelFacts {
+  /** Tokens of prompt and answer together. */
+  contextWindow?: number;
+  maxOutput?: number;
+  capabilities: Partial<Record<Capability, boolean>>;
+  /** Absent: cost 0, marked `price: unknown`. */
+  prices?: Prices;
+  reasoning?: ReasoningControl;
+}
+
+/** One place where a model can be called: the unit that is weighed, cooled and named in `x-routero-model-id`. */
+export interface Deployment {
+  id: string;
+  /** The model group it belongs to (`model_name`), or the `provider/model` string it was derived from. */
+  group: string;
+  provider: string;
+  /** The name that the provider knows the model by. */
+  model: string;
+  protocol: ProtocolName;
+  /** Absolute base URL without a trailing slash; `sim:` for the simulated provider. */
+  baseUrl: string;
+  /** Names the stored credential; absent where the provider takes none. */
+  credentialId?: string;
+  region?: string;
+  weight: number;
+  order: number;
+  tags: string[];
+  /** Milliseconds to the first event; absent = PROTOCOLS 10. */
+  timeout?: number;
+  facts: ModelFacts;
+}

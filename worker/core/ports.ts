@@ -1,0 +1,133 @@
+import type { AuditRecord, AppendResult } from "./audit.ts";
+import type { HoldAnswer, HoldRequest, SettleRow } from "./account.ts";
+import type { Isolate } from "./isolate.ts";
+import type { JsonObject } from "./json.ts";
+import type { CredentialRecord, Delta, Opened, OrgShared } from "./records.ts";
+import type { Authorizer } from "./principal.ts";
+
+/** What the path and the operations need of the world outside. `deps.ts` is the only file that builds it. */
+export interface Deps {
+  settings: Settings;
+  isolate: Isolate;
+  directory: Directory;
+  keys: KeyVerifier;
+  vault: Vault;
+  account: AccountPort;
+  audit: AuditPort;
+  authorizer: Authorizer;
+  upstream: Upstream;
+  control: (orgId: string) => OrgControlPort;
+  log: Log;
+  /** Unix milliseconds; stands still between I/O on Workers (PLATFORM 8). */
+  now: () => number;
+  /** Keeps work alive after the response, within this request's own context (PLATFORM 1). */
+  waitUntil: (work: Promise<unknown>) => void;
+}
+
+/** Settings of the deployment, read once per isolate from vars and secrets. */
+export interface Settings {
+  profile: "cloud" | "self-hosted";
+  allowPrivateUpstreams: boolean;
+  litellmHeaders: boolean;
+  maxBodyBytes: number;
+}
+
+/** An isolate's coherent copies of organizations (DESIGN §3, PLATFORM 14–16). */
+export interface Directory {
+  /**
+   * The org, and the key with its team and user, from a copy no older than 5 s. Throws
+   * `control_plane_unavailable` when it can't be had fresh. `key` null = no such key in this org.
+   */
+  open(orgId: string, keyId: string): Promise<{ shared: OrgShared } & Omit<Opened, "shared">>;
+  /** The org alone, for the master key. */
+  openOrg(orgId: string): Promise<OrgShared>;
+  /** The first organization of the platform, bare id; null before there is one. */
+  firstOrg(): Promise<string | null>;
+}
+
+/** Proves virtual keys: checksum, then tag in memory, then bcrypt in the key-check object. */
+export interface KeyVerifier {
+  /** The parts of a well-formed key whose checksum holds, else null; touches no binding. */
+  parse(token: string): { orgId: string; keyId: string } | null;
+  /** True when the token is the one that was issued under this key id; may await the key-check object once. */
+  verify(token: string, key: { orgId: string; keyId: string }, address: string | null): Promise<KeyProof>;
+  isMaster(token: string): boolean;
+}
+
+/** `revision` is the key's revision that the proof was made against. */
+export interface KeyProof {
+  valid: boolean;
+  revision: number;
+}
+
+/** Seals and opens provider secrets; the clear text lives only in memory. */
+export interface Vault {
+  seal(
+    orgId: string,
+    provider: string,
+    keyId: string,
+    version: number,
+    secret: string,
+  ): Promise<string>;
+  open(orgId: string, credential: CredentialRecord): Promise<string>;
+}
+
+/** Money and limits (PLATFORM 18–28). */
+export interface AccountPort {
+  hold(request: HoldRequest): Promise<HoldAnswer>;
+  /** Debits once per request id, whatever is sent again. */
+  settle(row: SettleRow): Promise<void>;
+  /** Gives back a hold of a request that never reached a provider. */
+  release(holdId: string): Promise<void>;
+}
+
+/** The audit log. Never throws for content; durable when it returned (PLATFORM 29). */
+export interface AuditPort {
+  append(records: AuditRecord[]): Promise<AppendResult[]>;
+}
+
+/** The one outbound fetch: SSRF guard, no redirects, identity encoding. */
+export interface Upstream {
+  send(request: UpstreamRequest): Promise<Response>;
+}
+
+export interface UpstreamRequest {
+  url: string;
+  method: "GET" | "POST";
+  headers: Record<string, string>;
+  body?: string;
+  signal: AbortSignal;
+}
+
+/** One statement with its bound values; a change's statements are applied in one D1 transaction. */
+export interface Statement {
+  sql: string;
+  params: (string | number | null)[];
+}
+
+/** One administrative change: plain data, applied exactly once however often it is sent (by `id`). */
+export interface Change {
+  id: string;
+  statements: Statement[];
+  /** Names of touched rows, as in `Delta`. */
+  touches: string[];
+  events: AuditRecord[];
+}
+
+export type Applied =
+  | { ok: true; revision: number }
+  /** A uniqueness rule of the database refused it; nothing was written. */
+  | { ok: false; conflict: string };
+
+export interface OrgControlPort {
+  open(keyId: string | null, revision: number): Promise<Opened>;
+  sync(revision: number): Promise<Delta>;
+  apply(change: Change): Promise<Applied>;
+}
+
+/** One JSON line per call; fields are ids, counts and codes, never content or secrets. */
+export interface Log {
+  info(message: string, fields: JsonObject): void;
+  warn(message: string, fields: JsonObject): void;
+  error(message: string, fields: JsonObject): void;
+}

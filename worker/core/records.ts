@@ -1,0 +1,89 @@
+import type { JsonObject } from "./json.ts";
+import type { Deployment } from "./model.ts";
+import type { KeyType, Role } from "./principal.ts";
+
+/** What an isolate and OrgControl hold of an organization: plain rows, no secrets in the clear. */
+export interface OrgRecord {
+  id: string;
+  alias: string;
+  /** Model allowlist; empty = all. */
+  models: string[];
+  blocked: boolean;
+  defaultTeamId?: string;
+  metadata: JsonObject;
+}
+
+export interface TeamRecord {
+  id: string;
+  alias: string;
+  models: string[];
+  blocked: boolean;
+  aliases: Record<string, string>;
+  metadata: JsonObject;
+}
+
+export interface UserRecord {
+  id: string;
+  email?: string;
+  alias?: string;
+  role: Role;
+  active: boolean;
+}
+
+export interface KeyRecord {
+  id: string;
+  handle: string;
+  /** `sk-…` and the last four characters, for people. */
+  name: string;
+  alias?: string;
+  keyType: KeyType;
+  teamId?: string;
+  userId?: string;
+  models: string[];
+  aliases: Record<string, string>;
+  /** CIDR blocks or addresses; empty = any. */
+  allowedIps: string[];
+  /** Unix milliseconds. */
+  expiresAt?: number;
+  blocked: boolean;
+  /** Grows with each change of this key; bcrypt tags are bound to it. */
+  revision: number;
+  metadata: JsonObject;
+}
+
+/** A sealed provider secret: AES-256-GCM envelope, opened only by the vault. */
+export interface CredentialRecord {
+  id: string;
+  provider: string;
+  /** The host that the secret was saved for; it is sent nowhere else. */
+  host: string;
+  version: number;
+  /** Version of the key-encryption key, wrapped data key, nonces and cipher text, base64url parts joined with `.`. */
+  sealed: string;
+  lastFour: string;
+}
+
+/** The part of an organization that all its keys share. */
+export interface OrgShared {
+  org: OrgRecord;
+  deployments: Deployment[];
+  credentials: CredentialRecord[];
+}
+
+/** The answer of `OrgControl.open`. `shared` is left out when the caller's revision is current. */
+export interface Opened {
+  revision: number;
+  shared?: OrgShared;
+  key: KeyRecord | null;
+  team: TeamRecord | null;
+  user: UserRecord | null;
+}
+
+/**
+ * What changed since a revision: names of touched rows (`key:<id>`, `team:<id>`, `user:<id>`, `shared`), or `all`
+ * where the log no longer reaches back that far.
+ */
+export interface Delta {
+  revision: number;
+  touched: string[] | "all";
+}

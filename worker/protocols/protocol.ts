@@ -1,0 +1,147 @@
+import type { ChatEvent, ChatRequest, ChatResponse, ProtocolName } from "../core/chat.ts";
+import type { PublicError } from "../core/errors.ts";
+import type { JsonObject, JsonScan } from "../core/json.ts";
+import type { ModelFacts } from "../core/model.ts";
+import type { SseEvent } from "./sse.ts";
+
+/**
+ * One wire protocol, both directions, pure. `client` is what callers of this dialect speak to us, `provider` what we
+ * speak to upstreams. Nothing in here does I/O, reads a clock or keeps state outside the reducers it returns.
+ */
+export interface Protocol {
+  name: ProtocolName;
+  client: ClientDialect;
+  provider: ProviderProtocol;
+}
+
+/** Facts that a wire form may need and that are neither content nor parameters. */
+export interface AnswerContext {
+  /** The gateway's id of the request; error bodies and headers name it. */
+  requestId: string;
+  /** Unix seconds, for answers that need a creation time. */
+  created: number;
+}
+
+/** `routero` of the last usage chunk (CONTRACT 1.5); cost as decimal USD text. */
+export interface StreamMeta {
+  cost: string;
+  provider: string;
+  model: string;
+  fallbacks: number;
+}
+
+export interface ClientDialect {
+  /** Reads a caller's body. Throws `invalid_request` whose `param` is the path of the wrong member. */
+  parseRequest(body: JsonObject): ChatRequest;
+  encodeResponse(response: ChatResponse, context: AnswerContext): JsonObject;
+  /** A reducer from canonical events to SSE text, framing included. */
+  encodeStream(options: StreamOptions): StreamEncoder;
+  encodeError(error: PublicError, context: AnswerContext): JsonObject;
+  /** The event that ends a failed stream explicitly (PROTOCOLS 4), framing included. */
+  encodeStreamError(error: PublicError, context: AnswerContext): string;
+  /** What may be sent while nothing else can be (PROTOCOLS 3), framing included. */
+  keepAlive: string;
+}
+
+export interface StreamOptions extends AnswerContext {
+  /** The caller asked for usage. */
+  includeUsage: boolean;
+  /** Asked when the usage is written, since the cost is only known then; absent = no `routero` member. */
+  meta?: () => StreamMeta;
+}
+
+export interface StreamEncoder {
+  /** SSE text for this event, possibly empty. */
+  push(event: ChatEvent): string;
+}
+
+/** What a protocol has to know of the target to write a request for it. */
+export interface Target {
+  /** The model's name at the provider. */
+  model: string;
+  facts: ModelFacts;
+  /** How usage in streams is had: asked for, always there, or never. */
+  streamUsage: "include_usage" | "always" | "none";
+  /** Tokens that the answer may have at most, by budget and context; the model's own maximum where absent. */
+  outputLimit?: number;
+}
+
+export interface BuiltRequest {
+  body: JsonObject;
+  /** Names of what the caller sent and this target can't express, for `x-routero-degraded`. */
+  degraded: string[];
+}
+
+export interface ProviderProtocol {
+  /** Path below the deployment's base URL (which holds no version segment doubled: CONTRACT 2.3). */
+  path(baseUrl: string): string;
+  /** Headers that the protocol itself demands (versions), lower case. */
+  headers: Readonly<Record<string, string>>;
+  /** Caller's headers that travel through on the same protocol (PROTOCOLS 25), lower case. */
+  passHeaders: readonly string[];
+  /** Writes the request for a target. Throws `capability_not_supported` for what must not be dropped silently. */
+  buildRequest(request: ChatRequest, target: Target): BuiltRequest;
+  /** Throws `upstream_bad_response` when the body is not an answer of this protocol. */
+  parseResponse(body: JsonObject): ChatResponse;
+  /** A reducer from SSE events to canonical events. */
+  parseStream(): StreamParser;
+  parseError(status: number, headers: Headers, body: string): UpstreamFault;
+  /** Same protocol at both ends (PROTOCOLS 1). */
+  verbatim: Verbatim;
+}
+
+export interface StreamParser {
+  /** Canonical events of this wire event. Throws `upstream_bad_response` on what the protocol does not allow. */
+  push(event: SseEvent): ChatEvent[];
+  /**
+   * Called at the clean end of the body. Yields `done` if it was not pushed yet and the protocol counts the stream
+   * as complete; yields nothing for a cut (PROTOCOLS 5).
+   */
+  end(): ChatEvent[];
+}
+
+/** The rules by which a request and an answer of the same protocol pass through unchanged. */
+export interface Verbatim {
+  /**
+   * The caller's text with the model's value replaced, extension members removed and the usage option injected where
+   * needed. `injectedUsage` says that the answer's usage must be taken out again.
+   */
+  request(
+    text: string,
+    scan: JsonScan,
+    body: JsonObject,
+    target: Target,
+  ): { text: string; injectedUsage: boolean };
+  /**
+   * One raw SSE block (its blank line included) as the caller may see it: `""` drops it. `event` is the same block,
+   * parsed. With `injectedUsage` the usage we asked for is cut out; with `meta` it is appended to the last usage.
+   */
+  block(
+    raw: Uint8Array,
+    event: SseEvent | null,
+    options: { injectedUsage: boolean; meta?: () => StreamMeta },
+  ): Uint8Array;
+}
+
+/** Why a provider refused, in the classes of PROTOCOLS 6. */
+export type FaultClass =
+  | "transient"
+  | "timeout"
+  | "connection"
+  | "rate_limit"
+  | "deployment"
+  | "caller"
+  | "content_filter"
+  | "context_window";
+
+/** A provider's refusal, read: public facts only, its message cleaned of keys and cut to 500 characters. */
+export interface UpstreamFault {
+  class: FaultClass;
+  status: number;
+  message: string;
+  type?: string;
+  code?: string;
+  param?: string;
+  /** Milliseconds that the provider asks to wait. */
+  retryAfter?: number;
+}
