@@ -89,7 +89,8 @@ export function scanJson(text: string): JsonScan {
 
 /**
  * Rewrites top-level members of a JSON object text and leaves every other byte as it was.
- * `set` replaces each occurrence of a member, or appends it; `remove` drops each occurrence with its comma.
+ * `set` replaces each occurrence of a member, or appends it as the last one; `remove` drops each occurrence with one
+ * comma beside it and the space between them.
  */
 export function spliceJson(
   text: string,
@@ -97,36 +98,40 @@ export function spliceJson(
   set: Readonly<Record<string, string>>,
   remove: ReadonlySet<string>,
 ): string {
-  const kept = members.filter((member) => !remove.has(member.name));
   const pending = new Map(Object.entries(set));
-  const first = members[0];
-  const open = text.indexOf("{");
-  if (kept.length === members.length) {
-    let out = "";
-    let from = 0;
-    for (const member of members) {
-      const value = set[member.name];
-      if (value === undefined) continue;
-      out += text.slice(from, member.valueStart) + value;
-      from = member.valueEnd;
-      pending.delete(member.name);
+  const kept = members.filter((member) => !remove.has(member.name));
+  let out = "";
+  let from = 0;
+  let keptBefore = false;
+  for (const [index, member] of members.entries()) {
+    if (remove.has(member.name)) {
+      // With a kept member before it, its own comma goes; else the comma to the next one.
+      const previous = members[index - 1];
+      const next = members[index + 1];
+      if (keptBefore && previous) {
+        out += text.slice(from, Math.max(from, previous.valueEnd));
+        from = member.valueEnd;
+      } else {
+        out += text.slice(from, member.start);
+        from = next ? next.start : member.valueEnd;
+      }
+      continue;
     }
-    if (pending.size === 0) return out + text.slice(from);
-    const last = members[members.length - 1];
-    const tail = last ? last.valueEnd : open + 1;
-    const added = [...pending].map(([name, value]) => `${JSON.stringify(name)}:${value}`);
-    return out + text.slice(from, tail) + (last ? "," : "") + added.join(",") + text.slice(tail);
-  }
-  const parts = kept.map((member) => {
-    const value = set[member.name];
+    keptBefore = true;
+    const value = Object.hasOwn(set, member.name) ? set[member.name] : undefined;
+    if (value === undefined) continue;
+    out += text.slice(from, member.valueStart) + value;
+    from = member.valueEnd;
     pending.delete(member.name);
-    if (value === undefined) return text.slice(member.start, member.valueEnd);
-    return text.slice(member.start, member.valueStart) + value;
-  });
-  for (const [name, value] of pending) parts.push(`${JSON.stringify(name)}:${value}`);
-  const last = members[members.length - 1];
-  const head = text.slice(0, first ? first.start : open + 1);
-  return head + parts.join(",") + text.slice(last ? last.valueEnd : open + 1);
+  }
+  if (pending.size > 0) {
+    const added = [...pending].map(([name, value]) => `${JSON.stringify(name)}:${value}`);
+    const last = members[members.length - 1];
+    const tail = Math.max(from, last ? last.valueEnd : text.indexOf("{") + 1);
+    out += text.slice(from, tail) + (kept.length > 0 ? "," : "") + added.join(",");
+    from = tail;
+  }
+  return out + text.slice(from);
 }
 
 function isSpace(unit: number): boolean {
