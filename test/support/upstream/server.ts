@@ -10,7 +10,7 @@ import { compose } from "./reply.ts";
 import { countInput, NO_USAGE, type Usage } from "./tokens.ts";
 import { anthropic } from "./wire/anthropic.ts";
 import { openaiChat } from "./wire/openai-chat.ts";
-import { record, type Ask, type Frame, type Wire } from "./wire/wire.ts";
+import { record, string, type Ask, type Frame, type Wire } from "./wire/wire.ts";
 
 /** Asked in this order; the more particular ones first. */
 const wires: Wire[] = [anthropic, openaiChat];
@@ -84,7 +84,7 @@ export async function startUpstream(options: UpstreamOptions = {}): Promise<Upst
       .find(({ operation }) => operation !== undefined);
     const wire = found?.wire ?? openaiChat;
     const operation = found?.operation;
-    const model = String(record(body).model ?? "");
+    const model = string(record(body).model);
     const call = new Call({
       serial: number,
       method,

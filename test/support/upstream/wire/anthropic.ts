@@ -6,6 +6,7 @@ import {
   HTML_ERROR,
   list,
   record,
+  string,
   type Answer,
   type Ask,
   type Frame,
@@ -176,8 +177,8 @@ function problem(operation: Operation, b: Record<string, unknown>, version: unkn
     return "max_tokens: Field required";
   }
   const roles = b.messages.map((message) => record(message).role);
-  const bad = roles.find((role) => role !== "user" && role !== "assistant");
-  return bad === undefined ? undefined : `messages: Unexpected role "${String(bad)}"`;
+  const strange = roles.some((role) => role !== "user" && role !== "assistant");
+  return strange ? "messages: Unexpected role" : undefined;
 }
 
 function content(value: unknown, images: Ask["images"]): string {
@@ -189,8 +190,8 @@ function content(value: unknown, images: Ask["images"]): string {
     if (part.type === "tool_result") text += content(part.content, images);
     if (part.type !== "image") continue;
     const source = record(part.source);
-    const bytes = Buffer.from(String(source.data ?? ""), "base64").length;
-    images.push({ type: String(source.media_type ?? "url"), bytes });
+    const bytes = Buffer.from(string(source.data), "base64").length;
+    images.push({ type: string(source.media_type) || "url", bytes });
   }
   return text;
 }

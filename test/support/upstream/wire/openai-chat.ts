@@ -1,4 +1,4 @@
-import type { Behaviour, Failure, FailureKind } from "../behaviour.ts";
+import type { Behaviour, FailureKind } from "../behaviour.ts";
 import { runs, words, type Usage } from "../tokens.ts";
 import {
   failureHeaders,

@@ -89,6 +89,11 @@ export function record(value: unknown): Record<string, unknown> {
     : {};
 }
 
+/** A string, or the empty one for anything else. */
+export function string(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
 export function list(value: unknown): unknown[] {
   return Array.isArray(value) ? value : [];
 }
