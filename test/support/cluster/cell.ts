@@ -1,6 +1,7 @@
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { workerOptions } from "../../../scripts/bundle.ts";
 import { applyMigrations } from "../../../scripts/migrate.ts";
+import { queueDoors, throughDoors } from "./queue-door.ts";
 
 /** One worker service in one runtime. */
 export interface CellOptions {
@@ -41,10 +42,11 @@ export async function openCell(options: CellOptions, log: (line: LogLine) => voi
     socket: { host: "127.0.0.1", port: options.port },
     ...(options.objectsOf === undefined ? {} : { objectsOf: options.objectsOf }),
   });
+  const workers = options.owner ? [worker, ...queueDoors(worker)] : [throughDoors(worker)];
   const shared = options.registry !== undefined && options.stateDir !== undefined;
   const miniflare = new Miniflare({
     ...convertV4MiniflareOptions({
-      workers: [worker],
+      workers,
       host: "127.0.0.1",
       port: 0,
       cf: false,
@@ -64,7 +66,7 @@ export async function openCell(options: CellOptions, log: (line: LogLine) => voi
   });
   try {
     await miniflare.ready;
-    const database = await miniflare.getD1Database("DB");
+    const database = await miniflare.getD1Database("DB", options.name);
     if (options.owner) await applyMigrations(database);
     return {
       miniflare,

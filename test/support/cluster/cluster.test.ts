@@ -63,12 +63,14 @@ test("a killed worker cuts its requests, runs nothing more and comes back empty"
   streaming.release();
   const cut = expect((await answer).text()).rejects.toThrow();
   await ask(a, "/object");
+  await ask(a, "/queue");
 
   await a.kill();
   await Promise.all([waiting, cut, hanging.aborted, streaming.aborted]);
   await expect(fetch(a.url)).rejects.toThrow();
   expect(after()).toBe(1);
   expect(await ask(b, "/memory")).toBe(2);
+  await expect.poll(() => ask(b, "/received")).toBe("3");
 
   await a.start();
   expect(await ask(a, "/memory")).toBe(1);
@@ -77,7 +79,7 @@ test("a killed worker cuts its requests, runs nothing more and comes back empty"
 
 test("a partitioned worker serves callers while its binding calls fail, until it is healed", async () => {
   cluster.partition(a);
-  for (const path of ["/object", "/d1", "/kv", "/r2"]) {
+  for (const path of ["/object", "/d1", "/kv", "/r2", "/queue"]) {
     expect(await ask(a, path)).toMatch(/connection|network|internal/i);
   }
   expect(await ask(a, "/memory")).toBe(2);
