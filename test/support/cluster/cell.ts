@@ -66,15 +66,15 @@ export async function openCell(options: CellOptions, log: (line: LogLine) => voi
   });
   try {
     await miniflare.ready;
-    const database = await miniflare.getD1Database("DB", options.name);
-    if (options.owner) await applyMigrations(database);
+    const database = () => miniflare.getD1Database("DB", options.name);
+    if (options.owner) await applyMigrations(await database());
     return {
       miniflare,
       tick: async () => {
         await (await miniflare.getWorker(options.name)).scheduled({ cron: "* * * * *" });
       },
       sql: async (statement, ...values) => {
-        const query = database.prepare(statement);
+        const query = (await database()).prepare(statement);
         const bound = values.length === 0 ? query : query.bind(...values);
         return (await bound.all<Record<string, unknown>>()).results;
       },

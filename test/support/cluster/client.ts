@@ -6,8 +6,22 @@ export interface AdminClient {
   masterKey: string;
   /** The answer's body; throws an AdminError unless the status is 2xx. */
   admin<T = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<T>;
+  /**
+   * Adds a deployment that a provider server of the tests serves, under its own wire protocol: a call for
+   * `name` then reaches `upstream` as a call for `model`. `more` goes into litellm_params.
+   */
+  newModel(name: string, target: ModelTarget, more?: Record<string, unknown>): Promise<unknown>;
   /** Makes an organization with a team, a user and a key; use it where `firstKey` is not enough. */
   newTenant(alias: string): Promise<Tenant>;
+}
+
+export interface ModelTarget {
+  upstream: { url: string };
+  /** Default: openai. */
+  provider?: "openai" | "anthropic";
+  /** The name the provider knows; default: the group's. */
+  model?: string;
+  organizationId?: string;
 }
 
 export interface Tenant {
@@ -29,6 +43,9 @@ export class AdminError extends Error {
     this.body = body;
   }
 }
+
+/** The credential that `newModel` gives: a canary that must reach the provider and no log. */
+export const UPSTREAM_KEY = "sk-upstream-canary-0123456789abcdef";
 
 const PATIENCE = 15_000;
 
@@ -53,6 +70,20 @@ export function adminClient(url: () => string, bindings: Record<string, string>)
   return {
     masterKey,
     admin,
+    newModel(name, target, more = {}) {
+      const { provider = "openai", model = name, upstream, organizationId } = target;
+      const api_base = provider === "openai" ? `${upstream.url}/v1` : upstream.url;
+      return admin("POST", "/model/new", {
+        model_name: name,
+        ...(organizationId === undefined ? {} : { organization_id: organizationId }),
+        litellm_params: {
+          model: `${provider}/${model}`,
+          api_base,
+          api_key: UPSTREAM_KEY,
+          ...more,
+        },
+      });
+    },
     async newTenant(alias) {
       type Row = Record<string, string>;
       const org = await admin<Row>("POST", "/organization/new", { organization_alias: alias });
