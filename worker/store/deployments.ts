@@ -1,0 +1,73 @@
+import { and, asc, eq } from "drizzle-orm";
+import type { Deployment } from "../core/model.ts";
+import type { Statement } from "../core/ports.ts";
+import { page, statement, writer } from "./database.ts";
+import type { Db, Page, PageRequest } from "./database.ts";
+import { deployments } from "./schema.ts";
+
+export type DeploymentRow = typeof deployments.$inferSelect;
+export type NewDeployment = Omit<typeof deployments.$inferInsert, "orgId">;
+export type DeploymentPatch = Partial<Omit<NewDeployment, "id" | "createdAt" | "createdBy">>;
+
+export async function findDeployment(
+  db: Db,
+  orgId: string,
+  id: string,
+): Promise<DeploymentRow | null> {
+  const where = and(eq(deployments.orgId, orgId), eq(deployments.id, id));
+  const rows = await db.select().from(deployments).where(where).limit(1);
+  return rows[0] ?? null;
+}
+
+/** Deployments by group, then by age; with `group`, those of one group. */
+export function listDeployments(
+  db: Db,
+  orgId: string,
+  request: PageRequest & { group?: string } = {},
+): Promise<Page<DeploymentRow>> {
+  const where = and(
+    eq(deployments.orgId, orgId),
+    request.group === undefined ? undefined : eq(deployments.group, request.group),
+  );
+  const rows = db
+    .select()
+    .from(deployments)
+    .where(where)
+    .orderBy(asc(deployments.group), asc(deployments.createdAt), asc(deployments.id))
+    .$dynamic();
+  return page(request, db.$count(deployments, where), rows);
+}
+
+export function insertDeployment(orgId: string, row: NewDeployment): Statement {
+  return statement(writer.insert(deployments).values({ ...row, orgId }));
+}
+
+export function updateDeployment(orgId: string, id: string, patch: DeploymentPatch): Statement {
+  const where = and(eq(deployments.orgId, orgId), eq(deployments.id, id));
+  return statement(writer.update(deployments).set(patch).where(where));
+}
+
+/** What the path needs of a deployment. */
+export function deploymentRecord(row: DeploymentRow): Deployment {
+  return {
+    id: row.id,
+    group: row.group,
+    provider: row.provider,
+    model: row.model,
+    protocol: row.protocol,
+    baseUrl: row.baseUrl,
+    credentialId: row.credentialId ?? undefined,
+    region: row.region ?? undefined,
+    weight: row.weight,
+    order: row.order,
+    tags: row.tags,
+    timeout: row.timeoutMs ?? undefined,
+    facts: row.facts,
+  };
+}
+
+/** The columns of a new row that a deployment fills. */
+export function deploymentColumns(deployment: Deployment) {
+  const { timeout, ...rest } = deployment;
+  return { ...rest, timeoutMs: timeout };
+}

@@ -1,0 +1,64 @@
+import { asc, eq, or, sql } from "drizzle-orm";
+import { bareOrgId } from "../core/ids.ts";
+import type { Statement } from "../core/ports.ts";
+import type { OrgRecord } from "../core/records.ts";
+import { page, statement, writer } from "./database.ts";
+import type { Db, Page, PageRequest } from "./database.ts";
+import { organizations } from "./schema.ts";
+
+export type OrgRow = typeof organizations.$inferSelect;
+export type NewOrg = typeof organizations.$inferInsert;
+export type OrgPatch = Partial<Omit<NewOrg, "id" | "createdAt" | "createdBy">>;
+
+/** The organization with this id (bare or `org_…`) or with this chosen id. */
+export async function findOrg(db: Db, orgIdOrChosen: string): Promise<OrgRow | null> {
+  const rows = await db
+    .select()
+    .from(organizations)
+    .where(
+      or(eq(organizations.id, bareOrgId(orgIdOrChosen)), eq(organizations.chosenId, orgIdOrChosen)),
+    )
+    .orderBy(sql`${organizations.id} = ${bareOrgId(orgIdOrChosen)} desc`)
+    .limit(1);
+  return rows[0] ?? null;
+}
+
+/** All organizations of the platform, oldest first; for platform administrators alone. */
+export function listOrgs(db: Db, request: PageRequest): Promise<Page<OrgRow>> {
+  const rows = db
+    .select()
+    .from(organizations)
+    .orderBy(asc(organizations.createdAt), asc(organizations.id))
+    .$dynamic();
+  return page(request, db.$count(organizations), rows);
+}
+
+/** The bare id of the oldest organization; null before there is one. */
+export async function firstOrgId(db: Db): Promise<string | null> {
+  const rows = await db
+    .select({ id: organizations.id })
+    .from(organizations)
+    .orderBy(asc(organizations.createdAt), asc(organizations.id))
+    .limit(1);
+  return rows[0]?.id ?? null;
+}
+
+export function insertOrg(row: NewOrg): Statement {
+  return statement(writer.insert(organizations).values(row));
+}
+
+export function updateOrg(orgId: string, patch: OrgPatch): Statement {
+  return statement(writer.update(organizations).set(patch).where(eq(organizations.id, orgId)));
+}
+
+/** What the path needs of an organization. */
+export function orgRecord(row: OrgRow): OrgRecord {
+  return {
+    id: row.id,
+    alias: row.alias,
+    models: row.models,
+    blocked: row.blocked,
+    defaultTeamId: row.defaultTeamId ?? undefined,
+    metadata: row.metadata,
+  };
+}

@@ -1,0 +1,302 @@
+import { sql } from "drizzle-orm";
+import {
+  index,
+  integer,
+  primaryKey,
+  real,
+  sqliteTable,
+  text,
+  uniqueIndex,
+} from "drizzle-orm/sqlite-core";
+import type { AttemptRow, Outcome } from "../core/account.ts";
+import type { AuditRecord } from "../core/audit.ts";
+import type { ProtocolName } from "../core/chat.ts";
+import type { Json, JsonObject } from "../core/json.ts";
+import type { ModelFacts } from "../core/model.ts";
+import type { KeyType, Role } from "../core/principal.ts";
+import type { TokenUsage } from "../core/usage.ts";
+
+// Every table begins with the organization, and so does every key: two organizations may choose the
+// same id or alias and never meet. There are no foreign keys, because SQLite can alter a referenced
+// table only by rebuilding it; OrgControl is the one writer and keeps the references.
+
+/** Unix milliseconds. */
+const time = (name: string) => integer(name);
+const flag = (name: string) => integer(name, { mode: "boolean" }).notNull().default(false);
+const list = (name: string) =>
+  text(name, { mode: "json" })
+    .$type<string[]>()
+    .notNull()
+    .default(sql`'[]'`);
+const object = <T = JsonObject>(name: string) =>
+  text(name, { mode: "json" })
+    .$type<T>()
+    .notNull()
+    .default(sql`'{}'`);
+const orgId = () => text("org_id").notNull();
+
+/** Who made a row, and when it was made and changed. */
+const provenance = () => ({
+  createdBy: text("created_by"),
+  createdAt: time("created_at").notNull(),
+  updatedBy: text("updated_by"),
+  updatedAt: time("updated_at").notNull(),
+});
+
+/** A model's own budget as callers send it: `{"gpt-4o": {"budget_limit": 1, "time_period": "1d"}}`. */
+export type ModelBudgets = Record<string, Json>;
+
+/** Budget and limits of one scope, kept as they were asked for; absent = unlimited. */
+const limits = () => ({
+  maxBudgetNano: integer("max_budget_nano"),
+  softBudgetNano: integer("soft_budget_nano"),
+  budgetDuration: text("budget_duration"),
+  budgetResetAt: time("budget_reset_at"),
+  tpmLimit: integer("tpm_limit"),
+  rpmLimit: integer("rpm_limit"),
+  maxParallelRequests: integer("max_parallel_requests"),
+  modelMaxBudget: object<ModelBudgets>("model_max_budget"),
+});
+
+export const organizations = sqliteTable(
+  "organizations",
+  {
+    /** Bare id. */
+    id: text("id").primaryKey(),
+    /** The id that a caller chose, if any; unique on the platform. */
+    chosenId: text("chosen_id"),
+    alias: text("alias").notNull(),
+    models: list("models"),
+    blocked: flag("blocked"),
+    /** Stands above keys that have no team. */
+    defaultTeamId: text("default_team_id"),
+    metadata: object("metadata"),
+    ...limits(),
+    ...provenance(),
+  },
+  (table) => [
+    uniqueIndex("organizations_chosen_id").on(table.chosenId),
+    index("organizations_created").on(table.createdAt, table.id),
+  ],
+);
+
+export const teams = sqliteTable(
+  "teams",
+  {
+    orgId: orgId(),
+    id: text("id").notNull(),
+    alias: text("alias").notNull(),
+    models: list("models"),
+    blocked: flag("blocked"),
+    /** Model names that stand for others. */
+    aliases: object<Record<string, string>>("aliases"),
+    tags: list("tags"),
+    metadata: object("metadata"),
+    ...limits(),
+    ...provenance(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.orgId, table.id] }),
+    uniqueIndex("teams_alias").on(table.orgId, table.alias),
+  ],
+);
+
+export const teamMembers = sqliteTable(
+  "team_members",
+  {
+    orgId: orgId(),
+    teamId: text("team_id").notNull(),
+    userId: text("user_id").notNull(),
+    role: text("role").$type<"admin" | "user">().notNull().default("user"),
+    maxBudgetNano: integer("max_budget_nano"),
+    createdAt: time("created_at").notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.orgId, table.teamId, table.userId] }),
+    index("team_members_user").on(table.orgId, table.userId),
+  ],
+);
+
+/** One row per person and organization: the row is the membership, and carries its role. */
+export const users = sqliteTable(
+  "users",
+  {
+    orgId: orgId(),
+    id: text("id").notNull(),
+    /** Lower case. */
+    email: text("email"),
+    alias: text("alias"),
+    role: text("role").$type<Role>().notNull(),
+    active: integer("active", { mode: "boolean" }).notNull().default(true),
+    models: list("models"),
+    metadata: object("metadata"),
+    ...limits(),
+    ...provenance(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.orgId, table.id] }),
+    uniqueIndex("users_email").on(table.orgId, table.email),
+  ],
+);
+
+export const keys = sqliteTable(
+  "keys",
+  {
+    orgId: orgId(),
+    /** The 12 characters that stand inside the token. */
+    id: text("id").notNull(),
+    /** `sha256:…`, the public name in logs, audit and answers. */
+    handle: text("handle").notNull(),
+    /** `sk-…` and the last four characters. */
+    name: text("name").notNull(),
+    alias: text("alias"),
+    keyType: text("key_type").$type<KeyType>().notNull().default("default"),
+    teamId: text("team_id"),
+    userId: text("user_id"),
+    models: list("models"),
+    aliases: object<Record<string, string>>("aliases"),
+    allowedIps: list("allowed_ips"),
+    expiresAt: time("expires_at"),
+    blocked: flag("blocked"),
+    /** Grows with each change of the row. */
+    revision: integer("revision").notNull().default(1),
+    /** bcrypt of the token's digest under pepper `pepper_version`; read by key-check objects alone. */
+    hash: text("hash").notNull(),
+    pepperVersion: integer("pepper_version").notNull(),
+    tags: list("tags"),
+    policyId: text("policy_id"),
+    routerSettings: object("router_settings"),
+    metadata: object("metadata"),
+    ...limits(),
+    ...provenance(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.orgId, table.id] }),
+    uniqueIndex("keys_handle").on(table.orgId, table.handle),
+    uniqueIndex("keys_alias").on(table.orgId, table.alias),
+    index("keys_team").on(table.orgId, table.teamId),
+    index("keys_user").on(table.orgId, table.userId),
+  ],
+);
+
+export const deployments = sqliteTable(
+  "deployments",
+  {
+    orgId: orgId(),
+    id: text("id").notNull(),
+    /** `model_name`: deployments of one name form a group. */
+    group: text("model_group").notNull(),
+    provider: text("provider").notNull(),
+    model: text("model").notNull(),
+    protocol: text("protocol").$type<ProtocolName>().notNull(),
+    baseUrl: text("base_url").notNull(),
+    credentialId: text("credential_id"),
+    region: text("region"),
+    weight: real("weight").notNull().default(1),
+    order: integer("sort_order").notNull().default(0),
+    tags: list("tags"),
+    timeoutMs: integer("timeout_ms"),
+    facts: object<ModelFacts>("facts"),
+    /** What the caller sent, without any secret. */
+    litellmParams: object("litellm_params"),
+    modelInfo: object("model_info"),
+    ...provenance(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.orgId, table.id] }),
+    index("deployments_group").on(table.orgId, table.group),
+  ],
+);
+
+export const credentials = sqliteTable(
+  "credentials",
+  {
+    orgId: orgId(),
+    id: text("id").notNull(),
+    /** Absent for the secret of a single deployment. */
+    name: text("name"),
+    provider: text("provider").notNull(),
+    host: text("host").notNull(),
+    version: integer("version").notNull(),
+    sealed: text("sealed").notNull(),
+    lastFour: text("last_four").notNull(),
+    metadata: object("metadata"),
+    ...provenance(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.orgId, table.id] }),
+    uniqueIndex("credentials_name").on(table.orgId, table.name),
+  ],
+);
+
+/** Every administrative change that was applied; its row is written first and makes a repetition fail. */
+export const changes = sqliteTable(
+  "changes",
+  {
+    orgId: orgId(),
+    id: text("id").notNull(),
+    appliedAt: time("applied_at").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.orgId, table.id] })],
+);
+
+/** One row per request. Its decision, its money and its outcome may come in any order and more than once. */
+export const requestLog = sqliteTable(
+  "request_log",
+  {
+    orgId: orgId(),
+    requestId: text("request_id").notNull(),
+    teamId: text("team_id"),
+    userId: text("user_id"),
+    keyId: text("key_id"),
+    keyHandle: text("key_handle"),
+    customerId: text("customer_id"),
+    model: text("model"),
+    group: text("model_group"),
+    endpoint: text("endpoint"),
+    stream: flag("stream"),
+    tags: list("tags"),
+    outcome: text("outcome").$type<Outcome>(),
+    status: integer("status"),
+    usage: text("usage", { mode: "json" }).$type<TokenUsage>(),
+    promptTokens: integer("prompt_tokens").notNull().default(0),
+    completionTokens: integer("completion_tokens").notNull().default(0),
+    costNano: integer("cost_nano").notNull().default(0),
+    attempts: text("attempts", { mode: "json" })
+      .$type<AttemptRow[]>()
+      .notNull()
+      .default(sql`'[]'`),
+    startedAt: time("started_at").notNull(),
+    durationMs: integer("duration_ms"),
+    timeToFirstTokenMs: integer("time_to_first_token_ms"),
+    /** Set by the first settlement; later ones of the same request change nothing. */
+    settledAt: time("settled_at"),
+    decision: text("decision", { mode: "json" }).$type<AuditRecord>(),
+    outcomeRecord: text("outcome_record", { mode: "json" }).$type<AuditRecord>(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.orgId, table.requestId] }),
+    index("request_log_time").on(table.orgId, table.startedAt),
+    index("request_log_key").on(table.orgId, table.keyId),
+    index("request_log_team").on(table.orgId, table.teamId),
+  ],
+);
+
+export const auditEvents = sqliteTable(
+  "audit_events",
+  {
+    orgId: orgId(),
+    eventId: text("event_id").notNull(),
+    type: text("type").notNull(),
+    at: time("at").notNull(),
+    teamId: text("team_id"),
+    keyHandle: text("key_handle"),
+    actor: text("actor").notNull(),
+    requestId: text("request_id"),
+    data: object("data"),
+  },
+  (table) => [
+    primaryKey({ columns: [table.orgId, table.eventId] }),
+    index("audit_events_time").on(table.orgId, table.at, table.eventId),
+  ],
+);

@@ -1,0 +1,64 @@
+import { and, asc, eq, or, sql } from "drizzle-orm";
+import type { Statement } from "../core/ports.ts";
+import type { UserRecord } from "../core/records.ts";
+import { page, statement, writer } from "./database.ts";
+import type { Db, Page, PageRequest } from "./database.ts";
+import { users } from "./schema.ts";
+
+export type UserRow = typeof users.$inferSelect;
+export type NewUser = Omit<typeof users.$inferInsert, "orgId">;
+export type UserPatch = Partial<Omit<NewUser, "id" | "createdAt" | "createdBy">>;
+
+/** The user with this id, or else with this e-mail address. */
+export async function findUser(db: Db, orgId: string, idOrEmail: string): Promise<UserRow | null> {
+  const email = idOrEmail.toLowerCase();
+  const rows = await db
+    .select()
+    .from(users)
+    .where(and(eq(users.orgId, orgId), or(eq(users.id, idOrEmail), eq(users.email, email))))
+    .orderBy(sql`${users.id} = ${idOrEmail} desc`)
+    .limit(1);
+  return rows[0] ?? null;
+}
+
+/** Users of an organization, oldest first. */
+export function listUsers(
+  db: Db,
+  orgId: string,
+  request: PageRequest = {},
+): Promise<Page<UserRow>> {
+  const where = eq(users.orgId, orgId);
+  const rows = db
+    .select()
+    .from(users)
+    .where(where)
+    .orderBy(asc(users.createdAt), asc(users.id))
+    .$dynamic();
+  return page(request, db.$count(users, where), rows);
+}
+
+export function insertUser(orgId: string, row: NewUser): Statement {
+  return statement(writer.insert(users).values({ ...row, email: row.email?.toLowerCase(), orgId }));
+}
+
+export function updateUser(orgId: string, id: string, patch: UserPatch): Statement {
+  const where = and(eq(users.orgId, orgId), eq(users.id, id));
+  const email = patch.email === undefined ? {} : { email: patch.email?.toLowerCase() ?? null };
+  return statement(
+    writer
+      .update(users)
+      .set({ ...patch, ...email })
+      .where(where),
+  );
+}
+
+/** What the path needs of a user. */
+export function userRecord(row: UserRow): UserRecord {
+  return {
+    id: row.id,
+    email: row.email ?? undefined,
+    alias: row.alias ?? undefined,
+    role: row.role,
+    active: row.active,
+  };
+}
