@@ -118,7 +118,7 @@ function tooLarge(): GatewayError {
 }
 
 function eventOf(raw: Uint8Array, first: boolean): SseEvent | null {
-  let text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(raw);
+  let text = new TextDecoder("utf-8", { ignoreBOM: true, fatal: false }).decode(raw);
   if (first && text.charCodeAt(0) === 0xfeff) text = text.slice(1);
   let name: string | undefined;
   let data: string | undefined;
@@ -149,7 +149,7 @@ export function sseText({ event, data }: SseEvent): string {
 
 /** A raw block whose data was rewritten; every other byte of it stays. */
 export function withData(raw: Uint8Array, event: SseEvent, data: string): Uint8Array {
-  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(raw);
+  const text = new TextDecoder("utf-8", { ignoreBOM: true, fatal: false }).decode(raw);
   const at = text.indexOf(event.data);
   if (event.data === "" || at < 0) return encoder.encode(sseText({ ...event, data }));
   return encoder.encode(text.slice(0, at) + data + text.slice(at + event.data.length));

@@ -1,0 +1,180 @@
+import type { FilePart, ImagePart, MediaSource, Message, Part } from "../../core/chat.ts";
+import type { Json, JsonObject } from "../../core/json.ts";
+import { decodeText } from "../base64.ts";
+import type { Target } from "../protocol.ts";
+import { unsupported } from "../unsupported.ts";
+import { encodeCall, isCustomCall } from "./response.ts";
+
+/** Writes canonical messages in OpenAI's form; what has no place there is named in `degraded`. */
+export function buildMessages(
+  messages: readonly Message[],
+  target: Target,
+  degraded: Set<string>,
+): JsonObject[] {
+  return messages.flatMap((message, index) => {
+    const path = `messages[${index}]`;
+    switch (message.role) {
+      case "system":
+      case "developer":
+        return [{ role: "system", content: contentOf(message.parts, path, degraded), ...named(message) }];
+      case "assistant":
+        return [assistantMessage(message, target, degraded)];
+      default:
+        return userMessages(message, path, degraded);
+    }
+  });
+}
+
+function named(message: Message): JsonObject {
+  return message.name === undefined ? {} : { name: message.name };
+}
+
+/** Tool results first, each its own message; then the rest of the turn, media out of tool results included. */
+function userMessages(message: Message, path: string, degraded: Set<string>): JsonObject[] {
+  const out: JsonObject[] = [];
+  const media: Part[] = [];
+  const rest: Part[] = [];
+  for (const part of message.parts) {
+    if (part.type !== "toolResult") {
+      rest.push(part);
+      continue;
+    }
+    if (part.isError) degraded.add("tool_result.is_error");
+    if (part.cache) degraded.add("cache_control");
+    const text = part.parts.filter((each) => each.type === "text");
+    // Tool messages hold text alone: what a tool showed follows as the user's.
+    media.push(...part.parts.filter((each) => each.type !== "text"));
+    out.push({ role: "tool", tool_call_id: part.callId, content: joined(text, "\n", degraded) });
+  }
+  const content = [...media, ...rest];
+  if (content.length > 0 || out.length === 0) {
+    out.push({ role: "user", content: contentOf(content, path, degraded), ...named(message) });
+  }
+  return out;
+}
+
+function joined(parts: readonly Part[], glue: string, degraded: Set<string>): string {
+  return parts
+    .map((part) => {
+      if (part.type !== "text") return "";
+      if (part.cache) degraded.add("cache_control");
+      return part.text;
+    })
+    .join(glue);
+}
+
+/** Text alone as one string, which every compatible provider takes; else a list of parts. */
+function contentOf(parts: readonly Part[], path: string, degraded: Set<string>): Json {
+  const kept = parts.filter((part) => keeps(part, path, degraded)).map(readableFile);
+  if (kept.every((part) => part.type === "text")) return joined(kept, "\n\n", degraded);
+  return kept.map((part) => contentPart(part, path, degraded));
+}
+
+/** A block of another dialect has no form here. Documents and search results are content: they are refused. */
+function keeps(part: Part, path: string, degraded: Set<string>): boolean {
+  if (part.type === "thinking") {
+    degraded.add("thinking");
+    return false;
+  }
+  if (part.type !== "native" || part.dialect === "openai-chat") return true;
+  const type = typeof part.value["type"] === "string" ? part.value["type"] : "native";
+  if (type === "document" || type === "search_result" || type === "image") {
+    throw unsupported(`A content block of type '${type}' of this form`, path);
+  }
+  degraded.add(type);
+  return false;
+}
+
+/** A plain-text document is text here. */
+function readableFile(part: Part): Part {
+  if (part.type !== "file" || part.source.type !== "data") return part;
+  if (!part.source.mediaType.startsWith("text/plain")) return part;
+  return { type: "text", text: decodeText(part.source.data) };
+}
+
+function contentPart(part: Part, path: string, degraded: Set<string>): JsonObject {
+  if ("cache" in part && part.cache) degraded.add("cache_control");
+  switch (part.type) {
+    case "text":
+      return { type: "text", text: part.text };
+    case "refusal":
+      return { type: "text", text: part.text };
+    case "image":
+      return imagePart(part, path);
+    case "audio":
+      return { type: "input_audio", input_audio: { data: part.data, format: part.format } };
+    case "file":
+      return filePart(part, path);
+    case "native":
+      return part.value;
+    default:
+      throw unsupported(`A part of type '${part.type}' in a user turn`, path);
+  }
+}
+
+function imagePart(part: ImagePart, path: string): JsonObject {
+  if (part.source.type === "id") throw unsupported("An image kept at another provider", path);
+  return {
+    type: "image_url",
+    image_url: {
+      url: urlOf(part.source),
+      ...(part.detail !== undefined && { detail: part.detail }),
+    },
+  };
+}
+
+function filePart(part: FilePart, path: string): JsonObject {
+  const { source, filename } = part;
+  if (source.type === "url") throw unsupported("A file that is only named by a URL", path);
+  const at = source.type === "id" ? { file_id: source.id } : { file_data: urlOf(source) };
+  return { type: "file", file: { ...(filename !== undefined && { filename }), ...at } };
+}
+
+function urlOf(source: Exclude<MediaSource, { type: "id" }>): string {
+  return source.type === "url" ? source.url : `data:${source.mediaType};base64,${source.data}`;
+}
+
+function assistantMessage(message: Message, target: Target, degraded: Set<string>): JsonObject {
+  let content: string | null = null;
+  let refusal: string | null = null;
+  let reasoning = "";
+  const calls: JsonObject[] = [];
+  const out: JsonObject = { role: "assistant" };
+  for (const part of message.parts) {
+    switch (part.type) {
+      case "text":
+        content = (content ?? "") + part.text;
+        if (part.citations && part.citations.length > 0) degraded.add("citations");
+        break;
+      case "refusal":
+        refusal = (refusal ?? "") + part.text;
+        break;
+      case "thinking":
+        // Signed or hidden thinking is another family's; plain reasoning goes home where it is taken.
+        if (part.signature === undefined && part.redacted === undefined && target.quirks?.echoesReasoning) {
+          reasoning += part.text;
+        } else {
+          degraded.add("thinking");
+        }
+        break;
+      case "toolCall":
+        calls.push(encodeCall({ ...part, arguments: part.arguments === "" ? "{}" : part.arguments }));
+        break;
+      case "audio":
+        if (part.id !== undefined) out["audio"] = { id: part.id };
+        break;
+      case "native":
+        if (part.dialect === "openai-chat" && isCustomCall(part.value)) calls.push(part.value);
+        else degraded.add(typeof part.value["type"] === "string" ? part.value["type"] : "native");
+        break;
+      default:
+        degraded.add(part.type);
+    }
+  }
+  if (content === null && refusal === null && calls.length === 0 && !out["audio"]) content = "";
+  out["content"] = content;
+  if (refusal !== null) out["refusal"] = refusal;
+  if (reasoning !== "") out["reasoning_content"] = reasoning;
+  if (calls.length > 0) out["tool_calls"] = calls;
+  return { ...out, ...named(message) };
+}

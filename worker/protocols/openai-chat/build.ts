@@ -1,0 +1,158 @@
+import type { ChatRequest, Reasoning, ResponseFormat, Tool, ToolChoice } from "../../core/chat.ts";
+import type { Json, JsonObject } from "../../core/json.ts";
+import { effortOf } from "../effort.ts";
+import { define } from "../fields.ts";
+import type { BuiltRequest, Target } from "../protocol.ts";
+import { unsupported } from "../unsupported.ts";
+import { buildMessages } from "./build-messages.ts";
+
+/** Written from what the canonical form knows, never as they were sent. */
+const NOT_EXTRA: ReadonlySet<string> = new Set([
+  "max_tokens",
+  "max_completion_tokens",
+  "thinking",
+  "stream_options",
+]);
+
+/** Writes a chat completions request for an OpenAI-compatible target. */
+export function buildRequest(request: ChatRequest, target: Target): BuiltRequest {
+  const degraded = new Set<string>();
+  const body: JsonObject = {
+    model: target.model,
+    messages: buildMessages(request.messages, target, degraded),
+  };
+  const home = request.dialect === "openai-chat";
+  for (const name of Object.keys(request.extra)) {
+    if (NOT_EXTRA.has(name)) continue;
+    if (home) define(body, name, request.extra[name]);
+    else degraded.add(name);
+  }
+  writeSampling(body, request, target, degraded);
+  if (request.tools.length > 0) body["tools"] = request.tools.map(buildTool);
+  if (request.toolChoice) body["tool_choice"] = buildToolChoice(request.toolChoice);
+  if (request.parallelToolCalls !== undefined && request.tools.length > 0) {
+    body["parallel_tool_calls"] = request.parallelToolCalls;
+  }
+  if (request.responseFormat) body["response_format"] = buildFormat(request.responseFormat);
+  if (request.reasoning) writeReasoning(body, request, request.reasoning, target, degraded);
+  if (request.user !== undefined) body["user"] = request.user;
+  if (request.stream) {
+    body["stream"] = true;
+    const options = home ? request.extra["stream_options"] : undefined;
+    const own = typeof options === "object" && !Array.isArray(options) ? options : undefined;
+    if (target.streamUsage === "include_usage") {
+      body["stream_options"] = { ...own, include_usage: true };
+    } else if (own) {
+      body["stream_options"] = own;
+    }
+  }
+  for (const name of target.quirks?.refuses ?? []) {
+    if (body[name] === undefined) continue;
+    delete body[name];
+    degraded.add(name);
+  }
+  return { body, degraded: [...degraded] };
+}
+
+function writeSampling(
+  body: JsonObject,
+  { sampling, extra, dialect }: ChatRequest,
+  target: Target,
+  degraded: Set<string>,
+): void {
+  if (sampling.maxOutputTokens !== undefined) {
+    const asSent = "max_completion_tokens" in extra ? "max_completion_tokens" : "max_tokens";
+    body[target.quirks?.tokenLimit ?? asSent] = sampling.maxOutputTokens;
+  }
+  const named: [string, Json | undefined][] = [
+    ["temperature", sampling.temperature],
+    ["top_p", sampling.topP],
+    ["stop", sampling.stop],
+    ["seed", sampling.seed],
+    ["n", sampling.n],
+    ["presence_penalty", sampling.presencePenalty],
+    ["frequency_penalty", sampling.frequencyPenalty],
+    ["logit_bias", sampling.logitBias],
+    ["logprobs", sampling.logprobs],
+    ["top_logprobs", sampling.topLogprobs],
+  ];
+  for (const [name, value] of named) if (value !== undefined) body[name] = value;
+  if (sampling.topK === undefined) return;
+  // Not OpenAI's own, but common: only for callers who wrote it in this dialect.
+  if (dialect === "openai-chat") body["top_k"] = sampling.topK;
+  else degraded.add("top_k");
+}
+
+function buildTool(tool: Tool): JsonObject {
+  if (tool.type === "native") {
+    if (tool.dialect === "openai-chat") return tool.value;
+    const type = tool.value["type"];
+    throw unsupported(`The tool of type '${typeof type === "string" ? type : "unknown"}'`, "tools");
+  }
+  return {
+    type: "function",
+    function: {
+      name: tool.name,
+      ...(tool.description !== undefined && { description: tool.description }),
+      ...(tool.parameters && { parameters: tool.parameters }),
+      ...(tool.strict !== undefined && { strict: tool.strict }),
+    },
+  };
+}
+
+function buildToolChoice(choice: ToolChoice): Json {
+  if (choice.type === "function") return { type: "function", function: { name: choice.name } };
+  if (choice.type !== "native") return choice.type;
+  if (choice.dialect === "openai-chat") return choice.value;
+  throw unsupported("This form of `tool_choice`", "tool_choice");
+}
+
+function buildFormat(format: ResponseFormat): JsonObject {
+  if (format.type === "text") return { type: "text" };
+  if (format.type === "json") return { type: "json_object" };
+  return {
+    type: "json_schema",
+    json_schema: {
+      name: format.name,
+      ...(format.description !== undefined && { description: format.description }),
+      schema: format.schema,
+      ...(format.strict !== undefined && { strict: format.strict }),
+    },
+  };
+}
+
+/** Reasoning as the model is told it (PROTOCOLS 22): by effort, or by a `thinking` switch with a budget. */
+function writeReasoning(
+  body: JsonObject,
+  request: ChatRequest,
+  reasoning: Reasoning,
+  { facts }: Target,
+  degraded: Set<string>,
+): void {
+  const asSent = request.dialect === "openai-chat" ? request.extra["thinking"] : undefined;
+  const { effort, budgetTokens } = reasoning;
+  switch (facts.reasoning) {
+    case "none":
+      if (effort !== "none") degraded.add("reasoning_effort");
+      return;
+    case "budget":
+    case "adaptive":
+      if (asSent !== undefined) body["thinking"] = asSent;
+      else if (effort === "none") body["thinking"] = { type: "disabled" };
+      else {
+        body["thinking"] = {
+          type: "enabled",
+          ...(budgetTokens !== undefined && { budget_tokens: budgetTokens }),
+        };
+      }
+      return;
+    default: {
+      const level = effortOf(reasoning);
+      if (asSent !== undefined && facts.reasoning === undefined) body["thinking"] = asSent;
+      else if (level !== undefined) body["reasoning_effort"] = level;
+      if (asSent !== undefined && effort !== undefined && effort !== "none") {
+        body["reasoning_effort"] = effort;
+      }
+    }
+  }
+}

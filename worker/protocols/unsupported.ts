@@ -1,0 +1,10 @@
+import { GatewayError } from "../core/errors.ts";
+
+/** The refusal of something that a target's protocol can't express and that must not be dropped silently. */
+export function unsupported(what: string, param: string): GatewayError {
+  return new GatewayError(
+    "capability_not_supported",
+    `${what} cannot be sent to the chosen model, whose provider speaks another protocol.`,
+    { param },
+  );
+}
