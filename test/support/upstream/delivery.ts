@@ -20,8 +20,7 @@ export function schedule(frames: Frame[], behaviour: Behaviour, wire: Wire): Ste
   let steps: Step[] = frames
     .filter((frame) => !omitted.has(frame.kind))
     .map(({ text, kind, tokens, reasoning }) => {
-      const framed = (behaviour.before ?? "") + text;
-      const bytes = Buffer.from(framed.replaceAll("\n", behaviour.lineEnd ?? "\n"));
+      const bytes = bytesOf(text, behaviour);
       return { do: "write", bytes, content: kind === "content", tokens, reasoning };
     });
   for (const { at, text } of behaviour.insert ?? []) {
@@ -38,9 +37,15 @@ export function schedule(frames: Frame[], behaviour: Behaviour, wire: Wire): Ste
   return steps;
 }
 
-const raw = (text: string): Step => ({
+function bytesOf(text: string | Uint8Array, behaviour: Behaviour): Buffer {
+  if (typeof text !== "string") return Buffer.from(text);
+  const framed = (behaviour.before ?? "") + text;
+  return Buffer.from(framed.replaceAll("\n", behaviour.lineEnd ?? "\n"));
+}
+
+const raw = (text: string | Uint8Array): Step => ({
   do: "write",
-  bytes: Buffer.from(text),
+  bytes: bytesOf(text, {}),
   content: false,
   tokens: 0,
   reasoning: false,

@@ -10,7 +10,7 @@ import { compose } from "./reply.ts";
 import { countInput, NO_USAGE, type Usage } from "./tokens.ts";
 import { anthropic } from "./wire/anthropic.ts";
 import { openaiChat } from "./wire/openai-chat.ts";
-import { record, string, type Ask, type Frame, type Wire } from "./wire/wire.ts";
+import { type Ask, type Frame, type Wire } from "./wire/wire.ts";
 
 /** Asked in this order; the more particular ones first. */
 const wires: Wire[] = [anthropic, openaiChat];
@@ -84,20 +84,20 @@ export async function startUpstream(options: UpstreamOptions = {}): Promise<Upst
       .find(({ operation }) => operation !== undefined);
     const wire = found?.wire ?? openaiChat;
     const operation = found?.operation;
-    const model = string(record(body).model);
+    const request = { path: url.pathname, query: url.searchParams, headers: req.headers, body };
+    const model = wire.model(request);
     const call = new Call({
       serial: number,
       method,
-      path: url.pathname,
-      query: url.searchParams,
-      headers: req.headers,
+      ...request,
       raw,
-      body,
       model,
       wire: found?.wire.name,
       operation,
     });
-    res.once("close", () => call.markEnd(res.writableFinished ? "complete" : "aborted"));
+    res.once("close", () => {
+      if (!res.writableFinished) call.markEnd("aborted");
+    });
     calls.add(call);
 
     const refuse = (failure: Failure) => sendError(res, call, wire, failure);
@@ -112,7 +112,7 @@ export async function startUpstream(options: UpstreamOptions = {}): Promise<Upst
       const names = [...new Set([...defaults.keys(), ...scripts.keys()])].toSorted();
       return sendWhole(res, call, JSON.stringify(wire.models(names)), {}, NO_USAGE);
     }
-    const ask = wire.read(operation, body, req.headers);
+    const ask = wire.read(operation, request);
     if ("kind" in ask) return refuse(ask);
     if (operation === "count") {
       return sendWhole(res, call, JSON.stringify(wire.count(countInput(ask))), {}, NO_USAGE);
@@ -186,7 +186,7 @@ function sendStream(
   behaviour: Behaviour,
   usage: Usage,
 ) {
-  if (!res.hasHeader("content-type")) res.setHeader("content-type", "text/event-stream");
+  if (!res.hasHeader("content-type")) res.setHeader("content-type", wire.streamType);
   res.setHeader("cache-control", "no-cache");
   if (behaviour.gzip === true) res.setHeader("content-encoding", "gzip");
   return deliver(res, call, schedule(frames, behaviour, wire), behaviour, usage);

@@ -49,6 +49,8 @@ const ERRORS: Record<FailureKind, [number, string, string]> = {
 
 export const anthropic: Wire = {
   name: "anthropic",
+  streamType: "text/event-stream",
+  model: ({ body }) => string(record(body).model),
   terminator: "",
 
   frame(payload) {
@@ -68,7 +70,7 @@ export const anthropic: Wire = {
     return (headers["x-api-key"] as string | undefined) ?? bearer;
   },
 
-  read(operation, body, headers) {
+  read(operation, { body, headers }) {
     const b = record(body);
     const wrong = problem(operation, b, headers["anthropic-version"]);
     if (wrong !== undefined) return { kind: "bad_request", message: wrong };

@@ -6,6 +6,7 @@ import {
   HTML_ERROR,
   list,
   record,
+  string,
   type Answer,
   type Ask,
   type Frame,
@@ -52,6 +53,8 @@ const ERRORS: Record<FailureKind, [number, string, string | null, string]> = {
 
 export const openaiChat: Wire = {
   name: "openai-chat",
+  streamType: "text/event-stream",
+  model: ({ body }) => string(record(body).model),
   terminator: "data: [DONE]\n\n",
   frame: (payload) => `data: ${payload}\n\n`,
 
@@ -65,7 +68,7 @@ export const openaiChat: Wire = {
     return bearer ?? (headers["api-key"] as string | undefined);
   },
 
-  read(_, body) {
+  read(_, { body }) {
     const b = record(body);
     if (typeof b.model !== "string") return { kind: "bad_request", message: "model is required" };
     if (!Array.isArray(b.messages) || b.messages.length === 0) {

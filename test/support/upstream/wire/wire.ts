@@ -39,9 +39,9 @@ export interface Answer {
   usage: Usage;
 }
 
-/** One event of a stream as text with `\n` line ends, framing included. */
+/** One event of a stream, framing included: text with `\n` line ends, or bytes where the framing is binary. */
 export interface Frame {
-  text: string;
+  text: string | Uint8Array;
   kind: FrameKind;
   /** Tokens that this event brings. */
   tokens: number;
@@ -55,30 +55,43 @@ export interface ErrorAnswer {
   body: string;
 }
 
+/** A request as it came. */
+export interface Addressed {
+  path: string;
+  query: URLSearchParams;
+  headers: IncomingHttpHeaders;
+  /** Undefined when it is not JSON. */
+  body: unknown;
+}
+
 export type Operation = "generate" | "count" | "models";
 
 /** A provider's wire protocol. A new one is a new file here and one entry in `wires` of server.ts. */
 export interface Wire {
   name: string;
+  /** Content type of a stream. */
+  streamType: string;
   /** What is asked for at this address; undefined when it is not of this protocol. */
   route(method: string, path: string, headers: IncomingHttpHeaders): Operation | undefined;
   /** The credential in the request. */
   key(headers: IncomingHttpHeaders): string | undefined;
   /** The request read, or the failure with which this provider answers a bad one. */
-  read(operation: Operation, body: unknown, headers: IncomingHttpHeaders): Ask | Failure;
+  read(operation: Operation, request: Addressed): Ask | Failure;
+  /** The model asked for, by body or path; empty where there is none. */
+  model(request: Addressed): string;
   whole(answer: Answer, behaviour: Behaviour): unknown;
   stream(answer: Answer, behaviour: Behaviour, ask: Ask): Frame[];
   error(failure: Failure, serial: number): ErrorAnswer;
-  errorFrame(failure: Failure): string;
+  errorFrame(failure: Failure): string | Uint8Array;
   /** Puts the framing around one recorded payload. */
-  frame(payload: string): string;
+  frame(payload: string): string | Uint8Array;
   /** What follows the last payload of a recorded stream. */
   terminator: string;
   models(names: string[]): unknown;
   count(tokens: number): unknown;
 }
 
-export function frame(text: string, kind: FrameKind, tokens = 0, reasoning = false): Frame {
+export function frame(text: Frame["text"], kind: FrameKind, tokens = 0, reasoning = false): Frame {
   return { text, kind, tokens, reasoning };
 }
 
