@@ -1,9 +1,10 @@
-import type { LeaseRef } from "./account.ts";
+import type { AttemptRow, LeaseRef } from "./account.ts";
 import type { ChatRequest, ProtocolName } from "./chat.ts";
 import type { Json, JsonObject, JsonScan } from "./json.ts";
 import type { Deployment } from "./model.ts";
 import type { Principal } from "./principal.ts";
 import type { KeyRecord, OrgShared, TeamRecord, UserRecord } from "./records.ts";
+import type { TokenUsage } from "./usage.ts";
 
 /** Anything that arrived with (or without) a credential and has an id. */
 export interface Credentialed {
@@ -21,6 +22,8 @@ export interface Received extends Credentialed {
   dialect: ProtocolName;
   /** The body as it came, its members' places, its value and its canonical form. */
   text: string;
+  /** Size of the body as it came; counted in the isolate until the request ends. */
+  bytes: number;
   scan: JsonScan;
   body: JsonObject;
   chat: ChatRequest;
@@ -29,8 +32,6 @@ export interface Received extends Credentialed {
   headers: Record<string, string>;
   /** Unix milliseconds after which nothing is tried any more. */
   deadline: number;
-  /** Fires when the caller leaves. */
-  signal: AbortSignal;
 }
 
 /** What the caller told the gateway inside the request (CONTRACT 1.4), checked. */
@@ -76,3 +77,30 @@ export type Chosen = Authorized & {
   holdId?: string;
   leases: LeaseRef[];
 };
+
+/** The attempts made so far and what is known of the answer: written by dispatch, read when the request is settled. */
+export interface Progress {
+  attempts: AttemptRow[];
+  /** The deployment that is serving, or the last that was tried. */
+  deployment: Deployment | null;
+  /** What the caller received, by the serving provider's count, or estimated. */
+  usage: TokenUsage;
+  /** Names of what could not be expressed at the target. */
+  degraded: string[];
+  /** Milliseconds since the request arrived, once content was there. */
+  firstContentAt: number | null;
+}
+
+export type Answered = Chosen & { progress: Progress; answer: Answer };
+
+export type Answer =
+  | { kind: "whole"; body: string | Uint8Array; contentType: string }
+  | {
+      kind: "stream";
+      /** The first step, already under way: pending if the head had to leave before content came. */
+      first: Promise<IteratorResult<Uint8Array>>;
+      /** The rest of the SSE bytes; a rejection is a GatewayError after which nothing follows. */
+      rest: AsyncIterator<Uint8Array>;
+      /** Ends the provider's request because the caller left. */
+      cancel: () => void;
+    };

@@ -1,4 +1,5 @@
 import type { AuditRecord, AppendResult } from "./audit.ts";
+import type { Credentialed, Identity } from "./call.ts";
 import type { HoldAnswer, HoldRequest, SettleRow } from "./account.ts";
 import type { Isolate } from "./isolate.ts";
 import type { JsonObject } from "./json.ts";
@@ -9,6 +10,8 @@ import type { Authorizer } from "./principal.ts";
 export interface Deps {
   settings: Settings;
   isolate: Isolate;
+  /** Proves the credential of a call, or throws the refusal of CONTRACT 1.7. */
+  prove: (call: Credentialed) => Promise<Identity>;
   directory: Directory;
   keys: KeyVerifier;
   vault: Vault;
@@ -16,10 +19,14 @@ export interface Deps {
   audit: AuditPort;
   authorizer: Authorizer;
   upstream: Upstream;
+  /** The platform's own key for a provider, null where none is configured; it only goes to the catalog's host. */
+  platformKey: (provider: string) => string | null;
   control: (orgId: string) => OrgControlPort;
   log: Log;
   /** Unix milliseconds; stands still between I/O on Workers (PLATFORM 8). */
   now: () => number;
+  /** The address that the connection came from, null when it can not be known (then no CIDR check passes). */
+  addressOf: (request: Request) => string | null;
   /** Keeps work alive after the response, within this request's own context (PLATFORM 1). */
   waitUntil: (work: Promise<unknown>) => void;
 }

@@ -1,0 +1,78 @@
+import { Hono, type Context } from "hono";
+import type { ProtocolName } from "./core/chat.ts";
+import { asGatewayError, GatewayError, publicError, retryHeaders } from "./core/errors.ts";
+import type { Deps } from "./core/ports.ts";
+import { gateway, listModels } from "./gateway.ts";
+
+/** What a handler gets from `index.ts`: the composed world of this request. */
+export interface AppEnv {
+  Bindings: { deps: Deps; ready: () => Promise<boolean> };
+}
+
+/** Paths of the data plane by the dialect that is spoken there; each is served with and without `/v1`. */
+const CHAT_PATHS: Record<string, ProtocolName> = {
+  "/v1/chat/completions": "openai-chat",
+  "/chat/completions": "openai-chat",
+  "/v1/messages": "anthropic",
+  "/messages": "anthropic",
+  "/anthropic/v1/messages": "anthropic",
+  "/v1/v1/messages": "anthropic",
+};
+
+/** Mounts the planes; whatever decides anything lives elsewhere. */
+export function buildApp(mountAdmin: (app: Hono<AppEnv>) => void): Hono<AppEnv> {
+  const app = new Hono<AppEnv>();
+  for (const [path, dialect] of Object.entries(CHAT_PATHS)) {
+    app.post(path, (c) => gateway(c.env.deps, c.req.raw, dialect));
+    app.all(path, (c) => refusal(c, wrongMethod("POST"), dialect));
+  }
+  for (const path of ["/v1/models", "/models"]) {
+    app.get(path, (c) => listModels(c.env.deps, c.req.raw, null));
+    app.get(`${path}/:id{.+}`, (c) =>
+      listModels(c.env.deps, c.req.raw, decodeURIComponent(c.req.param("id") ?? "")),
+    );
+  }
+  for (const path of ["/health/liveliness", "/health/liveness"]) {
+    app.get(path, (c) => c.json("I'm alive!"));
+  }
+  app.get("/health/readiness", async (c) => {
+    const ready = await c.env.ready();
+    return c.json({ status: ready ? "healthy" : "unhealthy", db: ready ? "connected" : "unreachable" }, ready ? 200 : 503);
+  });
+  mountAdmin(app);
+  app.notFound((c) =>
+    refusal(
+      c,
+      new GatewayError(
+        "not_found",
+        `There is no ${c.req.method} ${c.req.path} here; GET /docs shows every endpoint.`,
+      ),
+    ),
+  );
+  app.onError((cause, c) => {
+    const error = asGatewayError(cause);
+    c.env.deps.log.error("request failed outside the path", { code: error.kind, cause: cause.name });
+    return refusal(c, error);
+  });
+  return app;
+}
+
+function wrongMethod(allowed: string): GatewayError {
+  return new GatewayError("method_not_allowed", `This endpoint takes ${allowed} requests.`, {
+    headers: { allow: allowed },
+  });
+}
+
+/** A refusal outside the path, in the dialect of the endpoint. */
+function refusal(
+  c: Context<AppEnv>,
+  error: GatewayError,
+  dialect: ProtocolName = "openai-chat",
+): Response {
+  const { message, type, code, param, members, status } = publicError(error);
+  const body =
+    dialect === "anthropic"
+      ? { type: "error", error: { type, message } }
+      : { error: { message, type, param, code, ...members } };
+  return Response.json(body, { status, headers: retryHeaders(error) });
+}

@@ -1,0 +1,77 @@
+import * as z from "zod";
+import type { Settings } from "./core/ports.ts";
+import { providers } from "./providers/catalog.ts";
+
+const flag = z
+  .enum(["true", "false", "1", "0"], { error: 'must be "true" or "false"' })
+  .transform((value) => value === "true" || value === "1");
+
+/** `1:<base64>[,2:<base64>…]`: every version that may still be in use; the highest makes new ones. */
+const versionedSecret = z
+  .string({ error: "is missing" })
+  .regex(
+    /^\d+:[A-Za-z0-9+/]{43}=(,\d+:[A-Za-z0-9+/]{43}=)*$/,
+    "must be versions of 32 random bytes in base64: 1:<base64>[,2:<base64>…]",
+  );
+
+const schema = z.object({
+  PROFILE: z.enum(["cloud", "self-hosted"], { error: 'must be "cloud" or "self-hosted"' }),
+  ALLOW_PRIVATE_UPSTREAMS: flag.default(false),
+  LITELLM_HEADERS: flag.default(true),
+  BCRYPT_COST: z.coerce
+    .number({ error: "must be a number" })
+    .int("must be a whole number")
+    .min(4, "must be at least 4")
+    .max(15, "must be at most 15")
+    .default(10),
+  MAX_BODY_BYTES: z.coerce.number().int().min(1024).max(33_554_432).default(33_554_432),
+  MASTER_KEY: z
+    .string({ error: "is missing" })
+    .regex(/^sk-\S{13,}$/, 'must begin with "sk-" and have at least 16 characters'),
+  KEY_PEPPER: versionedSecret,
+  KEK: versionedSecret,
+});
+
+/** Everything that is configured, checked. Secrets stay here and in the adapters they are handed to. */
+export interface Config {
+  settings: Settings;
+  bcryptCost: number;
+  masterKey: string;
+  /** In the versioned form of `.dev.vars.example`. */
+  keyPepper: string;
+  kek: string;
+  /** The platform's own provider keys by provider. */
+  platformKeys: ReadonlyMap<string, string>;
+}
+
+/** Reads vars and secrets; throws one error that names every wrong value and what it should be, never the value. */
+export function readConfig(env: object): Config {
+  const read = schema.safeParse(env);
+  if (!read.success) {
+    const faults = read.error.issues.map((issue) => `${issue.path.join(".")} ${issue.message}`);
+    throw new Error(`The configuration is not usable: ${faults.join("; ")}.`);
+  }
+  const vars = read.data;
+  return {
+    settings: {
+      profile: vars.PROFILE,
+      allowPrivateUpstreams: vars.ALLOW_PRIVATE_UPSTREAMS,
+      litellmHeaders: vars.LITELLM_HEADERS,
+      maxBodyBytes: vars.MAX_BODY_BYTES,
+    },
+    bcryptCost: vars.BCRYPT_COST,
+    masterKey: vars.MASTER_KEY,
+    keyPepper: vars.KEY_PEPPER,
+    kek: vars.KEK,
+    platformKeys: platformKeys(new Map(Object.entries(env))),
+  };
+}
+
+function platformKeys(vars: ReadonlyMap<string, unknown>): Map<string, string> {
+  const keys = new Map<string, string>();
+  for (const row of providers()) {
+    const value = row.keyVariables.map((name) => vars.get(name)).find((each) => each !== undefined);
+    if (typeof value === "string" && value !== "") keys.set(row.slug, value);
+  }
+  return keys;
+}

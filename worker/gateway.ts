@@ -1,0 +1,76 @@
+import { asGatewayError, GatewayError } from "./core/errors.ts";
+import type { ProtocolName } from "./core/chat.ts";
+import type { Deps } from "./core/ports.ts";
+import { accept, greet, keysStayOutOfUrls } from "./stages/accept.ts";
+import { authenticate } from "./stages/authenticate.ts";
+import { authorize, mayCall } from "./stages/authorize.ts";
+import { callableModels, choose } from "./stages/choose.ts";
+import { dispatch } from "./stages/dispatch.ts";
+import { noProgress } from "./stages/progress.ts";
+import { abandon, openHeaders, refuse, respond, type Reached } from "./stages/respond.ts";
+import { recordDecision } from "./stages/trail.ts";
+
+/**
+ * The path of a request. Every stage takes what the one before it proved and adds to it; the value's type says how far
+ * it has come. A refusal is thrown from wherever it is decided and leaves through the same door as an answer, which
+ * settles the money and writes the trail.
+ */
+export async function gateway(
+  deps: Deps,
+  request: Request,
+  dialect: ProtocolName,
+): Promise<Response> {
+  const progress = noProgress();
+  let reached: Reached = greet(deps, request);
+  try {
+    const received = await accept(deps, reached, request, dialect);
+    reached = received;
+    const authenticated = await authenticate(deps, received);
+    reached = authenticated;
+    const authorized = authorize(deps, authenticated);
+    const chosen = await choose(deps, authorized);
+    reached = chosen;
+    // The decision is recorded while the provider already works, and is durable before its first byte leaves.
+    const recording = recordDecision(deps, chosen);
+    const answered = await dispatch(deps, chosen, progress);
+    if (!(await recording)) {
+      await abandon(answered);
+      throw new GatewayError(
+        "audit_unavailable",
+        "The decision about this request could not be recorded, so its answer is withheld; try again.",
+      );
+    }
+    return respond(deps, answered);
+  } catch (cause) {
+    return refuse(deps, reached, dialect, progress, asGatewayError(cause));
+  }
+}
+
+/** GET /v1/models and /v1/models/{id}: what this identity may call, and nothing else. */
+export async function listModels(
+  deps: Deps,
+  request: Request,
+  id: string | null,
+): Promise<Response> {
+  const call = greet(deps, request);
+  try {
+    keysStayOutOfUrls(request);
+    const authenticated = await authenticate(deps, call);
+    mayCall(deps, authenticated);
+    const models = callableModels(deps, authenticated).map((each) => ({
+      id: each.id,
+      object: "model",
+      created: 0,
+      owned_by: each.provider,
+    }));
+    const headers = openHeaders(deps, call);
+    if (id === null) return Response.json({ object: "list", data: models }, { headers });
+    const one = models.find((each) => each.id === id);
+    if (one !== undefined) return Response.json(one, { headers });
+    throw new GatewayError("model_not_found", "There is no such model for this key.", {
+      param: "model",
+    });
+  } catch (cause) {
+    return refuse(deps, call, "openai-chat", noProgress(), asGatewayError(cause));
+  }
+}

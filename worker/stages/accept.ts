@@ -1,0 +1,151 @@
+import type { Received, Credentialed, Extensions } from "../core/call.ts";
+import type { ProtocolName } from "../core/chat.ts";
+import { CREDENTIAL_HEADERS, readCredential } from "../core/credential.ts";
+import { GatewayError } from "../core/errors.ts";
+import { timeOrderedId } from "../core/ids.ts";
+import { isJsonObject, scanJson, type JsonObject } from "../core/json.ts";
+import type { Deps } from "../core/ports.ts";
+import { protocolOf } from "../protocols/index.ts";
+import { readExtensions } from "./extensions.ts";
+
+/** Deeper bodies are refused before a parser sees them; real tool schemas stay far below. */
+const MAX_DEPTH = 128;
+/** Bytes of bodies that one isolate holds at a time (PLATFORM 6). */
+const MAX_BYTES_IN_FLIGHT = 48 * 1024 * 1024;
+/** No request runs longer (PROTOCOLS 10). */
+const TOTAL_MS = 600_000;
+
+/** The identity-free facts of any request that needs a credential: its id, its key, where it comes from. */
+export function greet(deps: Deps, request: Request): Credentialed {
+  return {
+    requestId: `req_${timeOrderedId(deps.now())}`,
+    receivedAt: deps.now(),
+    credential: readCredential(request.headers),
+    address: deps.addressOf(request),
+  };
+}
+
+/** Refuses `?key=` on the data plane: URLs end up in logs, and a key there must not even seem to work. */
+export function keysStayOutOfUrls(request: Request): void {
+  if (!new URL(request.url).searchParams.has("key")) return;
+  throw new GatewayError(
+    "missing_api_key",
+    "A key in the URL is not accepted, since URLs end up in logs: send it as 'Authorization: Bearer <key>'.",
+  );
+}
+
+/** Reads a chat request: limits, JSON, the caller's dialect, and what the caller told the gateway in it. */
+export async function accept(
+  deps: Deps,
+  call: Credentialed,
+  request: Request,
+  dialect: ProtocolName,
+): Promise<Received> {
+  keysStayOutOfUrls(request);
+  const { text, bytes } = await readBody(deps, request);
+  const scan = scanJson(text);
+  if (scan.depth > MAX_DEPTH) {
+    throw new GatewayError(
+      "invalid_request",
+      `The body is nested deeper than ${MAX_DEPTH} levels.`,
+    );
+  }
+  const body = parseObject(text);
+  const headers = plainHeaders(request.headers);
+  const extensions = readExtensions(body, headers);
+  return {
+    ...call,
+    endpoint: "chat",
+    dialect,
+    text,
+    bytes,
+    scan,
+    body,
+    chat: protocolOf(dialect).client.parseRequest(body),
+    extensions,
+    headers,
+    deadline: call.receivedAt + narrowest(extensions, headers),
+  };
+}
+
+function narrowest(extensions: Extensions, headers: Record<string, string>): number {
+  const stainless = Number(headers["x-stainless-timeout"]);
+  return Math.min(
+    extensions.timeoutMs ?? TOTAL_MS,
+    Number.isFinite(stainless) && stainless > 0 ? stainless * 1000 : TOTAL_MS,
+  );
+}
+
+/** The body as text. Its bytes stay counted in the isolate until the request's end gives them back. */
+async function readBody(deps: Deps, request: Request): Promise<{ text: string; bytes: number }> {
+  const limit = deps.settings.maxBodyBytes;
+  const tooLarge = () =>
+    new GatewayError("request_too_large", `The body is larger than ${limit} bytes.`);
+  const declared = Number(request.headers.get("content-length") ?? 0);
+  if (declared > limit) throw tooLarge();
+  const encoding = request.headers.get("content-encoding");
+  if (encoding !== null && encoding !== "identity") {
+    throw new GatewayError("invalid_request", "The body must be sent without content-encoding.");
+  }
+  if (request.body === null) return { text: "", bytes: 0 };
+  const { isolate } = deps;
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of request.body as AsyncIterable<Uint8Array>) {
+      size += chunk.byteLength;
+      isolate.bytesInFlight += chunk.byteLength;
+      if (size > limit) throw tooLarge();
+      if (isolate.bytesInFlight > MAX_BYTES_IN_FLIGHT) {
+        throw new GatewayError("overloaded", "Too many large requests at once; try again shortly.");
+      }
+      chunks.push(chunk);
+    }
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(joined(chunks, size));
+    return { text, bytes: size };
+  } catch (cause) {
+    isolate.bytesInFlight -= size;
+    if (cause instanceof TypeError) {
+      throw new GatewayError("invalid_request", "The body is not valid UTF-8 text.", { cause });
+    }
+    throw cause;
+  }
+}
+
+function joined(chunks: readonly Uint8Array[], size: number): Uint8Array {
+  const [only] = chunks;
+  if (chunks.length === 1 && only !== undefined) return only;
+  const all = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return all;
+}
+
+function parseObject(text: string): JsonObject {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    // The parser's own message quotes the body; only the place may be told.
+    const at = cause instanceof Error ? /position (\d+)/.exec(cause.message)?.[1] : undefined;
+    const where = at === undefined ? "" : ` (the fault is at character ${at})`;
+    const what = text.trim() === "" ? "The body is empty" : `The body is not valid JSON${where}`;
+    throw new GatewayError("invalid_request", `${what}; send a JSON object.`);
+  }
+  if (!isJsonObject(value)) {
+    throw new GatewayError("invalid_request", "The body must be a JSON object.");
+  }
+  return value;
+}
+
+function plainHeaders(headers: Headers): Record<string, string> {
+  const out: Record<string, string> = {};
+  for (const [name, value] of headers) {
+    const lower = name.toLowerCase();
+    if (!CREDENTIAL_HEADERS.has(lower)) out[lower] = value;
+  }
+  return out;
+}

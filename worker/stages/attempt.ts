@@ -1,0 +1,216 @@
+import type { AttemptRow } from "../core/account.ts";
+import type { Chosen, Progress } from "../core/call.ts";
+import { GatewayError, type ErrorKind, type UpstreamAttempt } from "../core/errors.ts";
+import type { Deployment } from "../core/model.ts";
+import { costOf } from "../core/money.ts";
+import type { Deps, UpstreamRequest } from "../core/ports.ts";
+import { NO_USAGE, type TokenUsage } from "../core/usage.ts";
+import { protocolOf } from "../protocols/index.ts";
+import type { FaultClass, Protocol, Target, UpstreamFault } from "../protocols/protocol.ts";
+import { findProvider } from "../providers/catalog.ts";
+import { authHeaders } from "../providers/outbound.ts";
+
+/** A failed attempt: why, in the classes of PROTOCOLS 6. Its message is public text. */
+export class AttemptFault extends Error {
+  readonly fault: UpstreamFault;
+  /** The answer itself was unusable, as against a refusal or a silent provider. */
+  readonly unusable: boolean;
+
+  constructor(fault: UpstreamFault, unusable = false) {
+    super(fault.message);
+    this.name = "AttemptFault";
+    this.fault = fault;
+    this.unusable = unusable;
+  }
+}
+
+/** One request to one deployment, ready to be sent. */
+export interface Prepared {
+  deployment: Deployment;
+  protocol: Protocol;
+  request: Omit<UpstreamRequest, "signal">;
+  /** Caller and provider speak the same protocol and nothing was rewritten (PROTOCOLS 1). */
+  verbatim: boolean;
+  injectedUsage: boolean;
+  degraded: string[];
+}
+
+/** Writes the request for a deployment: unchanged where both ends speak one protocol, else through the hub. */
+export async function prepare(deps: Deps, call: Chosen, deployment: Deployment): Promise<Prepared> {
+  const protocol = protocolOf(deployment.protocol);
+  const target: Target = {
+    model: deployment.model,
+    facts: deployment.facts,
+    streamUsage: findProvider(deployment.provider)?.streamUsage ?? "include_usage",
+  };
+  const verbatim = call.dialect === deployment.protocol;
+  const { provider } = protocol;
+  let body: string;
+  let injectedUsage = false;
+  let degraded: string[] = [];
+  if (verbatim) {
+    const spliced = provider.verbatim.request(call.text, call.scan, call.body, target);
+    body = spliced.text;
+    ({ injectedUsage } = spliced);
+  } else {
+    const built = provider.buildRequest(call.chat, target);
+    body = JSON.stringify(built.body);
+    ({ degraded } = built);
+  }
+  const headers: Record<string, string> = {
+    "content-type": "application/json",
+    accept: call.chat.stream ? "text/event-stream" : "application/json",
+    "user-agent": "routero",
+    ...provider.headers,
+    ...(verbatim && passed(provider.passHeaders, call.headers)),
+    ...authHeaders(deployment.provider, await secretOf(deps, call, deployment)),
+  };
+  const url = deployment.baseUrl + provider.path(deployment.baseUrl);
+  return {
+    deployment,
+    protocol,
+    request: { url, method: "POST", headers, body },
+    verbatim,
+    injectedUsage,
+    degraded,
+  };
+}
+
+/** Any failure as a fault: a provider's own, an unusable answer, or a connection that broke. */
+export function asFault(cause: unknown): AttemptFault {
+  if (cause instanceof AttemptFault) return cause;
+  if (cause instanceof GatewayError) {
+    if (cause.kind !== "upstream_bad_response") throw cause;
+    return new AttemptFault({ class: "transient", status: 200, message: cause.message }, true);
+  }
+  return new AttemptFault({
+    class: "connection",
+    status: 0,
+    message: "The connection to the provider failed.",
+  });
+}
+
+/** Reads a refusal; 3xx counts as an unusable answer, since redirects are never followed. */
+export async function refusalOf(response: Response, protocol: Protocol): Promise<AttemptFault> {
+  if (response.status < 400) {
+    await response.body?.cancel();
+    return new AttemptFault(
+      {
+        class: "transient",
+        status: response.status,
+        message: `The provider answered with status ${response.status}, which is not an answer.`,
+      },
+      true,
+    );
+  }
+  const body = await response.text();
+  return new AttemptFault(protocol.provider.parseError(response.status, response.headers, body));
+}
+
+/** Adds the row of a finished attempt to the progress. */
+export function record(
+  progress: Progress,
+  deployment: Deployment,
+  times: { startedAt: number; endedAt: number; firstContentAt?: number | null },
+  result: { status: number; usage?: TokenUsage; error?: string },
+): void {
+  const usage = result.usage ?? NO_USAGE;
+  const { prices } = deployment.facts;
+  const row: AttemptRow = {
+    n: progress.attempts.length,
+    deployment: deployment.id,
+    provider: deployment.provider,
+    model: deployment.model,
+    usage,
+    cost: prices === undefined ? 0 : costOf(usage, prices),
+    priceKnown: prices !== undefined,
+    status: result.status,
+    startedAt: times.startedAt,
+    durationMs: times.endedAt - times.startedAt,
+  };
+  if (result.error !== undefined) row.error = result.error;
+  if (times.firstContentAt) row.timeToFirstTokenMs = times.firstContentAt - times.startedAt;
+  progress.attempts.push(row);
+}
+
+/** True where another deployment may do better than the one that failed so. */
+export function worthAnother(fault: UpstreamFault): boolean {
+  return fault.class !== "caller";
+}
+
+const FINAL: Record<FaultClass, ErrorKind> = {
+  transient: "no_healthy_deployment",
+  connection: "no_healthy_deployment",
+  rate_limit: "no_healthy_deployment",
+  timeout: "upstream_timeout",
+  deployment: "upstream_auth",
+  caller: "upstream_rejected",
+  content_filter: "content_policy_violation",
+  context_window: "context_length_exceeded",
+};
+
+/** What the caller is told when nothing is left to try. */
+export function finalError(progress: Progress, last: AttemptFault): GatewayError {
+  const { fault } = last;
+  const attempts: UpstreamAttempt[] = progress.attempts.map((row) => ({
+    provider: row.provider,
+    model: row.model,
+    deployment: row.deployment,
+    status: row.status,
+    error: row.error ?? "",
+  }));
+  const kind = last.unusable ? "upstream_bad_response" : FINAL[fault.class];
+  const provider = progress.deployment?.provider ?? "";
+  return new GatewayError(kind, publicMessage(kind, fault, provider, attempts.length), {
+    ...(fault.param !== undefined && { param: fault.param }),
+    ...(kind === "upstream_rejected" && { status: fault.status }),
+    ...(fault.retryAfter !== undefined && { retryAfter: fault.retryAfter / 1000 }),
+    upstream: { status: fault.status, provider, attempts },
+  });
+}
+
+function publicMessage(
+  kind: ErrorKind,
+  fault: UpstreamFault,
+  provider: string,
+  attempts: number,
+): string {
+  switch (kind) {
+    case "upstream_auth":
+      return `The provider '${provider}' rejected the credential that is stored for it; an administrator has to renew it.`;
+    case "no_healthy_deployment":
+      return `Every deployment failed (${attempts} tried); the last, '${provider}', said: ${fault.message}`;
+    default:
+      return fault.message;
+  }
+}
+
+function passed(
+  names: readonly string[],
+  headers: Record<string, string>,
+): Record<string, string> {
+  const out: Record<string, string> = {};
+  for (const name of names) {
+    const value = headers[name];
+    if (value !== undefined) out[name] = value;
+  }
+  return out;
+}
+
+async function secretOf(deps: Deps, call: Chosen, deployment: Deployment): Promise<string | null> {
+  const { shared, principal } = call.identity;
+  if (deployment.credentialId !== undefined) {
+    const credential = shared.credentials.find((each) => each.id === deployment.credentialId);
+    if (credential === undefined || credential.host !== new URL(deployment.baseUrl).host) {
+      throw new AttemptFault({
+        class: "deployment",
+        status: 401,
+        message: "The deployment's credential is gone or belongs to another host.",
+      });
+    }
+    return deps.vault.open(principal.orgId, credential);
+  }
+  // The platform's own key goes to the catalog's address and nowhere else.
+  const catalogBase = findProvider(deployment.provider)?.baseUrl;
+  return deployment.baseUrl === catalogBase ? deps.platformKey(deployment.provider) : null;
+}

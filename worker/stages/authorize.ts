@@ -1,0 +1,55 @@
+import type { Authenticated, Authorized, Credentialed, Received } from "../core/call.ts";
+import { GatewayError, type ErrorKind } from "../core/errors.ts";
+import type { Deps } from "../core/ports.ts";
+import { allows } from "../providers/resolve.ts";
+
+/** The policy gate: may this identity call, with this model, with these features? */
+export function authorize(deps: Deps, call: Authenticated<Received>): Authorized {
+  mayCall(deps, call);
+  const [feature] = Object.keys(call.extensions.features);
+  if (feature !== undefined) {
+    throw new GatewayError("feature_not_found", `${feature}: there is no such object here.`, {
+      param: feature,
+    });
+  }
+  const { key, team } = call.identity;
+  const asked = call.chat.model;
+  const model = key?.aliases[asked] ?? team?.aliases[asked] ?? asked;
+  for (const { list, kind, whose } of allowlists(call)) {
+    if (!allows(list, asked) && !allows(list, model)) {
+      throw new GatewayError(
+        kind,
+        `The model '${asked}' is not among those that ${whose} may call: GET /v1/models lists them.`,
+        { param: "model" },
+      );
+    }
+  }
+  return { ...call, model };
+}
+
+/** Asks the authorizer whether this identity may use the data plane at all. */
+export function mayCall(deps: Deps, call: Authenticated<Credentialed>): void {
+  const { principal } = call.identity;
+  const { orgId, teamId } = principal;
+  const verdict = deps.authorizer.check(principal, "inference", "call", {
+    orgId,
+    ...(teamId !== undefined && { teamId }),
+  });
+  if (!verdict.allowed) throw new GatewayError("forbidden", verdict.reason);
+}
+
+interface Allowlist {
+  list: readonly string[];
+  kind: ErrorKind;
+  whose: string;
+}
+
+/** The lists that all have to cover a model: the key's, the team's, the organization's. */
+export function allowlists(call: Authenticated<Credentialed>): Allowlist[] {
+  const { key, team, shared } = call.identity;
+  return [
+    { list: key?.models ?? [], kind: "key_model_not_allowed", whose: "this key" },
+    { list: team?.models ?? [], kind: "team_model_not_allowed", whose: "this key's team" },
+    { list: shared.org.models, kind: "org_model_not_allowed", whose: "this organization" },
+  ];
+}

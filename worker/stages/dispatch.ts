@@ -1,0 +1,130 @@
+import type { Answer, Answered, Chosen, Progress } from "../core/call.ts";
+import { GatewayError } from "../core/errors.ts";
+import { isJsonObject, type JsonObject } from "../core/json.ts";
+import type { Deployment } from "../core/model.ts";
+import type { Deps } from "../core/ports.ts";
+import { protocolOf } from "../protocols/index.ts";
+import { AttemptFault, asFault, finalError, prepare, record, refusalOf, worthAnother } from "./attempt.ts";
+import { deadline } from "./deadline.ts";
+import { estimateUsage } from "./estimate.ts";
+import { streamAnswer } from "./stream.ts";
+
+/** An answer that is not streamed may be this large. */
+const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
+/** After this time a stream's head leaves even if no content came yet (PROTOCOLS 3). */
+const HEAD_AFTER_MS = 10_000;
+
+/**
+ * Works along the plan until a deployment answers. Returns with a whole answer, or with a stream whose first content
+ * is there (or overdue). Throws the refusal of CONTRACT 1.7 when every attempt failed; `progress` then tells them all.
+ */
+export async function dispatch(deps: Deps, call: Chosen, progress: Progress): Promise<Answered> {
+  const answer = call.chat.stream
+    ? await beginStream(deps, call, progress)
+    : await wholeAnswer(deps, call, progress);
+  return { ...call, progress, answer };
+}
+
+async function beginStream(deps: Deps, call: Chosen, progress: Progress): Promise<Answer> {
+  const { steps, cancel } = streamAnswer(deps, call, progress);
+  const first = steps.next();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const overdue = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, HEAD_AFTER_MS);
+  });
+  try {
+    await Promise.race([first, overdue]);
+  } finally {
+    clearTimeout(timer);
+  }
+  return { kind: "stream", first, rest: steps, cancel };
+}
+
+async function wholeAnswer(deps: Deps, call: Chosen, progress: Progress): Promise<Answer> {
+  let last: AttemptFault | null = null;
+  for (const deployment of call.plan) {
+    progress.deployment = deployment;
+    const startedAt = deps.now();
+    try {
+      const { body, answer } = await attemptWhole(deps, call, deployment, progress);
+      const times = { startedAt, endedAt: deps.now() };
+      const usage = answer.usage ?? estimateUsage(call.bytes, textLength(answer.choices));
+      progress.usage = usage;
+      progress.firstContentAt = times.endedAt - call.receivedAt;
+      record(progress, deployment, times, { status: 200, usage });
+      return { kind: "whole", body, contentType: "application/json" };
+    } catch (cause) {
+      last = asFault(cause);
+      record(
+        progress,
+        deployment,
+        { startedAt, endedAt: deps.now() },
+        { status: last.fault.status, error: last.fault.class },
+      );
+      if (!worthAnother(last.fault)) break;
+    }
+  }
+  throw finalError(progress, last ?? neverTried());
+}
+
+async function attemptWhole(
+  deps: Deps,
+  call: Chosen,
+  deployment: Deployment,
+  progress: Progress,
+) {
+  const prepared = await prepare(deps, call, deployment);
+  progress.degraded = prepared.degraded;
+  const clock = deadline(() => call.deadline - deps.now());
+  const patience = deployment.timeout ?? Number.POSITIVE_INFINITY;
+  const response = await clock.within(
+    patience,
+    "an answer",
+    deps.upstream.send({ ...prepared.request, signal: clock.signal }),
+  );
+  if (response.status !== 200) {
+    throw await clock.within(patience, "its refusal", refusalOf(response, prepared.protocol));
+  }
+  const text = await clock.within(patience, "the rest of its answer", readText(response));
+  const body = parseAnswer(text);
+  const answer = prepared.protocol.provider.parseResponse(body);
+  if (prepared.verbatim) return { body: text, answer };
+  const encoded = protocolOf(call.dialect).client.encodeResponse(answer, {
+    requestId: call.requestId,
+    created: Math.floor(call.receivedAt / 1000),
+  });
+  return { body: JSON.stringify(encoded), answer };
+}
+
+async function readText(response: Response): Promise<string> {
+  if (response.body === null) return "";
+  const decoder = new TextDecoder();
+  let size = 0;
+  let text = "";
+  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+    size += chunk.byteLength;
+    if (size > MAX_ANSWER_BYTES) {
+      throw new GatewayError("upstream_bad_response", "The provider's answer is larger than 32 MB.");
+    }
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+function parseAnswer(text: string): JsonObject {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (isJsonObject(value)) return value;
+  } catch {
+    // Falls through: what the provider sent must not be quoted.
+  }
+  throw new GatewayError("upstream_bad_response", "The provider's answer is not a JSON object.");
+}
+
+function textLength(choices: { parts: { type: string }[] }[]): number {
+  return JSON.stringify(choices.map((choice) => choice.parts)).length;
+}
+
+function neverTried(): AttemptFault {
+  return new AttemptFault({ class: "transient", status: 0, message: "No deployment was tried." });
+}

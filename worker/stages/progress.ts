@@ -1,0 +1,7 @@
+import type { Progress } from "../core/call.ts";
+import { NO_USAGE } from "../core/usage.ts";
+
+/** The progress of a request for which nothing was tried yet. */
+export function noProgress(): Progress {
+  return { attempts: [], deployment: null, usage: NO_USAGE, degraded: [], firstContentAt: null };
+}

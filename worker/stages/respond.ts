@@ -1,0 +1,255 @@
+import type { Answered, Authenticated, Chosen, Credentialed, Progress, Received } from "../core/call.ts";
+import type { ProtocolName } from "../core/chat.ts";
+import { asGatewayError, publicError, retryHeaders, type GatewayError } from "../core/errors.ts";
+import { usdText } from "../core/money.ts";
+import type { Deps } from "../core/ports.ts";
+import { completionTokens, promptTokens } from "../core/usage.ts";
+import { protocolOf } from "../protocols/index.ts";
+import { noProgress } from "./progress.ts";
+import { settle, totalCost, type Ending } from "./settle.ts";
+import { recordOutcome, recordRefusal } from "./trail.ts";
+
+/** How far a request came, whatever happened then. */
+export type Reached = Credentialed | Received | Authenticated | Chosen;
+
+/** Silence that a waiting caller is spared (PROTOCOLS 3). */
+const KEEP_ALIVE_MS = 15_000;
+
+/** The door for answers. What runs after the response is one promise in this request's own `waitUntil` (PLATFORM 1). */
+export function respond(deps: Deps, call: Answered): Response {
+  const { answer, progress } = call;
+  const headers = headersOf(deps, call, progress);
+  if (answer.kind === "whole") {
+    headers.set("content-type", answer.contentType);
+    headers.set("x-routero-response-cost", usdText(totalCost(progress)));
+    if (deps.settings.litellmHeaders) {
+      headers.set("x-litellm-response-cost", usdText(totalCost(progress)));
+    }
+    deps.waitUntil(finish(deps, call, progress, { outcome: "success", status: 200 }));
+    return new Response(answer.body, { headers });
+  }
+  headers.set("content-type", "text/event-stream; charset=utf-8");
+  headers.set("cache-control", "no-cache");
+  const { readable, writable } = new IdentityTransformStream();
+  deps.waitUntil(
+    pump(deps, call, answer, writable).then((ending) => finish(deps, call, progress, ending)),
+  );
+  return new Response(readable, { headers });
+}
+
+/** The door for refusals, in the caller's dialect. A decision about a known caller is on record before it leaves. */
+export async function refuse(
+  deps: Deps,
+  reached: Reached,
+  dialect: ProtocolName,
+  progress: Progress,
+  error: GatewayError,
+): Promise<Response> {
+  if ("plan" in reached) {
+    await finish(deps, reached, progress, { outcome: "failure", status: error.status });
+  } else {
+    if ("identity" in reached) await recordRefusal(deps, reached, error);
+    release(deps, reached);
+    logLine(deps, reached, progress, { outcome: "refused", status: error.status }, error);
+  }
+  if (error.kind === "internal_error") {
+    deps.log.error("request failed inside the gateway", {
+      request_id: reached.requestId,
+      cause: causeOf(error),
+    });
+  }
+  const headers = headersOf(deps, reached, progress);
+  for (const [name, value] of Object.entries(retryHeaders(error))) headers.set(name, value);
+  const body = protocolOf(dialect).client.encodeError(publicError(error), {
+    requestId: reached.requestId,
+    created: Math.floor(reached.receivedAt / 1000),
+  });
+  return Response.json(body, { status: error.status, headers });
+}
+
+/** The headers that every answer carries, for endpoints beside the path. */
+export function openHeaders(deps: Deps, call: Credentialed): Headers {
+  return headersOf(deps, call, noProgress());
+}
+
+/** Ends the provider's side of an answer that will not be delivered; its attempts are in the progress afterwards. */
+export async function abandon(call: Answered): Promise<void> {
+  if (call.answer.kind !== "stream") return;
+  call.answer.cancel();
+  await call.answer.first.catch(() => undefined);
+  await call.answer.rest.return?.().catch(() => undefined);
+}
+
+/** Moves the answer to the caller. A failed write means that the caller left: the provider's request ends with it. */
+async function pump(
+  deps: Deps,
+  call: Answered,
+  answer: Extract<Answered["answer"], { kind: "stream" }>,
+  writable: WritableStream<Uint8Array>,
+): Promise<Ending> {
+  const writer = writable.getWriter();
+  const dialect = protocolOf(call.dialect).client;
+  const utf8 = new TextEncoder();
+  let step = answer.first;
+  try {
+    for (;;) {
+      let result: IteratorResult<Uint8Array>;
+      try {
+        result = await keptAlive(step, () => writer.write(utf8.encode(dialect.keepAlive)));
+      } catch (cause) {
+        if (cause instanceof CallerLeft) throw cause;
+        const error = asGatewayError(cause);
+        const context = {
+          requestId: call.requestId,
+          created: Math.floor(call.receivedAt / 1000),
+        };
+        await write(writer, utf8.encode(dialect.encodeStreamError(publicError(error), context)));
+        await writer.close().catch(() => undefined);
+        return { outcome: "failure", status: error.status };
+      }
+      if (result.done === true) break;
+      await write(writer, result.value);
+      step = answer.rest.next();
+    }
+    await writer.close().catch(() => undefined);
+    return { outcome: "success", status: 200 };
+  } catch {
+    await abandon(call);
+    return { outcome: "cancelled", status: 499 };
+  }
+}
+
+class CallerLeft extends Error {}
+
+async function write(
+  writer: WritableStreamDefaultWriter<Uint8Array>,
+  bytes: Uint8Array,
+): Promise<void> {
+  try {
+    await writer.write(bytes);
+  } catch {
+    throw new CallerLeft();
+  }
+}
+
+/** Awaits a step and writes a sign of life each time that 15 s passed without one. */
+async function keptAlive<T>(step: Promise<T>, sign: () => Promise<void>): Promise<T> {
+  for (;;) {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const quiet = new Promise<"quiet">((resolve) => {
+      timer = setTimeout(() => resolve("quiet"), KEEP_ALIVE_MS);
+    });
+    try {
+      const first = await Promise.race([step, quiet]);
+      if (first !== "quiet") return first as T;
+    } finally {
+      clearTimeout(timer);
+    }
+    try {
+      await sign();
+    } catch {
+      throw new CallerLeft();
+    }
+  }
+}
+
+async function finish(
+  deps: Deps,
+  call: Chosen,
+  progress: Progress,
+  ending: Ending,
+): Promise<void> {
+  release(deps, call);
+  logLine(deps, call, progress, ending);
+  try {
+    await settle(deps, call, progress, ending);
+  } catch (cause) {
+    deps.log.error("settlement failed", { request_id: call.requestId, cause: causeOf(cause) });
+  }
+  if (!(await recordOutcome(deps, call, progress, ending))) {
+    deps.log.error("outcome not recorded", { request_id: call.requestId });
+  }
+}
+
+function release(deps: Deps, reached: Reached): void {
+  if ("bytes" in reached) deps.isolate.bytesInFlight -= reached.bytes;
+}
+
+function headersOf(deps: Deps, reached: Reached, progress: Progress): Headers {
+  const durationMs = deps.now() - reached.receivedAt;
+  const providerMs = progress.attempts.reduce((sum, row) => sum + row.durationMs, 0);
+  const own = "headers" in reached ? reached.headers["x-request-id"] : undefined;
+  const headers = new Headers({
+    "x-routero-call-id": reached.requestId,
+    "x-request-id": own !== undefined && /^[\w.:-]{1,128}$/.test(own) ? own : reached.requestId,
+  });
+  const set = (name: string, value: string | undefined) => {
+    if (value === undefined) return;
+    headers.set(`x-routero-${name}`, value);
+    if (deps.settings.litellmHeaders && LITELLM_ALIASES.has(name)) {
+      headers.set(`x-litellm-${name}`, value);
+    }
+  };
+  if (deps.settings.litellmHeaders) headers.set("x-litellm-call-id", reached.requestId);
+  if (!("plan" in reached)) return headers;
+  const { deployment, attempts } = progress;
+  set("response-duration-ms", String(durationMs));
+  set("overhead-ms", String(Math.max(0, durationMs - providerMs)));
+  set("route", reached.model);
+  set("attempted-retries", "0");
+  set("attempted-fallbacks", String(Math.max(0, triedBefore(attempts.length, progress))));
+  set("provider", deployment?.provider);
+  set("model-id", deployment?.id);
+  set("model-api-base", deployment?.baseUrl);
+  set("model-region", deployment?.region);
+  if (progress.degraded.length > 0) set("degraded", progress.degraded.join(", "));
+  return headers;
+}
+
+const LITELLM_ALIASES = new Set([
+  "model-id",
+  "model-region",
+  "model-api-base",
+  "attempted-retries",
+  "attempted-fallbacks",
+]);
+
+/** Attempts before the one that serves; a stream's serving attempt has no row yet. */
+function triedBefore(rows: number, progress: Progress): number {
+  return progress.attempts.at(-1)?.error === undefined ? rows - 1 : rows;
+}
+
+/** The canonical line of a request: ids, counts and codes. */
+function logLine(
+  deps: Deps,
+  reached: Reached,
+  progress: Progress,
+  ending: Ending,
+  error?: GatewayError,
+): void {
+  const identity = "identity" in reached ? reached.identity.principal : undefined;
+  deps.log.info("request", {
+    request_id: reached.requestId,
+    org_id: identity?.orgId ?? null,
+    team_id: identity?.teamId ?? null,
+    key: identity?.keyHandle ?? null,
+    model: "chat" in reached ? reached.chat.model.slice(0, 200) : null,
+    provider: progress.deployment?.provider ?? null,
+    deployment: progress.deployment?.id ?? null,
+    outcome: ending.outcome,
+    status: ending.status,
+    code: error?.kind ?? null,
+    tokens_input: promptTokens(progress.usage),
+    tokens_output: completionTokens(progress.usage),
+    cost_usd: usdText(totalCost(progress)),
+    attempts: progress.attempts.length,
+    time_to_first_token_ms: progress.firstContentAt,
+    duration_ms: deps.now() - reached.receivedAt,
+  });
+}
+
+/** The class of an unexpected failure; its message could quote content and stays out. */
+function causeOf(cause: unknown): string {
+  const root = cause instanceof Error && cause.cause !== undefined ? cause.cause : cause;
+  return root instanceof Error ? root.name : typeof root;
+}

@@ -1,0 +1,66 @@
+import type { Outcome, SettleRow } from "../core/account.ts";
+import type { Authorized, Chosen, Progress } from "../core/call.ts";
+import type { NanoUsd } from "../core/money.ts";
+import type { Deps } from "../core/ports.ts";
+import { teamOf } from "./choose.ts";
+
+/** How a request ended, as the caller saw it. */
+export interface Ending {
+  outcome: Outcome;
+  status: number;
+}
+
+/** The sum over all attempts, failed ones included: each was charged by its provider on its own. */
+export function totalCost(progress: Progress): NanoUsd {
+  return progress.attempts.reduce((sum, row) => sum + row.cost, 0);
+}
+
+/** Debits what was used, once per request; a request that reached no provider gives its hold back instead. */
+export async function settle(
+  deps: Deps,
+  call: Chosen,
+  progress: Progress,
+  ending: Ending,
+): Promise<void> {
+  if (progress.attempts.length === 0) {
+    if (call.holdId !== undefined) await deps.account.release(call.holdId);
+    return;
+  }
+  await deps.account.settle(rowOf(deps, call, progress, ending));
+}
+
+function rowOf(deps: Deps, call: Chosen, progress: Progress, ending: Ending): SettleRow {
+  const { principal } = call.identity;
+  return {
+    requestId: call.requestId,
+    ...(call.holdId !== undefined && { holdId: call.holdId }),
+    leases: call.leases,
+    orgId: principal.orgId,
+    teamId: teamOf(call),
+    ...optional(call),
+    model: call.chat.model,
+    group: call.model,
+    endpoint: call.endpoint,
+    stream: call.chat.stream,
+    tags: call.extensions.tags,
+    outcome: ending.outcome,
+    status: ending.status,
+    attempts: progress.attempts,
+    usage: progress.usage,
+    cost: totalCost(progress),
+    startedAt: call.receivedAt,
+    durationMs: deps.now() - call.receivedAt,
+    ...(progress.firstContentAt !== null && { timeToFirstTokenMs: progress.firstContentAt }),
+  };
+}
+
+function optional(call: Authorized): Partial<SettleRow> {
+  const { userId, keyId, keyHandle } = call.identity.principal;
+  const { customerId } = call.extensions;
+  return {
+    ...(userId !== undefined && { userId }),
+    ...(keyId !== undefined && { keyId }),
+    ...(keyHandle !== undefined && { keyHandle }),
+    ...(customerId !== undefined && { customerId }),
+  };
+}

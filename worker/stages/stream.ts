@@ -1,0 +1,308 @@
+import type { Chosen, Progress } from "../core/call.ts";
+import type { ChatEvent } from "../core/chat.ts";
+import type { Deployment } from "../core/model.ts";
+import { costOf, usdText } from "../core/money.ts";
+import type { Deps } from "../core/ports.ts";
+import type { TokenUsage } from "../core/usage.ts";
+import { protocolOf } from "../protocols/index.ts";
+import type { StreamEncoder, StreamMeta, StreamParser } from "../protocols/protocol.ts";
+import { SseSplitter, type SseBlock } from "../protocols/sse.ts";
+import {
+  AttemptFault,
+  asFault,
+  finalError,
+  prepare,
+  record,
+  refusalOf,
+  worthAnother,
+  type Prepared,
+} from "./attempt.ts";
+import { deadline, type Deadline } from "./deadline.ts";
+import { estimateUsage } from "./estimate.ts";
+
+/** Time to the first content event, and between later ones (PROTOCOLS 10). */
+const FIRST_EVENT_MS = 30_000;
+const BETWEEN_EVENTS_MS = 60_000;
+
+/** What the attempts of one stream share. */
+interface StreamState {
+  cancelled: boolean;
+  /** Content of this answer has reached the caller: from here on no other deployment may begin anew. */
+  delivered: boolean;
+  clock: Deadline | null;
+}
+
+/**
+ * The SSE bytes of a streamed answer. Until the first content event a failed attempt is replaced by the next one and
+ * the caller never learns of it; after it a failure ends the stream with a GatewayError.
+ */
+export function streamAnswer(
+  deps: Deps,
+  call: Chosen,
+  progress: Progress,
+): { steps: AsyncGenerator<Uint8Array, void>; cancel: () => void } {
+  const state: StreamState = { cancelled: false, delivered: false, clock: null };
+  return {
+    steps: alongThePlan(deps, call, progress, state),
+    cancel() {
+      state.cancelled = true;
+      state.clock?.abort();
+    },
+  };
+}
+
+async function* alongThePlan(
+  deps: Deps,
+  call: Chosen,
+  progress: Progress,
+  state: StreamState,
+): AsyncGenerator<Uint8Array, void> {
+  let last: AttemptFault | null = null;
+  for (const deployment of call.plan) {
+    if (state.cancelled) return;
+    progress.deployment = deployment;
+    const attempt = new StreamAttempt(deps, call, progress, deployment);
+    let ended = false;
+    try {
+      yield* attempt.run(state);
+      ended = true;
+      attempt.close({ status: 200 });
+      return;
+    } catch (cause) {
+      ended = true;
+      last = asFault(cause);
+      attempt.close({
+        status: last.fault.status,
+        error: state.cancelled ? "cancelled" : last.fault.class,
+      });
+      if (state.cancelled || state.delivered || !worthAnother(last.fault)) break;
+    } finally {
+      // The consumer stopped between two steps: the caller left.
+      if (!ended) {
+        state.clock?.abort();
+        attempt.close({ status: 200, error: "cancelled" });
+      }
+    }
+  }
+  if (state.cancelled || last === null) return;
+  throw finalError(progress, last);
+}
+
+/** One attempt at one deployment: wire events in, the caller's SSE bytes out, usage and times on the side. */
+class StreamAttempt {
+  private readonly deps: Deps;
+  private readonly call: Chosen;
+  private readonly progress: Progress;
+  private readonly deployment: Deployment;
+  private readonly startedAt: number;
+  private firstContentAt: number | null = null;
+  private usage: TokenUsage | undefined;
+  private answerLength = 0;
+  private answered = false;
+  private done = false;
+
+  constructor(deps: Deps, call: Chosen, progress: Progress, deployment: Deployment) {
+    this.deps = deps;
+    this.call = call;
+    this.progress = progress;
+    this.deployment = deployment;
+    this.startedAt = deps.now();
+  }
+
+  async *run(state: StreamState): AsyncGenerator<Uint8Array, void> {
+    const { deps, call } = this;
+    const prepared = await prepare(deps, call, this.deployment);
+    this.progress.degraded = prepared.degraded;
+    const clock = deadline(() => call.deadline - deps.now());
+    state.clock = clock;
+    const patience = this.deployment.timeout ?? FIRST_EVENT_MS;
+    const response = await clock.within(
+      patience,
+      "an answer",
+      deps.upstream.send({ ...prepared.request, signal: clock.signal }),
+    );
+    if (response.status !== 200) {
+      throw await clock.within(patience, "its refusal", refusalOf(response, prepared.protocol));
+    }
+    if (response.body === null || !isEventStream(response)) throw unusable("is not an event stream");
+
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+    const splitter = new SseSplitter();
+    const translator = this.translator(prepared);
+    const held: Uint8Array[] = [];
+    try {
+      while (!this.done) {
+        const wait = this.answered ? BETWEEN_EVENTS_MS : patience;
+        const step = await clock.within(wait, "the next event", reader.read());
+        const blocks = step.done ? lastBlock(splitter) : splitter.push(step.value);
+        let failure: unknown;
+        try {
+          for (const block of blocks) held.push(translator(block));
+          if (step.done) held.push(translator(null));
+          if (step.done && !this.done) throw cut();
+        } catch (cause) {
+          // What came before the fault in the same bytes belongs to an answer that has already begun.
+          if (!state.delivered) throw cause;
+          failure = cause;
+        }
+        if (this.answered || this.done) {
+          state.delivered ||= this.answered;
+          const bytes = joined(held);
+          held.length = 0;
+          if (bytes.byteLength > 0) yield bytes;
+        }
+        if (failure !== undefined) throw failure;
+      }
+    } finally {
+      // After the terminal event nothing more is wanted; after a fault the provider's request ends here too.
+      clock.abort();
+      void reader.cancel().catch(() => undefined);
+    }
+  }
+
+  /** Writes the attempt's row; once, however it ended. */
+  close(result: { status: number; error?: string }): void {
+    const { progress, call } = this;
+    const produced = this.answerLength > 0;
+    const usage =
+      this.usage !== undefined && (this.done || this.usage.output > 0 || !produced)
+        ? this.usage
+        : produced
+          ? estimateUsage(call.bytes, this.answerLength)
+          : undefined;
+    if (usage !== undefined) progress.usage = usage;
+    record(
+      progress,
+      this.deployment,
+      {
+        startedAt: this.startedAt,
+        endedAt: this.deps.now(),
+        firstContentAt: this.firstContentAt,
+      },
+      { ...result, ...(usage !== undefined && { usage }) },
+    );
+  }
+
+  /** From wire blocks to the caller's bytes: the blocks themselves, or the hub's events in the caller's dialect. */
+  private translator(prepared: Prepared): (block: SseBlock | null) => Uint8Array {
+    const { call } = this;
+    const { provider } = prepared.protocol;
+    const parser = provider.parseStream();
+    const wantsMeta = call.headers["x-routero-stream-meta"] === "1";
+    const includeUsage = call.chat.streamUsage || wantsMeta;
+    const asksMeta = wantsMeta || (call.dialect === "openai-chat" && call.chat.streamUsage);
+    const meta = asksMeta ? () => this.meta() : undefined;
+    if (prepared.verbatim) {
+      const options = {
+        injectedUsage: prepared.injectedUsage && !wantsMeta,
+        ...(meta && { meta }),
+      };
+      return (block) => {
+        if (this.done) return EMPTY;
+        this.observe(parser, block);
+        return block === null ? EMPTY : provider.verbatim.block(block.raw, block.event, options);
+      };
+    }
+    const encoder: StreamEncoder = protocolOf(call.dialect).client.encodeStream({
+      requestId: call.requestId,
+      created: Math.floor(call.receivedAt / 1000),
+      includeUsage,
+      ...(meta && { meta }),
+    });
+    const utf8 = new TextEncoder();
+    return (block) => {
+      if (this.done) return EMPTY;
+      const events = this.observe(parser, block);
+      return utf8.encode(events.map((event) => encoder.push(event)).join(""));
+    };
+  }
+
+  /** Reads one block (null = the clean end), keeps what settles the request, and throws the provider's failure. */
+  private observe(parser: StreamParser, block: SseBlock | null): ChatEvent[] {
+    const events =
+      block === null ? parser.end() : block.event === null ? [] : parser.push(block.event);
+    for (const event of events) {
+      if (event.type === "usage") this.usage = event.usage;
+      else if (event.type === "done") this.done = true;
+      else if (event.type === "failure") {
+        const { status, message } = event.failure;
+        throw new AttemptFault({ class: "transient", status, message });
+      } else {
+        const length = contentLength(event);
+        if (length === 0) continue;
+        this.answerLength += length;
+        if (this.answered) continue;
+        this.answered = true;
+        this.firstContentAt = this.deps.now();
+        this.progress.firstContentAt = this.firstContentAt - this.call.receivedAt;
+      }
+    }
+    return events;
+  }
+
+  private meta(): StreamMeta {
+    const { prices } = this.deployment.facts;
+    const earlier = this.progress.attempts.reduce((sum, row) => sum + row.cost, 0);
+    const cost = this.usage && prices ? costOf(this.usage, prices) : 0;
+    return {
+      cost: usdText(earlier + cost),
+      provider: this.deployment.provider,
+      model: this.deployment.model,
+      fallbacks: this.progress.attempts.length,
+    };
+  }
+}
+
+const EMPTY = new Uint8Array(0);
+
+/** How much of an answer an event brings, in UTF-16 units; 0 for everything that is only frame. */
+function contentLength(event: ChatEvent): number {
+  if (event.type === "open") {
+    const part = event.value;
+    if (part.type === "text" || part.type === "refusal" || part.type === "thinking") {
+      return part.text.length;
+    }
+    return Math.max(1, JSON.stringify(part).length);
+  }
+  if (event.type !== "delta") return 0;
+  const { delta } = event;
+  if ("text" in delta) return delta.text.length;
+  return Math.max(1, JSON.stringify(delta).length);
+}
+
+function isEventStream(response: Response): boolean {
+  return (response.headers.get("content-type") ?? "").toLowerCase().includes("text/event-stream");
+}
+
+function unusable(what: string): AttemptFault {
+  return new AttemptFault(
+    { class: "transient", status: 200, message: `The provider's answer ${what}.` },
+    true,
+  );
+}
+
+/** A clean end of the body without the protocol's terminal event is a cut (PROTOCOLS 5). */
+function cut(): AttemptFault {
+  return new AttemptFault({
+    class: "transient",
+    status: 200,
+    message: "The provider's stream ended before the answer was complete.",
+  });
+}
+
+function lastBlock(splitter: SseSplitter): SseBlock[] {
+  const block = splitter.end();
+  return block === null ? [] : [block];
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const [only] = pieces;
+  if (pieces.length === 1 && only !== undefined) return only;
+  const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.byteLength, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.byteLength;
+  }
+  return all;
+}

@@ -1,0 +1,99 @@
+import type { AuditEventType, AuditRecord } from "../core/audit.ts";
+import type { Authenticated, Chosen, Progress } from "../core/call.ts";
+import type { GatewayError } from "../core/errors.ts";
+import { timeOrderedId } from "../core/ids.ts";
+import type { Json, JsonObject } from "../core/json.ts";
+import { usdText } from "../core/money.ts";
+import type { Deps } from "../core/ports.ts";
+import { completionTokens, promptTokens } from "../core/usage.ts";
+import { totalCost, type Ending } from "./settle.ts";
+
+/**
+ * Puts the decision on record. It is begun with the provider's request and has to be durable before the first byte
+ * reaches the caller (DESIGN §3): the result says whether it is, and never rejects.
+ */
+export async function recordDecision(deps: Deps, call: Chosen): Promise<boolean> {
+  return append(deps, call, "request.routed", {
+    model: call.chat.model,
+    group: call.model,
+    endpoint: call.endpoint,
+    stream: call.chat.stream,
+    plan: call.plan.map((each) => each.id),
+    dropped: call.dropped as unknown as Json,
+    seed: call.seed,
+    leases: call.leases as unknown as Json,
+  });
+}
+
+/** Puts on record that a known caller was refused before anything was chosen. */
+export async function recordRefusal(
+  deps: Deps,
+  call: Authenticated,
+  error: GatewayError,
+): Promise<boolean> {
+  return append(deps, call, "request.blocked", {
+    model: call.chat.model,
+    endpoint: call.endpoint,
+    error: error.kind,
+    status: error.status,
+  });
+}
+
+/** Puts the outcome on record; it follows the answer. */
+export async function recordOutcome(
+  deps: Deps,
+  call: Chosen,
+  progress: Progress,
+  ending: Ending,
+): Promise<boolean> {
+  const type: AuditEventType =
+    ending.outcome === "success"
+      ? "request.completed"
+      : ending.outcome === "cancelled"
+        ? "request.cancelled"
+        : "request.failed";
+  return append(deps, call, type, {
+    status: ending.status,
+    provider: progress.deployment?.provider ?? null,
+    deployment: progress.deployment?.id ?? null,
+    tokens_input: promptTokens(progress.usage),
+    tokens_output: completionTokens(progress.usage),
+    usage_estimated: progress.usage.estimated,
+    cost_usd: usdText(totalCost(progress)),
+    latency_ms: deps.now() - call.receivedAt,
+    time_to_first_token_ms: progress.firstContentAt,
+    attempts: progress.attempts.map((row): JsonObject => ({
+      deployment: row.deployment,
+      status: row.status,
+      error: row.error ?? null,
+      cost_usd: usdText(row.cost),
+      duration_ms: row.durationMs,
+    })),
+  });
+}
+
+async function append(
+  deps: Deps,
+  call: Authenticated,
+  type: AuditEventType,
+  data: JsonObject,
+): Promise<boolean> {
+  const { principal } = call.identity;
+  const record: AuditRecord = {
+    eventId: `evt_${timeOrderedId(deps.now())}`,
+    type,
+    at: deps.now(),
+    orgId: principal.orgId,
+    actor: principal.keyHandle === undefined ? principal.kind : `key:${principal.keyHandle}`,
+    requestId: call.requestId,
+    data,
+    ...(principal.teamId !== undefined && { teamId: principal.teamId }),
+    ...(principal.keyHandle !== undefined && { keyHandle: principal.keyHandle }),
+  };
+  try {
+    const [result] = await deps.audit.append([record]);
+    return result?.ok === true;
+  } catch {
+    return false;
+  }
+}
