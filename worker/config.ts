@@ -6,13 +6,8 @@ const flag = z
   .enum(["true", "false", "1", "0"], { error: 'must be "true" or "false"' })
   .transform((value) => value === "true" || value === "1");
 
-/** `1:<base64>[,2:<base64>…]`: every version that may still be in use; the highest makes new ones. */
-const versionedSecret = z
-  .string({ error: "is missing" })
-  .regex(
-    /^\d+:[A-Za-z0-9+/]{43}=(,\d+:[A-Za-z0-9+/]{43}=)*$/,
-    "must be versions of 32 random bytes in base64: 1:<base64>[,2:<base64>…]",
-  );
+/** Its form is checked where it is read (`store/versioned-secrets.ts`). */
+const secret = z.string({ error: "is missing" }).min(1, "is empty");
 
 const schema = z.object({
   PROFILE: z.enum(["cloud", "self-hosted"], { error: 'must be "cloud" or "self-hosted"' }),
@@ -28,8 +23,8 @@ const schema = z.object({
   MASTER_KEY: z
     .string({ error: "is missing" })
     .regex(/^sk-\S{13,}$/, 'must begin with "sk-" and have at least 16 characters'),
-  KEY_PEPPER: versionedSecret,
-  KEK: versionedSecret,
+  KEY_PEPPER: secret,
+  KEK: secret,
 });
 
 /** Everything that is configured, checked. Secrets stay here and in the adapters they are handed to. */
