@@ -37,7 +37,10 @@ export function buildApp(mountAdmin: (app: Hono<AppEnv>) => void): Hono<AppEnv> 
   }
   app.get("/health/readiness", async (c) => {
     const ready = await c.env.ready();
-    return c.json({ status: ready ? "healthy" : "unhealthy", db: ready ? "connected" : "unreachable" }, ready ? 200 : 503);
+    return c.json(
+      { status: ready ? "healthy" : "unhealthy", db: ready ? "connected" : "unreachable" },
+      ready ? 200 : 503,
+    );
   });
   mountAdmin(app);
   app.notFound((c) =>
@@ -51,7 +54,10 @@ export function buildApp(mountAdmin: (app: Hono<AppEnv>) => void): Hono<AppEnv> 
   );
   app.onError((cause, c) => {
     const error = asGatewayError(cause);
-    c.env.deps.log.error("request failed outside the path", { code: error.kind, cause: cause.name });
+    c.env.deps.log.error("request failed outside the path", {
+      code: error.kind,
+      cause: cause.name,
+    });
     return refusal(c, error);
   });
   return app;

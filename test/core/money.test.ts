@@ -3,12 +3,27 @@ import { describe, expect, it } from "vitest";
 import { costOf, nanoUsd, usdText } from "../../worker/core/money.ts";
 import { NO_USAGE, type TokenUsage } from "../../worker/core/usage.ts";
 
-const classes = Object.keys(NO_USAGE).filter((name) => name !== "estimated") as (keyof TokenUsage)[];
+const classes = Object.keys(NO_USAGE).filter(
+  (name) => name !== "estimated",
+) as (keyof TokenUsage)[];
 
 describe("cost", () => {
   it("charges each token class at its own price and falls back to the class it is part of", () => {
-    const prices = { input: 3_000_000, output: 15_000_000, cacheRead: 300_000, cacheWrite: 3_750_000 };
-    const usage = { ...NO_USAGE, input: 10, cacheRead: 1000, cacheWrite: 100, cacheWriteLong: 1, output: 7, reasoning: 5 };
+    const prices = {
+      input: 3_000_000,
+      output: 15_000_000,
+      cacheRead: 300_000,
+      cacheWrite: 3_750_000,
+    };
+    const usage = {
+      ...NO_USAGE,
+      input: 10,
+      cacheRead: 1000,
+      cacheWrite: 100,
+      cacheWriteLong: 1,
+      output: 7,
+      reasoning: 5,
+    };
     expect(costOf(usage, prices)).toBe(
       10 * 3000 + 1000 * 300 + 100 * 3750 + 1 * 3750 + 12 * 15_000,
     );
@@ -20,7 +35,10 @@ describe("cost", () => {
         fc.array(fc.nat(2_000_000), { minLength: classes.length, maxLength: classes.length }),
         fc.nat(100_000_000),
         (counts, price) => {
-          const usage = { ...NO_USAGE, ...Object.fromEntries(classes.map((name, i) => [name, counts[i] ?? 0])) };
+          const usage = {
+            ...NO_USAGE,
+            ...Object.fromEntries(classes.map((name, i) => [name, counts[i] ?? 0])),
+          };
           const exact = counts.reduce((sum, count) => sum + BigInt(count) * BigInt(price), 0n);
           const cost = costOf(usage, { input: price, output: price });
           expect(BigInt(cost)).toBe((exact + 999n) / 1000n);
@@ -42,6 +60,11 @@ describe("money as text", () => {
   });
 
   it("reads back what it wrote", () => {
-    fc.assert(fc.property(fc.nat(9_000_000_000_000), (amount) => nanoUsd(Number(usdText(amount))) === amount));
+    fc.assert(
+      fc.property(
+        fc.nat(9_000_000_000_000),
+        (amount) => nanoUsd(Number(usdText(amount))) === amount,
+      ),
+    );
   });
 });

@@ -70,14 +70,20 @@ describe("what a model string stands for", () => {
     });
   });
 
-  it.each(["nonsense", "nonsense/x", "openai/", "/x", "openai_compatible/x", "openai/gpt-4o", "__proto__", "constructor"])(
-    "says what would be right for %s",
-    (model) => {
-      const found = resolve(model, context());
-      expect(found.found).toBe(false);
-      expect(!found.found && found.reason).toMatch(/POST \/model\/new|GET \/v1\/models/);
-    },
-  );
+  it.each([
+    "nonsense",
+    "nonsense/x",
+    "openai/",
+    "/x",
+    "openai_compatible/x",
+    "openai/gpt-4o",
+    "__proto__",
+    "constructor",
+  ])("says what would be right for %s", (model) => {
+    const found = resolve(model, context());
+    expect(found.found).toBe(false);
+    expect(!found.found && found.reason).toMatch(/POST \/model\/new|GET \/v1\/models/);
+  });
 
   it("serves the simulated provider without any credential, and lists it", () => {
     expect(resolve("sim/echo", context()).found).toBe(true);

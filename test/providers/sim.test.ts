@@ -35,7 +35,11 @@ describe("the simulated provider", () => {
   });
 
   it("stops at max_tokens and says so", async () => {
-    const answer = await client.chat.completions.create({ model: "text", messages: ask("1000 words"), max_tokens: 5 });
+    const answer = await client.chat.completions.create({
+      model: "text",
+      messages: ask("1000 words"),
+      max_tokens: 5,
+    });
     expect(answer.choices[0]).toMatchObject({ finish_reason: "length" });
     expect(answer.usage?.completion_tokens).toBe(5);
   });
@@ -45,18 +49,30 @@ describe("the simulated provider", () => {
       type: "function" as const,
       function: {
         name,
-        parameters: { type: "object", properties: { n: { type: "integer" }, s: { enum: ["x"] } }, required: ["n", "s"] },
+        parameters: {
+          type: "object",
+          properties: { n: { type: "integer" }, s: { enum: ["x"] } },
+          required: ["n", "s"],
+        },
       },
     }));
-    const final = await client.chat.completions.stream({ model: "tools", messages: ask("go"), tools }).finalChatCompletion();
+    const final = await client.chat.completions
+      .stream({ model: "tools", messages: ask("go"), tools })
+      .finalChatCompletion();
     expect(final.choices[0]?.finish_reason).toBe("tool_calls");
-    expect(final.choices[0]?.message.tool_calls?.map((call) => call.type === "function" && [call.function.name, call.function.arguments])).toEqual([
+    expect(
+      final.choices[0]?.message.tool_calls?.map(
+        (call) => call.type === "function" && [call.function.name, call.function.arguments],
+      ),
+    ).toEqual([
       ["a", '{"n":1,"s":"x"}'],
       ["b", '{"n":1,"s":"x"}'],
     ]);
   });
 
   it("refuses a model it does not have", async () => {
-    await expect(client.chat.completions.create({ model: "gpt", messages: ask("x") })).rejects.toMatchObject({ status: 404 });
+    await expect(
+      client.chat.completions.create({ model: "gpt", messages: ask("x") }),
+    ).rejects.toMatchObject({ status: 404 });
   });
 });

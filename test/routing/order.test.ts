@@ -28,8 +28,12 @@ describe("the shuffle", () => {
     fc.assert(
       fc.property(anyCandidates, fc.nat(), (candidates, seed) => {
         const plan = shuffled(candidates, seed);
-        expect(plan.map((each) => each.id).toSorted()).toEqual(candidates.map((each) => each.id).toSorted());
-        expect(plan.map((each) => each.order)).toEqual(plan.map((each) => each.order).toSorted((a, b) => a - b));
+        expect(plan.map((each) => each.id).toSorted()).toEqual(
+          candidates.map((each) => each.id).toSorted(),
+        );
+        expect(plan.map((each) => each.order)).toEqual(
+          plan.map((each) => each.order).toSorted((a, b) => a - b),
+        );
         expect(shuffled(candidates.toReversed(), seed)).toEqual(plan);
       }),
     );

@@ -110,7 +110,9 @@ export class GatewayError extends Error {
 /** The refusal that `cause` is, or an `internal_error` that tells nothing about it. */
 export function asGatewayError(cause: unknown): GatewayError {
   if (cause instanceof GatewayError) return cause;
-  return new GatewayError("internal_error", "The gateway failed to handle this request.", { cause });
+  return new GatewayError("internal_error", "The gateway failed to handle this request.", {
+    cause,
+  });
 }
 
 /** The members every dialect's error body is made of. */

@@ -24,7 +24,8 @@ export function base62(bytes: Uint8Array, length: number): string {
 /** A 22-character id that sorts by creation time: 8 characters of milliseconds, 14 random. */
 export function timeOrderedId(now: number): string {
   let time = "";
-  for (let rest = now; time.length < 8; rest = Math.floor(rest / 62)) time = BASE62[rest % 62] + time;
+  for (let rest = now; time.length < 8; rest = Math.floor(rest / 62))
+    time = BASE62[rest % 62] + time;
   return time + randomBase62(14);
 }
 

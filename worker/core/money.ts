@@ -41,7 +41,9 @@ export function usdText(amount: NanoUsd): string {
   const sign = amount < 0 ? "-" : "";
   const nano = Math.abs(amount);
   const whole = Math.floor(nano / 1e9);
-  const fraction = String(nano % 1e9).padStart(9, "0").replace(/0+$/, "");
+  const fraction = String(nano % 1e9)
+    .padStart(9, "0")
+    .replace(/0+$/, "");
   return fraction === "" ? `${sign}${whole}` : `${sign}${whole}.${fraction}`;
 }
 

@@ -57,7 +57,11 @@ export interface KeyVerifier {
   /** The parts of a well-formed key whose checksum holds, else null; touches no binding. */
   parse(token: string): { orgId: string; keyId: string } | null;
   /** True when the token is the one that was issued under this key id; may await the key-check object once. */
-  verify(token: string, key: { orgId: string; keyId: string }, address: string | null): Promise<KeyProof>;
+  verify(
+    token: string,
+    key: { orgId: string; keyId: string },
+    address: string | null,
+  ): Promise<KeyProof>;
   isMaster(token: string): boolean;
 }
 

@@ -8,8 +8,21 @@ const METADATA_HOSTS = new Set([
   "instance-data",
   "instance-data.ec2.internal",
 ]);
-const METADATA_ADDRESSES = new Set(["169.254.169.254", "100.100.100.200", "fd00:ec2::254", "168.63.129.16"]);
-const PRIVATE_SUFFIXES = [".localhost", ".local", ".internal", ".lan", ".home.arpa", ".corp", ".intranet"];
+const METADATA_ADDRESSES = new Set([
+  "169.254.169.254",
+  "100.100.100.200",
+  "fd00:ec2::254",
+  "168.63.129.16",
+]);
+const PRIVATE_SUFFIXES = [
+  ".localhost",
+  ".local",
+  ".internal",
+  ".lan",
+  ".home.arpa",
+  ".corp",
+  ".intranet",
+];
 
 /**
  * Refuses a configurable base URL that could reach something it should not (SSRF). Private and loopback targets and
@@ -23,7 +36,8 @@ export function checkEgress(
   settings: { allowPrivateUpstreams: boolean },
   param = "api_base",
 ): URL {
-  const refuse = (why: string) => new GatewayError("invalid_request", `${param}: ${why}`, { param });
+  const refuse = (why: string) =>
+    new GatewayError("invalid_request", `${param}: ${why}`, { param });
   let url: URL;
   try {
     url = new URL(text);
@@ -39,7 +53,10 @@ export function checkEgress(
   if (url.search !== "" || url.hash !== "") {
     throw refuse("must not hold a query or a fragment");
   }
-  const host = url.hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "").toLowerCase();
+  const host = url.hostname
+    .replace(/^\[|\]$/g, "")
+    .replace(/\.$/, "")
+    .toLowerCase();
   const reach = reachOf(host);
   if (reach === "never") {
     throw refuse("points to a link-local, metadata or reserved address, which is never allowed");
@@ -58,7 +75,8 @@ export function checkEgress(
 function reachOf(host: string): "public" | "private" | "never" {
   if (METADATA_HOSTS.has(host)) return "never";
   if (!ipaddr.isValid(host)) {
-    if (host === "localhost" || PRIVATE_SUFFIXES.some((suffix) => host.endsWith(suffix))) return "private";
+    if (host === "localhost" || PRIVATE_SUFFIXES.some((suffix) => host.endsWith(suffix)))
+      return "private";
     return host.includes(".") ? "public" : "private";
   }
   const address = ipaddr.process(host);

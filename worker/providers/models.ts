@@ -24,18 +24,66 @@ interface Override {
 const CLAUDE = { images: true, files: true, tools: true, parallel_tools: true, audio: false };
 
 const OVERRIDES: readonly Override[] = [
-  { provider: "anthropic", prefix: "claude-3-haiku", facts: { maxOutput: 4096, reasoning: "none", capabilities: CLAUDE } },
-  { provider: "anthropic", prefix: "claude-3-opus", facts: { maxOutput: 4096, reasoning: "none", capabilities: CLAUDE } },
-  { provider: "anthropic", prefix: "claude-3-5", facts: { maxOutput: 8192, reasoning: "none", capabilities: CLAUDE } },
-  { provider: "anthropic", prefix: "claude-3-7", facts: { maxOutput: 64000, reasoning: "budget", capabilities: CLAUDE } },
-  { provider: "anthropic", prefix: "claude-opus-4", facts: { maxOutput: 32000, reasoning: "budget", capabilities: CLAUDE } },
-  { provider: "anthropic", prefix: "claude-sonnet-4", facts: { maxOutput: 64000, reasoning: "budget", capabilities: CLAUDE } },
-  { provider: "anthropic", prefix: "claude-haiku-4", facts: { maxOutput: 64000, reasoning: "budget", capabilities: CLAUDE } },
-  { provider: "anthropic", prefix: "claude-opus-4-5", facts: { maxOutput: 64000, reasoning: "budget", capabilities: CLAUDE } },
-  { provider: "anthropic", prefix: "claude-opus-4-6", facts: { maxOutput: 128000, reasoning: "adaptive", capabilities: CLAUDE } },
-  { provider: "anthropic", prefix: "claude-opus-4-7", facts: { maxOutput: 128000, reasoning: "adaptive", capabilities: CLAUDE } },
-  { provider: "anthropic", prefix: "claude-sonnet-4-6", facts: { maxOutput: 64000, reasoning: "adaptive", capabilities: CLAUDE } },
-  { provider: "anthropic", prefix: "claude-", facts: { maxOutput: 64000, reasoning: "adaptive", capabilities: CLAUDE } },
+  {
+    provider: "anthropic",
+    prefix: "claude-3-haiku",
+    facts: { maxOutput: 4096, reasoning: "none", capabilities: CLAUDE },
+  },
+  {
+    provider: "anthropic",
+    prefix: "claude-3-opus",
+    facts: { maxOutput: 4096, reasoning: "none", capabilities: CLAUDE },
+  },
+  {
+    provider: "anthropic",
+    prefix: "claude-3-5",
+    facts: { maxOutput: 8192, reasoning: "none", capabilities: CLAUDE },
+  },
+  {
+    provider: "anthropic",
+    prefix: "claude-3-7",
+    facts: { maxOutput: 64000, reasoning: "budget", capabilities: CLAUDE },
+  },
+  {
+    provider: "anthropic",
+    prefix: "claude-opus-4",
+    facts: { maxOutput: 32000, reasoning: "budget", capabilities: CLAUDE },
+  },
+  {
+    provider: "anthropic",
+    prefix: "claude-sonnet-4",
+    facts: { maxOutput: 64000, reasoning: "budget", capabilities: CLAUDE },
+  },
+  {
+    provider: "anthropic",
+    prefix: "claude-haiku-4",
+    facts: { maxOutput: 64000, reasoning: "budget", capabilities: CLAUDE },
+  },
+  {
+    provider: "anthropic",
+    prefix: "claude-opus-4-5",
+    facts: { maxOutput: 64000, reasoning: "budget", capabilities: CLAUDE },
+  },
+  {
+    provider: "anthropic",
+    prefix: "claude-opus-4-6",
+    facts: { maxOutput: 128000, reasoning: "adaptive", capabilities: CLAUDE },
+  },
+  {
+    provider: "anthropic",
+    prefix: "claude-opus-4-7",
+    facts: { maxOutput: 128000, reasoning: "adaptive", capabilities: CLAUDE },
+  },
+  {
+    provider: "anthropic",
+    prefix: "claude-sonnet-4-6",
+    facts: { maxOutput: 64000, reasoning: "adaptive", capabilities: CLAUDE },
+  },
+  {
+    provider: "anthropic",
+    prefix: "claude-",
+    facts: { maxOutput: 64000, reasoning: "adaptive", capabilities: CLAUDE },
+  },
   { provider: "openai", prefix: "o1", facts: { reasoning: "effort" } },
   { provider: "openai", prefix: "o3", facts: { reasoning: "effort" } },
   { provider: "openai", prefix: "o4", facts: { reasoning: "effort" } },
@@ -47,7 +95,14 @@ export const SIM_MODELS = ["echo", "text", "tools", "thinking"] as const;
 const SIM_FACTS: ModelFacts = {
   contextWindow: 1_000_000,
   maxOutput: 16_384,
-  capabilities: { images: true, files: true, tools: true, parallel_tools: true, json_schema: true, streaming: true },
+  capabilities: {
+    images: true,
+    files: true,
+    tools: true,
+    parallel_tools: true,
+    json_schema: true,
+    streaming: true,
+  },
   prices: { input: 1_000_000, output: 2_000_000, cacheRead: 100_000 },
 };
 
@@ -91,7 +146,10 @@ function rowOf(provider: string, model: string): ModelRow | undefined {
   if (exact) return exact;
   return longest(
     MODEL_ROWS.filter((row) => row.provider === provider && matchesPrefix(row, model)),
-    (row) => Math.max(...row.prefixes.filter((prefix) => model.startsWith(prefix)).map((prefix) => prefix.length)),
+    (row) =>
+      Math.max(
+        ...row.prefixes.filter((prefix) => model.startsWith(prefix)).map((prefix) => prefix.length),
+      ),
   );
 }
 

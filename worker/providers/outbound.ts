@@ -25,4 +25,3 @@ export function authHeaders(provider: string, secret: string | null): Record<str
   if (auth === "none" || secret === null) return {};
   return auth === "bearer" ? { authorization: `Bearer ${secret}` } : { [auth.header]: secret };
 }
-

@@ -60,7 +60,9 @@ export function allows(list: readonly string[], model: string): boolean {
     list.length === 0 ||
     list.some(
       (entry) =>
-        entry === model || entry === "*" || (entry.endsWith("*") && model.startsWith(entry.slice(0, -1))),
+        entry === model ||
+        entry === "*" ||
+        (entry.endsWith("*") && model.startsWith(entry.slice(0, -1))),
     )
   );
 }

@@ -17,7 +17,9 @@ export async function simulate(request: UpstreamRequest): Promise<Response> {
   if (answer === null) {
     return refusal(404, "The simulated provider has the models echo, text, tools and thinking.");
   }
-  return body["stream"] === true ? streamed(answer, wantsUsage(body)) : Response.json(whole(answer));
+  return body["stream"] === true
+    ? streamed(answer, wantsUsage(body))
+    : Response.json(whole(answer));
 }
 
 interface Answer {
@@ -54,7 +56,8 @@ function answerTo(body: JsonObject): Answer | null {
   if (cut) text = text.slice(0, limit * 4);
   const prompt = tokens(JSON.stringify(messages));
   const thought = tokens(reasoning);
-  const completion = tokens(text) + thought + calls.reduce((sum, call) => sum + tokens(call.arguments) + 4, 0);
+  const completion =
+    tokens(text) + thought + calls.reduce((sum, call) => sum + tokens(call.arguments) + 4, 0);
   return {
     model,
     reasoning,
@@ -72,7 +75,10 @@ function answerTo(body: JsonObject): Answer | null {
 }
 
 function whole(answer: Answer): JsonObject {
-  const message: JsonObject = { role: "assistant", content: answer.text === "" ? null : answer.text };
+  const message: JsonObject = {
+    role: "assistant",
+    content: answer.text === "" ? null : answer.text,
+  };
   if (answer.reasoning !== "") message["reasoning_content"] = answer.reasoning;
   if (answer.calls.length > 0) message["tool_calls"] = answer.calls.map((call) => toolCall(call));
   return {
@@ -118,7 +124,11 @@ function envelope(answer: Answer, object: string): JsonObject {
 }
 
 function toolCall(call: Answer["calls"][number]): JsonObject {
-  return { id: call.id, type: "function", function: { name: call.name, arguments: call.arguments } };
+  return {
+    id: call.id,
+    type: "function",
+    function: { name: call.name, arguments: call.arguments },
+  };
 }
 
 function callsFor(body: JsonObject): Answer["calls"] {
@@ -153,7 +163,9 @@ function exampleOf(schema: Json | undefined, depth: number): Json {
       return [exampleOf(schema["items"], depth + 1)];
     default: {
       const properties = isJsonObject(schema["properties"]) ? schema["properties"] : {};
-      const required = Array.isArray(schema["required"]) ? schema["required"] : Object.keys(properties);
+      const required = Array.isArray(schema["required"])
+        ? schema["required"]
+        : Object.keys(properties);
       const entries = required
         .filter((name) => typeof name === "string")
         .map((name): [string, Json] => [name, exampleOf(properties[name], depth + 1)]);

@@ -7,7 +7,8 @@ export function needsOf(request: ChatRequest): Set<Capability> {
   if (request.stream) needs.add("streaming");
   if (request.tools.some((tool) => tool.type === "function")) needs.add("tools");
   if (request.responseFormat?.type === "schema") needs.add("json_schema");
-  if (request.reasoning !== undefined && request.reasoning.effort !== "none") needs.add("reasoning");
+  if (request.reasoning !== undefined && request.reasoning.effort !== "none")
+    needs.add("reasoning");
   for (const message of request.messages) addNeeds(message.parts, needs);
   return needs;
 }

@@ -23,7 +23,11 @@ export function worstCase(
     tokens = Math.max(tokens, prompt + output);
     if (facts.prices === undefined) continue;
     const { input, cacheWrite = input, cacheWriteLong = cacheWrite, output: out } = facts.prices;
-    const dearest = { ...facts.prices, input: Math.max(input, cacheWrite, cacheWriteLong), output: out };
+    const dearest = {
+      ...facts.prices,
+      input: Math.max(input, cacheWrite, cacheWriteLong),
+      output: out,
+    };
     cost = Math.max(cost, costOf({ ...NO_USAGE, input: prompt, output }, dearest));
   }
   return { cost, requests: 1, tokens };

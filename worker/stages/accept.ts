@@ -101,7 +101,9 @@ async function readBody(deps: Deps, request: Request): Promise<{ text: string; b
       }
       chunks.push(chunk);
     }
-    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(joined(chunks, size));
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(
+      joined(chunks, size),
+    );
     return { text, bytes: size };
   } catch (cause) {
     isolate.bytesInFlight -= size;

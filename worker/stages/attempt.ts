@@ -185,10 +185,7 @@ function publicMessage(
   }
 }
 
-function passed(
-  names: readonly string[],
-  headers: Record<string, string>,
-): Record<string, string> {
+function passed(names: readonly string[], headers: Record<string, string>): Record<string, string> {
   const out: Record<string, string> = {};
   for (const name of names) {
     const value = headers[name];

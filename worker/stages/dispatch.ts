@@ -4,7 +4,15 @@ import { isJsonObject, type JsonObject } from "../core/json.ts";
 import type { Deployment } from "../core/model.ts";
 import type { Deps } from "../core/ports.ts";
 import { protocolOf } from "../protocols/index.ts";
-import { AttemptFault, asFault, finalError, prepare, record, refusalOf, worthAnother } from "./attempt.ts";
+import {
+  AttemptFault,
+  asFault,
+  finalError,
+  prepare,
+  record,
+  refusalOf,
+  worthAnother,
+} from "./attempt.ts";
 import { deadline } from "./deadline.ts";
 import { estimateUsage } from "./estimate.ts";
 import { streamAnswer } from "./stream.ts";
@@ -67,12 +75,7 @@ async function wholeAnswer(deps: Deps, call: Chosen, progress: Progress): Promis
   throw finalError(progress, last ?? neverTried());
 }
 
-async function attemptWhole(
-  deps: Deps,
-  call: Chosen,
-  deployment: Deployment,
-  progress: Progress,
-) {
+async function attemptWhole(deps: Deps, call: Chosen, deployment: Deployment, progress: Progress) {
   const prepared = await prepare(deps, call, deployment);
   progress.degraded = prepared.degraded;
   const clock = deadline(() => call.deadline - deps.now());
@@ -104,7 +107,10 @@ async function readText(response: Response): Promise<string> {
   for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
     size += chunk.byteLength;
     if (size > MAX_ANSWER_BYTES) {
-      throw new GatewayError("upstream_bad_response", "The provider's answer is larger than 32 MB.");
+      throw new GatewayError(
+        "upstream_bad_response",
+        "The provider's answer is larger than 32 MB.",
+      );
     }
     text += decoder.decode(chunk, { stream: true });
   }

@@ -1,4 +1,11 @@
-import type { Answered, Authenticated, Chosen, Credentialed, Progress, Received } from "../core/call.ts";
+import type {
+  Answered,
+  Authenticated,
+  Chosen,
+  Credentialed,
+  Progress,
+  Received,
+} from "../core/call.ts";
 import type { ProtocolName } from "../core/chat.ts";
 import { asGatewayError, publicError, retryHeaders, type GatewayError } from "../core/errors.ts";
 import { usdText } from "../core/money.ts";
@@ -153,12 +160,7 @@ async function keptAlive<T>(step: Promise<T>, sign: () => Promise<void>): Promis
   }
 }
 
-async function finish(
-  deps: Deps,
-  call: Chosen,
-  progress: Progress,
-  ending: Ending,
-): Promise<void> {
+async function finish(deps: Deps, call: Chosen, progress: Progress, ending: Ending): Promise<void> {
   release(deps, call);
   logLine(deps, call, progress, ending);
   try {

@@ -124,7 +124,8 @@ class StreamAttempt {
     if (response.status !== 200) {
       throw await clock.within(patience, "its refusal", refusalOf(response, prepared.protocol));
     }
-    if (response.body === null || !isEventStream(response)) throw unusable("is not an event stream");
+    if (response.body === null || !isEventStream(response))
+      throw unusable("is not an event stream");
 
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
     const splitter = new SseSplitter();
