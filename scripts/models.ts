@@ -3,6 +3,7 @@
  * windows: `node scripts/models.ts`. Tiered prices take their lowest tier, dated prices the one in force today.
  */
 import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { findProvider, type ModelInfo, type ModelPrice } from "@pydantic/genai-prices";
 
 /** Our slug -> theirs. */
@@ -72,7 +73,7 @@ for (const [slug, id] of Object.entries(SOURCES)) {
 }
 
 writeFileSync(
-  new URL("../worker/providers/models-data.ts", import.meta.url),
+  join(import.meta.dirname, "../worker/providers/models-data.ts"),
   `// Written by scripts/models.ts from @pydantic/genai-prices (MIT). Do not edit: overrides stand in models.ts.
 import type { ModelRow } from "./models.ts";
 

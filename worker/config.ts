@@ -1,6 +1,8 @@
 import * as z from "zod";
 import type { Settings } from "./core/ports.ts";
 import { providers } from "./providers/catalog.ts";
+import { parseVersionedSecrets } from "./store/versioned-secrets.ts";
+import type { VersionedSecrets } from "./store/versioned-secrets.ts";
 
 const flag = z
   .enum(["true", "false", "1", "0"], { error: 'must be "true" or "false"' })
@@ -32,9 +34,8 @@ export interface Config {
   settings: Settings;
   bcryptCost: number;
   masterKey: string;
-  /** In the versioned form of `.dev.vars.example`. */
-  keyPepper: string;
-  kek: string;
+  peppers: VersionedSecrets;
+  keks: VersionedSecrets;
   /** The platform's own provider keys by provider. */
   platformKeys: ReadonlyMap<string, string>;
 }
@@ -56,8 +57,8 @@ export function readConfig(env: object): Config {
     },
     bcryptCost: vars.BCRYPT_COST,
     masterKey: vars.MASTER_KEY,
-    keyPepper: vars.KEY_PEPPER,
-    kek: vars.KEK,
+    peppers: parseVersionedSecrets("KEY_PEPPER", vars.KEY_PEPPER),
+    keks: parseVersionedSecrets("KEK", vars.KEK),
     platformKeys: platformKeys(new Map(Object.entries(env))),
   };
 }

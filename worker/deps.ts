@@ -1,0 +1,77 @@
+import { keyCheck, orgControl } from "../durable-objects/addresses.ts";
+import type { Config } from "./config.ts";
+import type { Isolate } from "./core/isolate.ts";
+import type { Deps } from "./core/ports.ts";
+import { proveCredential } from "./identity/credential.ts";
+import { RoleAuthorizer } from "./policy/authz/roles.ts";
+import { outbound } from "./providers/outbound.ts";
+import { queuedAudit } from "./queues/trail.ts";
+import { makeD1Account } from "./store/account-d1.ts";
+import { makeD1Audit } from "./store/audit-d1.ts";
+import { openDb } from "./store/database.ts";
+import { makeDirectory } from "./store/directory.ts";
+import { makeKeyVerifier } from "./store/key-verifier.ts";
+import { firstOrgId } from "./store/orgs.ts";
+import { makeVault } from "./store/vault.ts";
+import { consoleLog } from "./telemetry/log.ts";
+
+const authorizer = new RoleAuthorizer();
+
+/** The memory of a new isolate. Called by its first handler: nothing random may be drawn before (PLATFORM 3). */
+export function newIsolate(): Isolate {
+  return {
+    id: crypto.randomUUID(),
+    tagSecret: crypto.getRandomValues(new Uint8Array(32)),
+    orgs: new Map(),
+    keyTags: new Map(),
+    secrets: new Map(),
+    firstOrg: null,
+    bytesInFlight: 0,
+  };
+}
+
+/** The world of one request: every adapter over this request's own bindings, around the isolate's memory. */
+export function compose(env: Env, ctx: ExecutionContext, isolate: Isolate, config: Config): Deps {
+  const now = Date.now;
+  const waitUntil = (work: Promise<unknown>) => ctx.waitUntil(work);
+  const db = openDb(env.DB);
+  const control = (orgId: string) => orgControl(env, orgId);
+  const directory = makeDirectory({
+    isolate,
+    control,
+    firstOrg: () => firstOrgId(db),
+    now,
+    waitUntil,
+  });
+  const keys = makeKeyVerifier({
+    peppers: config.peppers,
+    masterKey: config.masterKey,
+    isolate,
+    keyCheck: (orgId, keyId) => keyCheck(env, orgId, keyId),
+    now,
+  });
+  const { settings } = config;
+  return {
+    settings,
+    isolate,
+    directory,
+    keys,
+    prove: (call) => proveCredential({ keys, directory, now }, call),
+    vault: makeVault(config.keks, isolate.secrets),
+    account: makeD1Account(env.DB, now),
+    audit:
+      settings.profile === "cloud"
+        ? queuedAudit((message) => env.TRAIL_QUEUE.send(message))
+        : makeD1Audit(env.DB),
+    authorizer,
+    upstream: outbound,
+    platformKey: (provider) => config.platformKeys.get(provider) ?? null,
+    control,
+    log: consoleLog(now),
+    now,
+    // Only Cloudflare's edge sets this header itself; elsewhere anybody could, so it tells nothing.
+    addressOf: (request) =>
+      settings.profile === "cloud" ? request.headers.get("cf-connecting-ip") : null,
+    waitUntil,
+  };
+}

@@ -1,0 +1,48 @@
+import { buildApp } from "./app.ts";
+import { readConfig, type Config } from "./config.ts";
+import type { Isolate } from "./core/isolate.ts";
+import { compose, newIsolate } from "./deps.ts";
+import { consumeDeadTrail, consumeTrail, type TrailMessage } from "./queues/trail.ts";
+import { makeD1Audit } from "./store/audit-d1.ts";
+import { consoleLog } from "./telemetry/log.ts";
+
+export { KeyCheck } from "../durable-objects/key-check.ts";
+export { OrgControl } from "../durable-objects/org-control.ts";
+
+const app = buildApp(() => undefined);
+const log = consoleLog(Date.now);
+
+let isolate: Isolate | undefined;
+let config: Config | undefined;
+
+/** Nothing is served on a half-read configuration; the answer and the log name what is wrong, never a value. */
+function unconfigured(cause: unknown): Response {
+  const message = cause instanceof Error ? cause.message : "The configuration is not usable.";
+  log.error("not configured", { message });
+  const error = { message, type: "service_unavailable", param: null, code: "not_configured" };
+  return Response.json({ error }, { status: 503 });
+}
+
+export default {
+  fetch(request, env, ctx) {
+    isolate ??= newIsolate();
+    try {
+      config ??= readConfig(env);
+    } catch (cause) {
+      return unconfigured(cause);
+    }
+    const deps = compose(env, ctx, isolate, config);
+    const ready = async () => {
+      const row = await env.DB.prepare("select 1 as one").first();
+      return row !== null;
+    };
+    return app.fetch(request, { deps, ready }, ctx);
+  },
+  async queue(batch, env) {
+    if (batch.queue === "routero-trail") {
+      await consumeTrail(batch.messages, makeD1Audit(env.DB), log);
+    } else {
+      await consumeDeadTrail(batch.messages, (name, text) => env.ARCHIVE.put(name, text), log);
+    }
+  },
+} satisfies ExportedHandler<Env, TrailMessage>;
