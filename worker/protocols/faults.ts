@@ -13,7 +13,7 @@ export interface NamedError {
 
 const CONTEXT_CODES = new Set(["context_length_exceeded", "model_context_window_exceeded"]);
 const CONTEXT_TEXT =
-  /maximum context length|context[ _-]?(length|window)|prompt is too long|input is too long|input (tokens|length) exceed|too many (input )?tokens|reduce the length of the (messages|prompt|input)|exceeds? the (model'?s )?(maximum|max) (number of )?(input )?tokens/i;
+  /context[ _-]?(length|window|limit)|prompt is too long|input is too long|input (tokens|length) exceed|too many (input )?tokens|reduce the length of the (messages|prompt|input)|exceeds? the (model'?s )?(maximum|max) (number of )?(input )?tokens/i;
 const FILTER_CODES = new Set([
   "content_filter",
   "content_policy_violation",

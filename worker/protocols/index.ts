@@ -1,10 +1,14 @@
 import type { ProtocolName } from "../core/chat.ts";
-import { GatewayError } from "../core/errors.ts";
+import { anthropic } from "./anthropic/index.ts";
 import { openaiChat } from "./openai-chat/index.ts";
 import type { Protocol } from "./protocol.ts";
 
+const PROTOCOLS: Readonly<Record<ProtocolName, Protocol>> = {
+  "openai-chat": openaiChat,
+  anthropic,
+};
+
 /** The wire protocol of that name. */
 export function protocolOf(name: ProtocolName): Protocol {
-  if (name === "openai-chat") return openaiChat;
-  throw new GatewayError("unsupported_endpoint", `The protocol '${name}' is not served.`);
+  return PROTOCOLS[name];
 }

@@ -75,10 +75,10 @@ export class ChoiceReader {
       for (const part of contentListParts(content)) this.readPart(part, out);
     } else {
       const text = stringOf(content) ?? "";
-      if (text !== "" || (logprobs !== undefined && logprobs !== null)) {
-        const told = logprobs === undefined || logprobs === null ? {} : { logprobs };
-        this.say("text", { type: "text", text, ...told }, out);
-      }
+      // A token may be empty text with a probability; the opening chunk's empty list is none.
+      const told = Array.isArray(objectIn(logprobs)?.["content"]) ? { logprobs } : {};
+      const tokens = objectsIn(objectIn(logprobs)?.["content"]).length;
+      if (text !== "" || tokens > 0) this.say("text", { type: "text", text, ...told }, out);
     }
     const refusal = textOf(delta["refusal"]);
     if (refusal !== undefined) this.say("refusal", { type: "refusal", text: refusal }, out);

@@ -1,0 +1,180 @@
+import type { ChatRequest, Tool, ToolChoice } from "../../core/chat.ts";
+import type { Json, JsonObject } from "../../core/json.ts";
+import { objectIn } from "../answers.ts";
+import { define } from "../fields.ts";
+import type { BuiltRequest, Target } from "../protocol.ts";
+import { unsupported } from "../unsupported.ts";
+import { buildMessages } from "./build-messages.ts";
+import { JSON_TOOL, outputSchema } from "./schema.ts";
+import { buildThinking } from "./thinking.ts";
+
+/** Used where nothing is known of the model: every Claude model can write this much. */
+const UNKNOWN_MAXIMUM = 4096;
+
+/** Members of `extra` that only spell out what the canonical form says as well. */
+const SPELLINGS: ReadonlySet<string> = new Set([
+  "max_tokens",
+  "max_completion_tokens",
+  "thinking",
+  "stream_options",
+]);
+
+/** Writes a Messages request. */
+export function buildRequest(request: ChatRequest, target: Target): BuiltRequest {
+  const degraded = new Set<string>();
+  const home = request.dialect === "anthropic";
+  const maxTokens = tokenLimit(request, target, degraded);
+  const body: JsonObject = { model: target.model, max_tokens: maxTokens };
+  Object.assign(body, buildMessages(request.messages, home, degraded));
+  for (const name of Object.keys(request.extra)) {
+    if (home) define(body, name, request.extra[name]);
+    else if (!SPELLINGS.has(name)) degraded.add(name);
+  }
+  const tools = request.tools.map(buildTool);
+  let choice = request.toolChoice;
+  const format = request.responseFormat;
+  const native = format?.type === "schema" && target.facts.capabilities.json_schema !== false;
+  const standIn = format !== undefined && format.type !== "text" && !native;
+  if (standIn) {
+    // No structured outputs: the model must call something, and the stand-in's input is the answer.
+    tools.push({
+      name: JSON_TOOL,
+      description: "Give the final answer as JSON by calling this tool.",
+      input_schema: format.type === "schema" ? objectSchema(format.schema) : { type: "object" },
+    });
+    choice =
+      request.tools.length > 0 && choice?.type !== "none"
+        ? { type: "required" }
+        : { type: "function", name: JSON_TOOL };
+  }
+  if (tools.length > 0) body["tools"] = tools;
+  writeToolChoice(body, request, choice, tools.length > 0);
+  const forced = choice?.type === "required" || choice?.type === "function";
+  const { thinking, effort } = buildThinking(request, target, { maxTokens, forced }, degraded);
+  if (thinking) body["thinking"] = thinking;
+  const output: JsonObject = { ...(home ? objectIn(request.extra["output_config"]) : undefined) };
+  if (effort !== undefined) output["effort"] = effort;
+  if (native) {
+    const schema = outputSchema(format.schema, () => degraded.add("response_format"));
+    output["format"] = { type: "json_schema", schema };
+  }
+  if (Object.keys(output).length > 0) body["output_config"] = output;
+  writeSampling(body, request, thinking?.["type"] !== undefined && thinking["type"] !== "disabled", degraded);
+  if (request.user !== undefined) body["metadata"] = { user_id: request.user };
+  if (request.stream) body["stream"] = true;
+  for (const name of target.quirks?.refuses ?? []) {
+    if (body[name] === undefined) continue;
+    delete body[name];
+    degraded.add(name);
+  }
+  return { body, degraded: [...degraded] };
+}
+
+/** The limit that Anthropic demands: the caller's own, within the model's; else the most that is left (PROTOCOLS 21). */
+function tokenLimit({ sampling }: ChatRequest, target: Target, degraded: Set<string>): number {
+  const most = Math.min(
+    target.facts.maxOutput ?? Number.POSITIVE_INFINITY,
+    target.outputLimit ?? Number.POSITIVE_INFINITY,
+  );
+  const asked = sampling.maxOutputTokens;
+  if (asked !== undefined && asked <= most) return asked;
+  degraded.add("max_tokens");
+  return Math.max(1, Number.isFinite(most) ? most : UNKNOWN_MAXIMUM);
+}
+
+function buildTool(tool: Tool): JsonObject {
+  if (tool.type === "native") {
+    if (tool.dialect === "anthropic") return tool.value;
+    const type = tool.value["type"];
+    throw unsupported(`The tool of type '${typeof type === "string" ? type : "unknown"}'`, "tools");
+  }
+  return {
+    name: tool.name,
+    ...(tool.description !== undefined && { description: tool.description }),
+    input_schema: objectSchema(tool.parameters ?? {}),
+    ...(tool.strict !== undefined && { strict: tool.strict }),
+    ...(tool.cache && { cache_control: tool.cache }),
+  };
+}
+
+/** Input is always an object: a schema that does not say so gets to say it. */
+function objectSchema(schema: JsonObject): JsonObject {
+  return schema["type"] === undefined ? { type: "object", ...schema } : schema;
+}
+
+function writeToolChoice(
+  body: JsonObject,
+  request: ChatRequest,
+  choice: ToolChoice | undefined,
+  hasTools: boolean,
+): void {
+  if (!hasTools) return;
+  const single = request.parallelToolCalls === undefined ? undefined : !request.parallelToolCalls;
+  const wire = wireChoice(choice ?? (single ? { type: "auto" } : undefined));
+  if (wire === undefined) return;
+  const takesSwitch = objectIn(wire)?.["type"] !== "none" && choice?.type !== "native";
+  body["tool_choice"] =
+    single !== undefined && takesSwitch
+      ? { ...objectIn(wire), disable_parallel_tool_use: single }
+      : wire;
+}
+
+function wireChoice(choice: ToolChoice | undefined): Json | undefined {
+  switch (choice?.type) {
+    case undefined:
+      return undefined;
+    case "auto":
+    case "none":
+      return { type: choice.type };
+    case "required":
+      return { type: "any" };
+    case "function":
+      return { type: "tool", name: choice.name };
+    case "native":
+      if (choice.dialect === "anthropic") return choice.value;
+      throw unsupported("This form of `tool_choice`", "tool_choice");
+  }
+}
+
+function writeSampling(
+  body: JsonObject,
+  { sampling, dialect }: ChatRequest,
+  thinks: boolean,
+  degraded: Set<string>,
+): void {
+  if (sampling.n !== undefined && sampling.n > 1) {
+    throw unsupported("`n` above 1", "n");
+  }
+  // Anthropic's scale ends at 1, and thinking runs at 1 only.
+  const { temperature } = sampling;
+  if (temperature !== undefined) {
+    const fits = Math.min(temperature, 1);
+    if (fits !== temperature || (thinks && fits !== 1)) degraded.add("temperature");
+    if (!thinks || fits === 1) body["temperature"] = fits;
+  }
+  if (sampling.topP !== undefined) {
+    // Models since 4.1 refuse both together.
+    if (temperature !== undefined && dialect !== "anthropic") degraded.add("top_p");
+    else if (thinks && sampling.topP < 0.95) degraded.add("top_p");
+    else body["top_p"] = sampling.topP;
+  }
+  if (sampling.topK !== undefined) {
+    if (thinks) degraded.add("top_k");
+    else body["top_k"] = sampling.topK;
+  }
+  if (sampling.stop !== undefined && sampling.stop.length > 0) {
+    // Blank sequences are refused.
+    const stop = sampling.stop.filter((each) => each.trim() !== "");
+    if (stop.length < sampling.stop.length) degraded.add("stop");
+    if (stop.length > 0) body["stop_sequences"] = stop;
+  }
+  const lost: [string, unknown][] = [
+    ["seed", sampling.seed],
+    ["presence_penalty", sampling.presencePenalty || undefined],
+    ["frequency_penalty", sampling.frequencyPenalty || undefined],
+    ["logit_bias", sampling.logitBias],
+    ["logprobs", sampling.logprobs || undefined],
+    ["top_logprobs", sampling.topLogprobs],
+  ];
+  for (const [name, value] of lost) if (value !== undefined) degraded.add(name);
+}

@@ -1,0 +1,75 @@
+import type { ChatResponse, Choice, Part } from "../../core/chat.ts";
+import type { JsonObject } from "../../core/json.ts";
+import { NO_USAGE } from "../../core/usage.ts";
+import { badAnswer, objectIn, objectsIn, stringOf, textOf } from "../answers.ts";
+import { others } from "../fields.ts";
+import type { AnswerContext } from "../protocol.ts";
+import { readBlock, writeBlock } from "./blocks.ts";
+import { encodeFinish, parseFinish } from "./finish.ts";
+import { encodeUsage, parseUsage } from "./usage.ts";
+
+const KNOWN: ReadonlySet<string> = new Set([
+  "id",
+  "type",
+  "role",
+  "model",
+  "content",
+  "stop_reason",
+  "stop_sequence",
+  "usage",
+]);
+
+/** Reads a whole message. It says no time, so `created` is 0. */
+export function parseResponse(body: JsonObject): ChatResponse {
+  if (body["type"] === "error" || !Array.isArray(body["content"])) {
+    throw badAnswer(body["type"] === "error" ? "an error under a 200" : "it has no content");
+  }
+  const parts = objectsIn(body["content"]).map(readBlock);
+  const reason = stringOf(body["stop_reason"]) ?? "";
+  const choice: Choice = { index: 0, parts, finish: finishOf(reason, parts) };
+  const stopSequence = textOf(body["stop_sequence"]);
+  if (stopSequence !== undefined) choice.stopSequence = stopSequence;
+  const extra = others(body, KNOWN);
+  if (Object.keys(extra).length > 0) choice.extra = extra;
+  const response: ChatResponse = {
+    id: stringOf(body["id"]) ?? "",
+    created: 0,
+    model: stringOf(body["model"]) ?? "",
+    choices: [choice],
+    extra: {},
+    dialect: "anthropic",
+  };
+  const usage = objectIn(body["usage"]);
+  if (usage) response.usage = parseUsage(usage);
+  return response;
+}
+
+/** The reason; a stand-in tool call that was read as text ends the answer like text. */
+export function finishOf(reason: string, parts: readonly Part[]): Choice["finish"] {
+  const finish = parseFinish(reason);
+  const called = parts.some((part) => part.type === "toolCall");
+  return finish === "tool_calls" && !called ? "stop" : finish;
+}
+
+/** Writes a whole message; Anthropic knows one choice only, the first. */
+export function encodeResponse(response: ChatResponse, context: AnswerContext): JsonObject {
+  const choice = response.choices[0] ?? { index: 0, parts: [], finish: "error" as const };
+  const home = response.dialect === "anthropic";
+  const called = choice.parts.some((part) => part.type === "toolCall");
+  return {
+    id: messageId(response.id, context),
+    type: "message",
+    role: "assistant",
+    model: response.model,
+    content: choice.parts.map(writeBlock).filter((block) => block !== null),
+    stop_reason: encodeFinish(choice.finish, called, choice.stopSequence),
+    stop_sequence: choice.stopSequence ?? null,
+    usage: encodeUsage(response.usage ?? NO_USAGE),
+    ...(home && choice.extra),
+  };
+}
+
+/** The answer's own id in the form that Anthropic clients expect. */
+export function messageId(id: string, { requestId }: AnswerContext): string {
+  return id.startsWith("msg_") ? id : `msg_${id || requestId}`;
+}
