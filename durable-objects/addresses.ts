@@ -1,0 +1,94 @@
+import { GatewayError } from "../worker/core/errors.ts";
+import { isOrgId, REGIONS } from "../worker/core/ids.ts";
+import type { Region, RegionLetter } from "../worker/core/ids.ts";
+import type { OrgControlPort } from "../worker/core/ports.ts";
+import type { KeyCheckPort } from "../worker/store/key-verifier.ts";
+import type { KeyCheck } from "./key-check.ts";
+import type { OrgControl } from "./org-control.ts";
+
+// Where an organization's state lives, derived from its id alone. An object's jurisdiction is part of
+// its id and never changes: what this file answers for an organization may never change either.
+
+/** Key-check objects per organization; raising it only moves what they have in memory. */
+const KEY_CHECK_SHARDS = 8;
+
+const JURISDICTIONS: Partial<Record<Region, DurableObjectJurisdiction>> = {
+  eu: "eu",
+  fedramp: "fedramp",
+};
+
+export function regionOf(orgId: string): Region {
+  if (!isOrgId(orgId)) throw new TypeError("An address needs a bare organization id.");
+  return REGIONS[orgId[0] as RegionLetter];
+}
+
+export function orgControlName(orgId: string): string {
+  return `org-control/${orgId}`;
+}
+
+export function keyCheckName(orgId: string, keyId: string): string {
+  return `key-check/${orgId}/${shardOf(keyId, KEY_CHECK_SHARDS)}`;
+}
+
+/** Prefix of an organization's objects in R2; the region stands first, so that a bucket can be split by it. */
+export function archivePrefix(orgId: string): string {
+  return `${regionOf(orgId)}/${orgId}/`;
+}
+
+/** Prefix of an organization's entries in KV. */
+export function kvPrefix(orgId: string): string {
+  return `${regionOf(orgId)}:${orgId}:`;
+}
+
+/** The organization's control object. What it can't answer becomes a refusal without a detail. */
+export function orgControl(env: Env, orgId: string): OrgControlPort {
+  const stub = () => objectOf<OrgControl>(env, env.ORG_CONTROL, orgId, orgControlName(orgId));
+  return {
+    open: (keyId, revision) => asked(() => stub().open(orgId, keyId, revision)),
+    sync: (revision) => asked(() => stub().sync(orgId, revision)),
+    apply: (change) => asked(() => stub().apply(orgId, change)),
+  };
+}
+
+/** The object that proves one key. */
+export function keyCheck(env: Env, orgId: string, keyId: string): KeyCheckPort {
+  const stub = () => objectOf<KeyCheck>(env, env.KEY_CHECK, orgId, keyCheckName(orgId, keyId));
+  return {
+    verify: (digests, address) => asked(() => stub().verify(orgId, keyId, digests, address)),
+    hash: (digest) => asked(() => stub().hash(digest)),
+  };
+}
+
+/**
+ * A stub of this request (PLATFORM 3). It is typed as the class, since what our objects take and return is plain data:
+ * the platform's own types for it unfold recursive JSON without end.
+ */
+function objectOf<T>(env: Env, namespace: DurableObjectNamespace, orgId: string, name: string): T {
+  const jurisdiction = JURISDICTIONS[regionOf(orgId)];
+  const home =
+    jurisdiction === undefined || env.PROFILE === "self-hosted"
+      ? namespace
+      : namespace.jurisdiction(jurisdiction);
+  return home.get(home.idFromName(name)) as unknown as T;
+}
+
+async function asked<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (cause) {
+    if (cause instanceof Error && cause.message.endsWith("RefusedChange")) {
+      throw new GatewayError("internal_error", "The change could not be stored.", { cause });
+    }
+    throw new GatewayError("control_plane_unavailable", "The control plane can't be reached now.", {
+      retryAfter: 1,
+      cause,
+    });
+  }
+}
+
+/** FNV-1a over the characters of an id. */
+function shardOf(id: string, shards: number): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193);
+  return (hash >>> 0) % shards;
+}

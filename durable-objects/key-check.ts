@@ -1,0 +1,75 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import { DurableObject } from "cloudflare:workers";
+import bcrypt from "bcryptjs";
+import { openDb } from "../worker/store/database.ts";
+import type { KeyCheckAnswer } from "../worker/store/key-verifier.ts";
+import { findKeyHash } from "../worker/store/keys.ts";
+import { FailureLimit } from "./failure-limit.ts";
+
+const MAX_PROVEN = 10_000;
+const MAX_FAILURES = 10;
+const FAILURE_WINDOW_MS = 60_000;
+
+/**
+ * A shard of an organization's keys: the only place that runs bcrypt, so that its CPU time is nobody's request. The
+ * row is read at each call, since this is the cold path; what was proven stays proven while the row's hash stays.
+ */
+export class KeyCheck extends DurableObject<Env> {
+  readonly #limit = new FailureLimit(MAX_FAILURES, FAILURE_WINDOW_MS);
+  /** By key id, the hash of what was proven: the digest together with the row's bcrypt hash. */
+  readonly #proven = new Map<string, Uint8Array>();
+  readonly #running = new Map<string, Promise<boolean>>();
+
+  /** Whether a token with these digests (by version of the pepper) is the one that was issued under this key id. */
+  async verify(
+    orgId: string,
+    keyId: string,
+    digests: Record<number, string>,
+    address: string | null,
+  ): Promise<KeyCheckAnswer> {
+    try {
+      const source = `${keyId} ${address ?? ""}`;
+      const retryAfter = this.#limit.wait(source, Date.now());
+      if (retryAfter > 0) return { valid: false, revision: 0, retryAfter };
+      const row = await findKeyHash(openDb(this.env.DB), orgId, keyId);
+      if (!row) return { valid: false, revision: 0 };
+      const digest = digests[row.pepperVersion];
+      // A pepper that is no longer configured: nothing proves this key any more.
+      if (digest === undefined) return { valid: false, revision: row.revision };
+      const valid = await this.#prove(keyId, digest, row.hash);
+      if (!valid) this.#limit.count(source, Date.now());
+      return { valid, revision: row.revision };
+    } catch {
+      throw new Error("key-check: the record can't be reached");
+    }
+  }
+
+  /** The form of a new key's digest at rest. */
+  async hash(digest: string): Promise<string> {
+    return bcrypt.hash(digest, costOf(this.env.BCRYPT_COST));
+  }
+
+  async #prove(keyId: string, digest: string, hash: string): Promise<boolean> {
+    const proof = createHash("sha256").update(`${digest}\0${hash}`).digest();
+    const proven = this.#proven.get(keyId);
+    if (proven && timingSafeEqual(proven, proof)) return true;
+    // A burst of first requests with one key costs one bcrypt.
+    const name = proof.toString("hex");
+    const running = this.#running.get(name) ?? bcrypt.compare(digest, hash);
+    this.#running.set(name, running);
+    const valid = await running.finally(() => this.#running.delete(name));
+    if (valid) {
+      if (this.#proven.size >= MAX_PROVEN) this.#proven.clear();
+      this.#proven.set(keyId, proof);
+    }
+    return valid;
+  }
+}
+
+const DEFAULT_COST = 10;
+
+/** The work factor, kept within what a request can bear: 4 to 15. */
+function costOf(setting: string): number {
+  const cost = Number(setting || DEFAULT_COST);
+  return Number.isInteger(cost) ? Math.min(15, Math.max(4, cost)) : DEFAULT_COST;
+}

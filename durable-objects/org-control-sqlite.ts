@@ -1,0 +1,98 @@
+import type { Change } from "../worker/core/ports.ts";
+import type { OrgControlStorage } from "./org-control-machine.ts";
+
+/** So many revisions back a copy can be brought up to date by names; older ones are read anew. */
+const LOG_REVISIONS = 1_000;
+
+const TABLES = `
+  CREATE TABLE IF NOT EXISTS org_state (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    org_id TEXT NOT NULL,
+    revision INTEGER NOT NULL
+  );
+  CREATE TABLE IF NOT EXISTS intent (only INTEGER PRIMARY KEY CHECK (only = 1), change TEXT NOT NULL);
+  CREATE TABLE IF NOT EXISTS touched (
+    revision INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    PRIMARY KEY (revision, name)
+  ) WITHOUT ROWID;`;
+
+/** OrgControl's part of an object's SQLite. Nothing is written before the first intent, not even a table. */
+export class OrgControlSqlite implements OrgControlStorage {
+  readonly #storage: DurableObjectStorage;
+  #made: boolean;
+  #orgId: string | null = null;
+
+  constructor(storage: DurableObjectStorage) {
+    this.#storage = storage;
+    const tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'org_state'";
+    this.#made = storage.sql.exec(tables).toArray().length > 0;
+    if (this.#made) {
+      const [row] = storage.sql.exec<{ org_id: string }>("SELECT org_id FROM org_state").toArray();
+      this.#orgId = row?.org_id ?? null;
+    }
+  }
+
+  /** The organization that this object serves; null before its first call. */
+  get orgId(): string | null {
+    return this.#orgId;
+  }
+
+  /** Names the organization of this object in memory; the first one stays. */
+  claim(orgId: string): string {
+    this.#orgId ??= orgId;
+    return this.#orgId;
+  }
+
+  load(): { revision: number; pending: Change | null } {
+    if (!this.#made) return { revision: 0, pending: null };
+    const sql = this.#storage.sql;
+    const [state] = sql.exec<{ revision: number }>("SELECT revision FROM org_state").toArray();
+    const [intent] = sql.exec<{ change: string }>("SELECT change FROM intent").toArray();
+    return {
+      revision: state?.revision ?? 0,
+      pending: intent ? (JSON.parse(intent.change) as Change) : null,
+    };
+  }
+
+  storeIntent(change: Change): void {
+    const sql = this.#storage.sql;
+    this.#storage.transactionSync(() => {
+      if (!this.#made) {
+        sql.exec(TABLES);
+        sql.exec("INSERT OR IGNORE INTO org_state VALUES (1, ?, 0)", this.#orgId);
+      }
+      sql.exec("INSERT INTO intent VALUES (1, ?)", JSON.stringify(change));
+    });
+    this.#made = true;
+  }
+
+  dropIntent(): void {
+    this.#storage.transactionSync(() => this.#storage.sql.exec("DELETE FROM intent"));
+  }
+
+  commit(touched: string[]): number {
+    const sql = this.#storage.sql;
+    return this.#storage.transactionSync(() => {
+      sql.exec("DELETE FROM intent");
+      const raise = "UPDATE org_state SET revision = revision + 1 RETURNING revision";
+      const { revision } = sql.exec<{ revision: number }>(raise).one();
+      sql.exec(
+        "INSERT OR IGNORE INTO touched SELECT ?, value FROM json_each(?)",
+        revision,
+        JSON.stringify(touched),
+      );
+      sql.exec("DELETE FROM touched WHERE revision <= ?", revision - LOG_REVISIONS);
+      return revision;
+    });
+  }
+
+  touchedSince(revision: number): string[] | null {
+    if (!this.#made) return [];
+    const sql = this.#storage.sql;
+    const now = sql.exec<{ revision: number }>("SELECT revision FROM org_state").one().revision;
+    if (revision < now - LOG_REVISIONS) return null;
+    const names = "SELECT DISTINCT name FROM touched WHERE revision > ?";
+    return [...sql.exec<{ name: string }>(names, revision)].map((row) => row.name);
+  }
+}

@@ -1,0 +1,83 @@
+import { DurableObject } from "cloudflare:workers";
+import type { Applied, Change } from "../worker/core/ports.ts";
+import type { Delta, Opened } from "../worker/core/records.ts";
+import { writeChange } from "../worker/store/changes.ts";
+import type { WriteOutcome } from "../worker/store/changes.ts";
+import { openDb } from "../worker/store/database.ts";
+import { readKey, readShared } from "../worker/store/org-rows.ts";
+import { OrgControlMachine } from "./org-control-machine.ts";
+import type { OrgControlStorage } from "./org-control-machine.ts";
+import { OrgControlSqlite } from "./org-control-sqlite.ts";
+
+/** A transaction that did not answer in this time counts as unknown. */
+const WRITE_TIMEOUT_MS = 10_000;
+const REARM_MS = 1_000;
+
+/** One object per organization: RPC, storage and alarm around `OrgControlMachine`. */
+export class OrgControl extends DurableObject<Env> {
+  readonly #storage: OrgControlSqlite;
+  #machine: OrgControlMachine | null = null;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#storage = new OrgControlSqlite(ctx.storage);
+    if (this.#storage.load().pending !== null) {
+      ctx.waitUntil(ctx.storage.setAlarm(Date.now() + REARM_MS));
+    }
+  }
+
+  open(orgId: string, keyId: string | null, revision: number): Promise<Opened> {
+    return quietly(() => this.#of(orgId).open(keyId, revision));
+  }
+
+  sync(orgId: string, revision: number): Promise<Delta> {
+    return quietly(async () => this.#of(orgId).sync(revision));
+  }
+
+  apply(orgId: string, change: Change): Promise<Applied> {
+    return quietly(() => this.#of(orgId).apply(change));
+  }
+
+  override async alarm(): Promise<void> {
+    const orgId = this.#storage.orgId;
+    if (orgId !== null) await this.#of(orgId).onAlarm();
+  }
+
+  #of(orgId: string): OrgControlMachine {
+    const { env, ctx } = this;
+    const owner = this.#storage.claim(orgId);
+    if (owner !== orgId) throw new Error("This object belongs to another organization.");
+    const db = openDb(env.DB);
+    this.#machine ??= new OrgControlMachine(
+      this.#storage satisfies OrgControlStorage,
+      {
+        shared: () => readShared(db, orgId),
+        key: (keyId) => readKey(db, orgId, keyId),
+        write: (change) => inTime(writeChange(env.DB, orgId, change, Date.now())),
+      },
+      {
+        set: (at) => ctx.storage.setAlarm(at),
+        clear: () => ctx.storage.deleteAlarm(),
+      },
+      Date.now,
+    );
+    return this.#machine;
+  }
+}
+
+function inTime(write: Promise<WriteOutcome>): Promise<WriteOutcome> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<WriteOutcome>((resolve) => {
+    timer = setTimeout(() => resolve({ kind: "unknown" }), WRITE_TIMEOUT_MS);
+  });
+  return Promise.race([write, late]).finally(() => clearTimeout(timer));
+}
+
+/** What leaves an object by error is a name: a database's message can hold what it was asked. */
+async function quietly<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    throw new Error(`org-control: ${cause instanceof Error ? cause.name : "Error"}`);
+  }
+}

@@ -1,0 +1,70 @@
+import { and, asc, eq, sql } from "drizzle-orm";
+import type { KeyRecord, OrgShared, TeamRecord, UserRecord } from "../core/records.ts";
+import { credentialRecord } from "./credentials.ts";
+import type { Db } from "./database.ts";
+import { deploymentRecord } from "./deployments.ts";
+import { KEY_COLUMNS, keyRecord } from "./keys.ts";
+import { orgRecord } from "./orgs.ts";
+import { credentials, deployments, keys, organizations, teams, users } from "./schema.ts";
+import { teamRecord } from "./teams.ts";
+import { userRecord } from "./users.ts";
+
+/** A key with what stands above it; a key without a team has the organization's default team above it. */
+export interface KeyRows {
+  key: KeyRecord | null;
+  team: TeamRecord | null;
+  user: UserRecord | null;
+}
+
+/** What all keys of an organization share; null if there is no such organization. */
+export async function readShared(db: Db, orgId: string): Promise<OrgShared | null> {
+  const [orgRows, deploymentRows, credentialRows] = await db.batch([
+    db.select().from(organizations).where(eq(organizations.id, orgId)),
+    db
+      .select()
+      .from(deployments)
+      .where(eq(deployments.orgId, orgId))
+      .orderBy(asc(deployments.createdAt), asc(deployments.id)),
+    db.select().from(credentials).where(eq(credentials.orgId, orgId)),
+  ]);
+  const org = orgRows[0];
+  if (!org) return null;
+  return {
+    org: orgRecord(org),
+    deployments: deploymentRows.map(deploymentRecord),
+    credentials: credentialRows.map(credentialRecord),
+  };
+}
+
+/** One key's rows, in one round trip. */
+export async function readKey(db: Db, orgId: string, keyId: string): Promise<KeyRows> {
+  const own = (column: typeof keys.teamId | typeof keys.userId) =>
+    sql`(select ${column} from ${keys} where ${keys.orgId} = ${orgId} and ${keys.id} = ${keyId})`;
+  const fallback = sql`(select ${organizations.defaultTeamId} from ${organizations}
+    where ${organizations.id} = ${orgId})`;
+  const [keyRows, teamRows, userRows] = await db.batch([
+    db
+      .select(KEY_COLUMNS)
+      .from(keys)
+      .where(and(eq(keys.orgId, orgId), eq(keys.id, keyId))),
+    db
+      .select()
+      .from(teams)
+      .where(
+        and(eq(teams.orgId, orgId), eq(teams.id, sql`coalesce(${own(keys.teamId)}, ${fallback})`)),
+      ),
+    db
+      .select()
+      .from(users)
+      .where(and(eq(users.orgId, orgId), eq(users.id, own(keys.userId)))),
+  ]);
+  const key = keyRows[0];
+  if (!key) return { key: null, team: null, user: null };
+  const team = teamRows[0];
+  const user = userRows[0];
+  return {
+    key: keyRecord(key),
+    team: team ? teamRecord(team) : null,
+    user: user ? userRecord(user) : null,
+  };
+}
