@@ -79,7 +79,9 @@ class View {
       return warm;
     }
     const name = keyId === null ? orgId : `${orgId}/${keyId}`;
-    if (await this.#flights.follow(name, this.#parts.now())) {
+    const running = this.#flights.follow(name, this.#parts.now());
+    if (running) {
+      await running;
       const found = this.#inMemory(orgId, keyId);
       if (found) return found;
     }

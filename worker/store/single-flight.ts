@@ -23,19 +23,18 @@ export class Flights {
   }
 
   /**
-   * Waits at most 250 ms for a running flight of this name; false at once if there is none. Never throws: a follower
+   * Watches a running flight of this name for at most 250 ms; null at once if there is none. Never throws: a follower
    * does not inherit a failure, it looks at memory and goes on alone.
    */
-  async follow(name: string, now: number): Promise<boolean> {
+  follow(name: string, now: number): Promise<void> | null {
     const flight = this.#byName.get(name);
-    if (!flight || flight.settled || now - flight.startedAt >= VOID_MS) return false;
+    if (!flight || flight.settled || now - flight.startedAt >= VOID_MS) return null;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const patience = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, FOLLOW_MS);
     });
-    await Promise.race([flight.done.catch(() => undefined), patience]);
-    clearTimeout(timer);
-    return true;
+    const landed = flight.done.catch(() => undefined);
+    return Promise.race([landed, patience]).finally(() => clearTimeout(timer));
   }
 
   /** Starts a flight in place of any other of its name, kept alive by the request that starts it. */
