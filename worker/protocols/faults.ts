@@ -39,10 +39,17 @@ const QUOTA_CODES = new Set([
 ]);
 const QUOTA_TEXT =
   /insufficient (quota|balance|credits?|funds)|credit balance is too low|(usage|spend(ing)?) limits?\b.*\b(reached|regain)|reached (your|its|the) specified .*usage limits|out of credits|account is in arrears/i;
-const LIMIT_CODES = new Set(["rate_limit_exceeded", "rate_limit_error", "rate_limit_reached_error"]);
+const LIMIT_CODES = new Set([
+  "rate_limit_exceeded",
+  "rate_limit_error",
+  "rate_limit_reached_error",
+]);
 
 /** The class of a refusal (PROTOCOLS 6 to 8): what it names first, then its status. */
-export function faultClass(status: number, { message = "", type = "", code = "" }: NamedError): FaultClass {
+export function faultClass(
+  status: number,
+  { message = "", type = "", code = "" }: NamedError,
+): FaultClass {
   const names = [code.toLowerCase(), type.toLowerCase()];
   const named = (set: ReadonlySet<string>) => names.some((name) => set.has(name));
   if (status === 408 || status === 409 || status === 425 || status === 499 || status >= 500) {
@@ -67,7 +74,8 @@ export function readFault(status: number, headers: Headers, body: string): Upstr
   const fault: UpstreamFault = {
     class: faultClass(status, named),
     status,
-    message: publicText(named.message) ?? `The provider answered ${status} without a readable error.`,
+    message:
+      publicText(named.message) ?? `The provider answered ${status} without a readable error.`,
   };
   if (named.type !== undefined) fault.type = publicText(named.type);
   if (named.code !== undefined) fault.code = publicText(named.code);
@@ -85,7 +93,10 @@ export function namedError(json: Json | undefined): NamedError {
   if (isJsonObject(error)) {
     const inner = isJsonObject(error["innererror"]) ? error["innererror"] : undefined;
     const details = isJsonObject(error["details"]) ? error["details"] : undefined;
-    return named(error, inner?.["code"] ?? details?.["error_code"] ?? error["code"] ?? error["status"]);
+    return named(
+      error,
+      inner?.["code"] ?? details?.["error_code"] ?? error["code"] ?? error["status"],
+    );
   }
   if (typeof error === "string") return { ...named(json, json["code"]), message: error };
   return named(json, json["code"]);
@@ -134,7 +145,10 @@ const SECRETS = [
 
 /** Text of a provider as callers may see it: keys masked, one line, at most 500 characters; undefined for none. */
 export function publicText(text: string | undefined): string | undefined {
-  const line = text?.slice(0, 4 * LONGEST_TEXT).replace(/\s+/g, " ").trim();
+  const line = text
+    ?.slice(0, 4 * LONGEST_TEXT)
+    .replace(/\s+/g, " ")
+    .trim();
   if (!line) return undefined;
   let masked = line;
   for (const secret of SECRETS) {

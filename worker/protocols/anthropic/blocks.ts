@@ -56,7 +56,9 @@ export function writeBlock(part: Part): JsonObject | null {
       return {
         type: "text",
         text: part.text,
-        ...(part.citations && { citations: part.citations.map((each) => citationOf(each, part.text)) }),
+        ...(part.citations && {
+          citations: part.citations.map((each) => citationOf(each, part.text)),
+        }),
       };
     case "refusal":
       return { type: "text", text: part.text };

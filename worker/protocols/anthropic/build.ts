@@ -59,7 +59,12 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
     output["format"] = { type: "json_schema", schema };
   }
   if (Object.keys(output).length > 0) body["output_config"] = output;
-  writeSampling(body, request, thinking?.["type"] !== undefined && thinking["type"] !== "disabled", degraded);
+  writeSampling(
+    body,
+    request,
+    thinking?.["type"] !== undefined && thinking["type"] !== "disabled",
+    degraded,
+  );
   if (request.user !== undefined) body["metadata"] = { user_id: request.user };
   if (request.stream) body["stream"] = true;
   for (const name of target.quirks?.refuses ?? []) {

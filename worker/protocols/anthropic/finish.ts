@@ -11,9 +11,20 @@ const REASONS: Readonly<Record<string, FinishReason>> = {
   model_context_window_exceeded: "context_window",
 };
 
-/** A stop reason; one that nobody knows reads as a plain stop. */
-export function parseFinish(reason: string): FinishReason {
-  return Object.hasOwn(REASONS, reason) ? REASONS[reason]! : "stop";
+/**
+ * A stop reason in canonical words; one that nobody knows reads as a plain stop. `own` is the reason as it was sent,
+ * where the canonical one would not lead back to it. Without a call (a stand-in tool was read as text) `tool_use` is
+ * a plain stop.
+ */
+export function parseFinish(
+  reason: string,
+  called: boolean,
+  stopSequence?: string,
+): { finish: FinishReason; own?: string } {
+  if (reason === "tool_use" && !called) return { finish: "stop" };
+  const finish = Object.hasOwn(REASONS, reason) ? REASONS[reason]! : "stop";
+  if (reason === "" || encodeFinish(finish, called, stopSequence) === reason) return { finish };
+  return { finish, own: reason };
 }
 
 const WIRE: Readonly<Record<FinishReason, string>> = {

@@ -92,7 +92,8 @@ function blockOf(block: JsonObject, path: string): Part {
       return {
         type: "toolResult",
         callId: requiredText(block, path, "tool_use_id"),
-        parts: content === undefined || content === null ? [] : contentOf(content, at(path, "content")),
+        parts:
+          content === undefined || content === null ? [] : contentOf(content, at(path, "content")),
         ...(isError && { isError }),
         ...cache,
       };

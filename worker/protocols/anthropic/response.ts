@@ -1,4 +1,4 @@
-import type { ChatResponse, Choice, Part } from "../../core/chat.ts";
+import type { ChatResponse, Choice } from "../../core/chat.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { NO_USAGE } from "../../core/usage.ts";
 import { badAnswer, objectIn, objectsIn, stringOf, textOf } from "../answers.ts";
@@ -26,10 +26,13 @@ export function parseResponse(body: JsonObject): ChatResponse {
   }
   const parts = objectsIn(body["content"]).map(readBlock);
   const reason = stringOf(body["stop_reason"]) ?? "";
-  const choice: Choice = { index: 0, parts, finish: finishOf(reason, parts) };
   const stopSequence = textOf(body["stop_sequence"]);
+  const called = parts.some((part) => part.type === "toolCall");
+  const { finish, own } = parseFinish(reason, called, stopSequence);
+  const choice: Choice = { index: 0, parts, finish };
   if (stopSequence !== undefined) choice.stopSequence = stopSequence;
   const extra = others(body, KNOWN);
+  if (own !== undefined) extra["stop_reason"] = own;
   if (Object.keys(extra).length > 0) choice.extra = extra;
   const response: ChatResponse = {
     id: stringOf(body["id"]) ?? "",
@@ -42,13 +45,6 @@ export function parseResponse(body: JsonObject): ChatResponse {
   const usage = objectIn(body["usage"]);
   if (usage) response.usage = parseUsage(usage);
   return response;
-}
-
-/** The reason; a stand-in tool call that was read as text ends the answer like text. */
-export function finishOf(reason: string, parts: readonly Part[]): Choice["finish"] {
-  const finish = parseFinish(reason);
-  const called = parts.some((part) => part.type === "toolCall");
-  return finish === "tool_calls" && !called ? "stop" : finish;
 }
 
 /** Writes a whole message; Anthropic knows one choice only, the first. */

@@ -46,7 +46,8 @@ export function outputSchema(schema: JsonObject, changed: () => void): JsonObjec
     const value = schema[name];
     if (name === "$schema" || value === undefined) continue;
     if (name === "oneOf") out["anyOf"] = each(value, changed);
-    else if (name === "format" && typeof value === "string" && FORMATS.has(value)) out[name] = value;
+    else if (name === "format" && typeof value === "string" && FORMATS.has(value))
+      out[name] = value;
     else if (name === "minItems" && (value === 0 || value === 1)) out[name] = value;
     else if (KEPT.has(name)) define(out, name, kept(name, value, changed));
     else told.push(`${name}: ${JSON.stringify(value)}`);

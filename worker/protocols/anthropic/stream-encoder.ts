@@ -25,7 +25,7 @@ interface Block {
 }
 
 /** Members of a finished message that Anthropic clients know. */
-const FINISH_EXTRA = ["stop_details", "container"] as const;
+const FINISH_EXTRA = ["stop_reason", "stop_details", "container"] as const;
 
 /**
  * Writes the events of a streamed message. Blocks never overlap on the wire: a part that opens while another is
@@ -131,7 +131,9 @@ export class MessageStreamEncoder implements StreamEncoder {
     switch (value.type) {
       case "text": {
         const cited = value.citations !== undefined;
-        const citations = (value.citations ?? []).map((each) => ({ type: "citation", citation: each }) as const);
+        const citations = (value.citations ?? []).map(
+          (each) => ({ type: "citation", citation: each }) as const,
+        );
         return (
           start({ type: "text", text: "", ...(cited && { citations: [] }) }) +
           (value.text === "" ? "" : this.delta(block, { type: "text", text: value.text })) +

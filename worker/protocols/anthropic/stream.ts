@@ -93,7 +93,8 @@ export class MessageStreamParser implements StreamParser {
   private openBlock(event: JsonObject): ChatEvent[] {
     const block = objectIn(event["content_block"]);
     const part = indexOf(event);
-    if (!this.started || !block || this.open.has(part)) throw badAnswer("a block came out of order");
+    if (!this.started || !block || this.open.has(part))
+      throw badAnswer("a block came out of order");
     if (block["type"] === "tool_use") {
       const input = objectIn(block["input"]);
       const text = input && Object.keys(input).length > 0 ? JSON.stringify(input) : "";
@@ -126,15 +127,15 @@ export class MessageStreamParser implements StreamParser {
     if (reason !== undefined && !this.finished) {
       this.finished = true;
       out.push(...this.closeAll());
-      const parsed = parseFinish(reason);
-      const finish: ChatEvent = {
-        type: "finish",
-        choice: 0,
-        reason: parsed === "tool_calls" && !this.called ? "stop" : parsed,
-      };
       const stopSequence = textOf(delta["stop_sequence"]);
+      const read = parseFinish(reason, this.called, stopSequence);
+      const finish: ChatEvent = { type: "finish", choice: 0, reason: read.finish };
       if (stopSequence !== undefined) finish.stopSequence = stopSequence;
-      const extra = { ...others(delta, KNOWN_DELTA), ...others(event, KNOWN_DELTA_EVENT) };
+      const extra: JsonObject = {
+        ...others(delta, KNOWN_DELTA),
+        ...others(event, KNOWN_DELTA_EVENT),
+      };
+      if (read.own !== undefined) extra["stop_reason"] = read.own;
       if (Object.keys(extra).length > 0) finish.extra = extra;
       out.push(finish);
     }

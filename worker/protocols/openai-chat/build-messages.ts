@@ -16,7 +16,9 @@ export function buildMessages(
     switch (message.role) {
       case "system":
       case "developer":
-        return [{ role: "system", content: contentOf(message.parts, path, degraded), ...named(message) }];
+        return [
+          { role: "system", content: contentOf(message.parts, path, degraded), ...named(message) },
+        ];
       case "assistant":
         return [assistantMessage(message, target, degraded)];
       default:
@@ -151,14 +153,20 @@ function assistantMessage(message: Message, target: Target, degraded: Set<string
         break;
       case "thinking":
         // Signed or hidden thinking is another family's; plain reasoning goes home where it is taken.
-        if (part.signature === undefined && part.redacted === undefined && target.quirks?.echoesReasoning) {
+        if (
+          part.signature === undefined &&
+          part.redacted === undefined &&
+          target.quirks?.echoesReasoning
+        ) {
           reasoning += part.text;
         } else {
           degraded.add("thinking");
         }
         break;
       case "toolCall":
-        calls.push(encodeCall({ ...part, arguments: part.arguments === "" ? "{}" : part.arguments }));
+        calls.push(
+          encodeCall({ ...part, arguments: part.arguments === "" ? "{}" : part.arguments }),
+        );
         break;
       case "audio":
         if (part.id !== undefined) out["audio"] = { id: part.id };

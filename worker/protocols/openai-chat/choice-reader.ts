@@ -159,7 +159,11 @@ export class ChoiceReader {
    * The call that a delta belongs to: by index; without one by id, else the last. Another id under the same index,
    * with a name, is another call: some providers number all their calls 0.
    */
-  private callFor(wire: number | undefined, id: string | undefined, name: string | undefined): Call {
+  private callFor(
+    wire: number | undefined,
+    id: string | undefined,
+    name: string | undefined,
+  ): Call {
     const last = this.calls[this.calls.length - 1];
     let found: Call | undefined;
     if (wire === undefined) {
@@ -191,7 +195,12 @@ export class ChoiceReader {
     call.held = "";
   }
 
-  private readCustom(from: JsonObject, key: number, part: number | undefined, out: ChatEvent[]): void {
+  private readCustom(
+    from: JsonObject,
+    key: number,
+    part: number | undefined,
+    out: ChatEvent[],
+  ): void {
     if (part !== undefined) {
       this.delta(part, { type: "native", value: from }, out);
       return;
@@ -242,7 +251,10 @@ export class ChoiceReader {
       this.openCall(call, out);
     }
     this.closeOpen(out);
-    const open = [...this.calls.map((call) => call.part ?? 0), ...this.custom.map((call) => call.part)];
+    const open = [
+      ...this.calls.map((call) => call.part ?? 0),
+      ...this.custom.map((call) => call.part),
+    ];
     for (const part of open.toSorted((a, b) => a - b)) {
       out.push({ type: "close", choice: this.choice, part });
     }

@@ -25,7 +25,10 @@ export function parseMessages(list: Json[]): Message[] {
     const from = objectOf(value, path);
     const role = requiredString(from, path, "role");
     const parts = partsFor(role, from, path, callIds, index);
-    const message: Message = { role: role === "function" ? "tool" : (role as Message["role"]), parts };
+    const message: Message = {
+      role: role === "function" ? "tool" : (role as Message["role"]),
+      parts,
+    };
     const name = optionalString(from, path, "name");
     if (name !== undefined && role !== "function" && role !== "tool") message.name = name;
     const cache = from["cache_control"];
@@ -175,7 +178,12 @@ function assistantParts(
   if (refusal !== undefined) parts.push({ type: "refusal", text: refusal });
   const audio = optionalObject(from, path, "audio");
   if (audio !== undefined) {
-    parts.push({ type: "audio", data: "", format: "", id: requiredText(audio, at(path, "audio"), "id") });
+    parts.push({
+      type: "audio",
+      data: "",
+      format: "",
+      id: requiredText(audio, at(path, "audio"), "id"),
+    });
   }
   const calls = optionalList(from, path, "tool_calls") ?? [];
   for (const [position, value] of calls.entries()) {
@@ -187,7 +195,12 @@ function assistantParts(
     const name = requiredText(old, where, "name");
     const id = `call_${name}_${index}`;
     callIds.set(name, id);
-    parts.push({ type: "toolCall", id, name, arguments: optionalString(old, where, "arguments") ?? "" });
+    parts.push({
+      type: "toolCall",
+      id,
+      name,
+      arguments: optionalString(old, where, "arguments") ?? "",
+    });
   }
   if (parts.length === 0 && content === "") parts.push({ type: "text", text: "" });
   if (parts.length === 0 && (content === undefined || content === null)) {

@@ -110,7 +110,9 @@ export function encodeMessage(parts: readonly Part[]): JsonObject {
     else if (part.type === "native" && isCustomCall(part.value)) calls.push(part.value);
   }
   const reasoning = thinking.map((part) => part.text).join("");
-  const signed = thinking.some((part) => part.signature !== undefined || part.redacted !== undefined);
+  const signed = thinking.some(
+    (part) => part.signature !== undefined || part.redacted !== undefined,
+  );
   return {
     role: "assistant",
     content,
