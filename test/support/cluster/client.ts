@@ -44,6 +44,31 @@ export class AdminError extends Error {
   }
 }
 
+/** What a test starts with unless it asks for none. */
+export interface First {
+  /** The first organization, team and user, with their key; a getter that throws where none were made. */
+  tenant: Tenant;
+  /** The virtual key of `tenant`. */
+  firstKey: string;
+}
+
+/** Makes the first tenant, or stands for it with an error that says why it is missing. */
+export async function first(client: AdminClient, wanted: boolean): Promise<First> {
+  const made = wanted ? await client.newTenant("first") : undefined;
+  const tenant = () => {
+    if (made === undefined) throw new Error("started with tenant: false");
+    return made;
+  };
+  return {
+    get tenant() {
+      return tenant();
+    },
+    get firstKey() {
+      return tenant().key;
+    },
+  };
+}
+
 /** The credential that `newModel` gives: a canary that must reach the provider and no log. */
 export const UPSTREAM_KEY = "sk-upstream-canary-0123456789abcdef";
 

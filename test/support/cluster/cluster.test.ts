@@ -11,7 +11,11 @@ let b: Worker;
 
 beforeAll(async () => {
   upstream = await startUpstream();
-  cluster = await startCluster({ workers: 2, bundle: join(import.meta.dirname, "toy") });
+  cluster = await startCluster({
+    workers: 2,
+    tenant: false,
+    bundle: join(import.meta.dirname, "toy"),
+  });
   [a, b] = cluster.workers as [Worker, Worker];
 });
 afterAll(async () => {

@@ -4,7 +4,14 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { buildBundle } from "../../../scripts/bundle.ts";
 import type { LogLine } from "./cell.ts";
-import { adminClient, testBindings, untilReady, type AdminClient } from "./client.ts";
+import {
+  adminClient,
+  first,
+  testBindings,
+  untilReady,
+  type AdminClient,
+  type First,
+} from "./client.ts";
 import { Link } from "./link.ts";
 import { freePort } from "./ports.ts";
 import { CellProcess } from "./process.ts";
@@ -16,6 +23,8 @@ export interface ClusterOptions {
   vars?: Record<string, string>;
   /** A bundle's folder; by default the built Worker. */
   bundle?: string;
+  /** Make a first organization, team, user and key (default). */
+  tenant?: boolean;
 }
 
 /** One worker service: own process, own isolate, own port; objects and storage are elsewhere. */
@@ -30,7 +39,7 @@ export interface Worker {
   start(): Promise<void>;
 }
 
-export interface Cluster extends AdminClient {
+export interface Cluster extends AdminClient, First {
   workers: Worker[];
   /** The owner of objects, D1, KV, R2 and queue consumers; its state is on disk and outlives a kill. */
   objects: {
@@ -136,17 +145,20 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     await Promise.all(nodes.map((node) => node.link.close()));
     await rm(folder, { recursive: true, force: true });
   };
+  const client = adminClient(() => nodes[0]?.worker.url ?? "", bindings);
+  let made: First;
   try {
     await startOwner();
     for (let i = 1; i <= options.workers; i += 1) nodes.push(new Node(`w${i}`, await freePort()));
     await Promise.all(nodes.map((node) => node.connect()));
     await Promise.all(nodes.map((node) => node.worker.start()));
+    made = await first(client, options.tenant ?? true);
   } catch (error) {
     await stop();
     throw error;
   }
   const workers = nodes.map((node) => node.worker);
-  return {
+  return Object.assign(made, client, {
     workers,
     objects: {
       logs: owner.logs,
@@ -168,6 +180,5 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       else if (node.link.state === "refuse") await node.connect();
     },
     stop,
-    ...adminClient(() => workers[0]?.url ?? "", bindings),
-  };
+  } satisfies Omit<Cluster, keyof First | keyof AdminClient>);
 }

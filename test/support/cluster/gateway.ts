@@ -1,6 +1,13 @@
 import { buildBundle } from "../../../scripts/bundle.ts";
 import { openCell, type LogLine } from "./cell.ts";
-import { adminClient, testBindings, untilReady, type AdminClient } from "./client.ts";
+import {
+  adminClient,
+  first,
+  testBindings,
+  untilReady,
+  type AdminClient,
+  type First,
+} from "./client.ts";
 import { freePort } from "./ports.ts";
 
 export interface GatewayOptions {
@@ -10,9 +17,11 @@ export interface GatewayOptions {
   stateDir?: string;
   /** A bundle's folder; by default the built Worker. */
   bundle?: string;
+  /** Make a first organization, team, user and key (default). */
+  tenant?: boolean;
 }
 
-export interface TestGateway extends AdminClient {
+export interface TestGateway extends AdminClient, First {
   url: string;
   /** What the worker and its objects wrote to the console, so far. */
   logs: LogLine[];
@@ -39,18 +48,13 @@ export async function startGateway(options: GatewayOptions = {}): Promise<TestGa
     (line) => logs.push(line),
   );
   const url = `http://127.0.0.1:${port}`;
+  const client = adminClient(() => url, bindings);
   try {
     await untilReady(url);
+    const own = { url, logs, sql: cell.sql, tick: cell.tick, stop: cell.close };
+    return Object.assign(await first(client, options.tenant ?? true), client, own);
   } catch (error) {
     await cell.close();
     throw error;
   }
-  return {
-    url,
-    logs,
-    sql: cell.sql,
-    tick: cell.tick,
-    stop: cell.close,
-    ...adminClient(() => url, bindings),
-  };
 }
