@@ -1,0 +1,196 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { publicText, readFault, retryAfter } from "../../worker/protocols/faults.ts";
+import { protocolOf } from "../../worker/protocols/index.ts";
+import type { FaultClass } from "../../worker/protocols/protocol.ts";
+import { publicError, GatewayError } from "../../worker/core/errors.ts";
+import { CONTEXT } from "./answers.ts";
+
+const none = new Headers();
+const error = (members: Record<string, unknown>) => JSON.stringify({ error: members });
+
+describe("readFault", () => {
+  test.each<[FaultClass, number, string]>([
+    ["transient", 500, error({ message: "oops" })],
+    [
+      "transient",
+      529,
+      '{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}',
+    ],
+    ["transient", 409, error({ message: "conflict" })],
+    ["transient", 408, ""],
+    ["transient", 503, "<html>busy</html>"],
+    ["rate_limit", 429, error({ message: "Rate limit reached", code: "rate_limit_exceeded" })],
+    [
+      "rate_limit",
+      413,
+      error({ message: "Request too large: tokens per minute", code: "rate_limit_exceeded" }),
+    ],
+    [
+      "deployment",
+      429,
+      error({ message: "You exceeded your current quota", code: "insufficient_quota" }),
+    ],
+    ["deployment", 429, error({ message: "no", type: "exceeded_current_quota_error" })],
+    [
+      "deployment",
+      400,
+      '{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the Anthropic API."}}',
+    ],
+    ["deployment", 402, error({ message: "Insufficient Balance" })],
+    ["deployment", 401, error({ message: "Incorrect API key provided" })],
+    ["deployment", 403, error({ message: "no access" })],
+    [
+      "deployment",
+      404,
+      error({ message: "The model `x` does not exist", code: "model_not_found" }),
+    ],
+    [
+      "context_window",
+      400,
+      error({
+        message: "This model's maximum context length is 8192 tokens",
+        code: "context_length_exceeded",
+      }),
+    ],
+    [
+      "context_window",
+      400,
+      '{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 210000 tokens > 200000 maximum"}}',
+    ],
+    [
+      "context_window",
+      400,
+      '{"type":"error","error":{"type":"invalid_request_error","message":"input length and `max_tokens` exceed context limit: 1 + 2 > 3"}}',
+    ],
+    ["context_window", 422, '{"object":"error","message":"Input is too long"}'],
+    [
+      "content_filter",
+      400,
+      error({ message: "The response was filtered due to the prompt", code: "content_filter" }),
+    ],
+    [
+      "content_filter",
+      400,
+      error({
+        message: "x",
+        code: "invalid",
+        innererror: { code: "ResponsibleAIPolicyViolation" },
+      }),
+    ],
+    ["content_filter", 400, error({ message: "Content Exists Risk" })],
+    ["caller", 400, error({ message: "temperature must be below 2", param: "temperature" })],
+    ["caller", 422, '{"detail":[{"loc":["body"],"msg":"bad"}]}'],
+    ["caller", 413, ""],
+    [
+      "caller",
+      400,
+      '{"type":"error","error":{"type":"invalid_request_error","message":"max_tokens: 100000 > 64000, which is the maximum allowed number of output tokens"}}',
+    ],
+  ])("%s: %i %s", (expected, status, body) => {
+    expect(readFault(status, none, body).class).toBe(expected);
+  });
+
+  test("junk gives a plain message and none of its bytes", () => {
+    const { message } = readFault(502, none, "<html><body>secret-page</body></html>");
+    expect(message).toBe("The provider answered 502 without a readable error.");
+  });
+
+  test("keys are masked, models and request ids stay readable", () => {
+    const keys = [
+      "sk-abcdefghijklmnop1234",
+      "sk-proj-****************wxyz",
+      "gsk_a1B2c3D4e5F6g7H8",
+      "AIzaSyD-1234567890abcdefghijk",
+      "xai-abcdef1234567890abcd",
+      "0123456789abcdef0123456789abcdef",
+    ];
+    for (const key of keys) {
+      const { message } = readFault(
+        401,
+        none,
+        error({ message: `Incorrect API key provided: ${key}. Look it up.` }),
+      );
+      expect(message).not.toContain(key.slice(-6));
+      expect(message).toContain("***");
+    }
+    const plain =
+      "The model `claude-haiku-4-5-20251001` is not available (req_011CXyz, 128000 tokens)";
+    expect(publicText(plain)).toBe(plain);
+  });
+
+  test("no message is longer than 500 characters or has a key in it", () => {
+    fc.assert(
+      fc.property(fc.string({ maxLength: 600 }), fc.string({ maxLength: 600 }), (before, after) => {
+        const text = publicText(`${before} sk-live0123456789abcdef ${after}`) ?? "";
+        expect(text.length).toBeLessThanOrEqual(500);
+        expect(text).not.toContain("live0123456789");
+      }),
+    );
+  });
+});
+
+describe("retryAfter", () => {
+  test.each([
+    [{ "retry-after": "2" }, 2000],
+    [{ "retry-after": "0.25" }, 250],
+    [{ "retry-after-ms": "125", "retry-after": "9" }, 125],
+    [
+      { "retry-after": "Sat, 21 Nov 2026 10:00:30 GMT", date: "Sat, 21 Nov 2026 10:00:00 GMT" },
+      30_000,
+    ],
+    [{ "retry-after": "Sat, 21 Nov 2026 09:00:00 GMT", date: "Sat, 21 Nov 2026 10:00:00 GMT" }, 0],
+    [{ "retry-after": "Sat, 21 Nov 2026 10:00:30 GMT" }, undefined],
+    [{ "retry-after": "soon" }, undefined],
+    [{}, undefined],
+  ])("%o is %s ms", (headers, expected) => {
+    expect(retryAfter(new Headers(headers as Record<string, string>))).toBe(expected);
+  });
+
+  test("Google's RetryInfo is read out of the body", () => {
+    const body = { error: { details: [{ "@type": "x" }, { retryDelay: "34.07s" }] } };
+    expect(retryAfter(none, body)).toBe(34_070);
+  });
+});
+
+describe("our errors", () => {
+  const refusal = publicError(
+    new GatewayError("budget_exceeded", "Spent.", { members: { budget: { scope: "team" } } }),
+  );
+
+  test("speak OpenAI's dialect", () => {
+    const { client } = protocolOf("openai-chat");
+    const body = {
+      error: {
+        message: "Spent.",
+        type: "budget_exceeded",
+        param: null,
+        code: "insufficient_quota",
+        budget: { scope: "team" },
+      },
+    };
+    expect(client.encodeError(refusal, CONTEXT)).toEqual(body);
+    expect(client.encodeStreamError(refusal, CONTEXT)).toBe(`data: ${JSON.stringify(body)}\n\n`);
+  });
+
+  test("speak Anthropic's dialect", () => {
+    const { client } = protocolOf("anthropic");
+    const body = {
+      type: "error",
+      error: { type: "rate_limit_error", message: "Spent.", budget: { scope: "team" } },
+      request_id: "req-1",
+    };
+    expect(client.encodeError(refusal, CONTEXT)).toEqual(body);
+    expect(client.encodeStreamError(refusal, CONTEXT)).toBe(
+      `event: error\ndata: ${JSON.stringify(body)}\n\n`,
+    );
+  });
+
+  test("a guardrail's refusal says its message twice", () => {
+    const blocked = publicError(new GatewayError("guardrail_blocked", "No."));
+    expect(protocolOf("openai-chat").client.encodeError(blocked, CONTEXT)).toMatchObject({
+      detail: "No.",
+      error: { message: "No." },
+    });
+  });
+});
