@@ -3,6 +3,7 @@ import { isOrgId, REGIONS } from "../worker/core/ids.ts";
 import type { Region, RegionLetter } from "../worker/core/ids.ts";
 import type { OrgControlPort } from "../worker/core/ports.ts";
 import type { KeyCheckPort } from "../worker/store/key-verifier.ts";
+import type { Answer } from "./answer.ts";
 import type { KeyCheck } from "./key-check.ts";
 import type { OrgControl } from "./org-control.ts";
 
@@ -72,18 +73,17 @@ function objectOf<T>(env: Env, namespace: DurableObjectNamespace, orgId: string,
   return home.get(home.idFromName(name)) as unknown as T;
 }
 
-async function asked<T>(call: () => Promise<T>): Promise<T> {
-  try {
-    return await call();
-  } catch (cause) {
-    if (cause instanceof Error && cause.message.endsWith("RefusedChange")) {
-      throw new GatewayError("internal_error", "The change could not be stored.", { cause });
-    }
-    throw new GatewayError("control_plane_unavailable", "The control plane can't be reached now.", {
-      retryAfter: 1,
-      cause,
-    });
+async function asked<T>(call: () => Promise<Answer<T>>): Promise<T> {
+  const answer = await call().catch((cause: unknown): Answer<T> => ({ fault: String(cause) }));
+  if ("value" in answer) return answer.value;
+  const cause = answer.fault;
+  if (cause === "RefusedChange") {
+    throw new GatewayError("internal_error", "The change could not be stored.", { cause });
   }
+  throw new GatewayError("control_plane_unavailable", "The control plane can't be reached now.", {
+    retryAfter: 1,
+    cause,
+  });
 }
 
 /** FNV-1a over the characters of an id. */

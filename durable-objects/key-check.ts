@@ -4,6 +4,8 @@ import bcrypt from "bcryptjs";
 import { openDb } from "../worker/store/database.ts";
 import type { KeyCheckAnswer } from "../worker/store/key-verifier.ts";
 import { findKeyHash } from "../worker/store/keys.ts";
+import { answered } from "./answer.ts";
+import type { Answer } from "./answer.ts";
 import { FailureLimit } from "./failure-limit.ts";
 
 const MAX_PROVEN = 10_000;
@@ -21,32 +23,37 @@ export class KeyCheck extends DurableObject<Env> {
   readonly #running = new Map<string, Promise<boolean>>();
 
   /** Whether a token with these digests (by version of the pepper) is the one that was issued under this key id. */
-  async verify(
+  verify(
+    orgId: string,
+    keyId: string,
+    digests: Record<number, string>,
+    address: string | null,
+  ): Promise<Answer<KeyCheckAnswer>> {
+    return answered(() => this.#verify(orgId, keyId, digests, address));
+  }
+
+  /** The form of a new key's digest at rest. */
+  hash(digest: string): Promise<Answer<string>> {
+    return answered(() => bcrypt.hash(digest, costOf(this.env.BCRYPT_COST)));
+  }
+
+  async #verify(
     orgId: string,
     keyId: string,
     digests: Record<number, string>,
     address: string | null,
   ): Promise<KeyCheckAnswer> {
-    try {
-      const source = `${keyId} ${address ?? ""}`;
-      const retryAfter = this.#limit.wait(source, Date.now());
-      if (retryAfter > 0) return { valid: false, revision: 0, retryAfter };
-      const row = await findKeyHash(openDb(this.env.DB), orgId, keyId);
-      if (!row) return { valid: false, revision: 0 };
-      const digest = digests[row.pepperVersion];
-      // A pepper that is no longer configured: nothing proves this key any more.
-      if (digest === undefined) return { valid: false, revision: row.revision };
-      const valid = await this.#prove(keyId, digest, row.hash);
-      if (!valid) this.#limit.count(source, Date.now());
-      return { valid, revision: row.revision };
-    } catch {
-      throw new Error("key-check: the record can't be reached");
-    }
-  }
-
-  /** The form of a new key's digest at rest. */
-  async hash(digest: string): Promise<string> {
-    return bcrypt.hash(digest, costOf(this.env.BCRYPT_COST));
+    const source = `${keyId} ${address ?? ""}`;
+    const retryAfter = this.#limit.wait(source, Date.now());
+    if (retryAfter > 0) return { valid: false, revision: 0, retryAfter };
+    const row = await findKeyHash(openDb(this.env.DB), orgId, keyId);
+    if (!row) return { valid: false, revision: 0 };
+    const digest = digests[row.pepperVersion];
+    // A pepper that is no longer configured: nothing proves this key any more.
+    if (digest === undefined) return { valid: false, revision: row.revision };
+    const valid = await this.#prove(keyId, digest, row.hash);
+    if (!valid) this.#limit.count(source, Date.now());
+    return { valid, revision: row.revision };
   }
 
   async #prove(keyId: string, digest: string, hash: string): Promise<boolean> {

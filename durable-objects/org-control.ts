@@ -5,6 +5,8 @@ import { writeChange } from "../worker/store/changes.ts";
 import type { WriteOutcome } from "../worker/store/changes.ts";
 import { openDb } from "../worker/store/database.ts";
 import { readKey, readShared } from "../worker/store/org-rows.ts";
+import { answered } from "./answer.ts";
+import type { Answer } from "./answer.ts";
 import { OrgControlMachine } from "./org-control-machine.ts";
 import type { OrgControlStorage } from "./org-control-machine.ts";
 import { OrgControlSqlite } from "./org-control-sqlite.ts";
@@ -26,16 +28,16 @@ export class OrgControl extends DurableObject<Env> {
     }
   }
 
-  open(orgId: string, keyId: string | null, revision: number): Promise<Opened> {
-    return quietly(() => this.#of(orgId).open(keyId, revision));
+  open(orgId: string, keyId: string | null, revision: number): Promise<Answer<Opened>> {
+    return answered(() => this.#of(orgId).open(keyId, revision));
   }
 
-  sync(orgId: string, revision: number): Promise<Delta> {
-    return quietly(async () => this.#of(orgId).sync(revision));
+  sync(orgId: string, revision: number): Promise<Answer<Delta>> {
+    return answered(async () => this.#of(orgId).sync(revision));
   }
 
-  apply(orgId: string, change: Change): Promise<Applied> {
-    return quietly(() => this.#of(orgId).apply(change));
+  apply(orgId: string, change: Change): Promise<Answer<Applied>> {
+    return answered(() => this.#of(orgId).apply(change));
   }
 
   override async alarm(): Promise<void> {
@@ -71,13 +73,4 @@ function inTime(write: Promise<WriteOutcome>): Promise<WriteOutcome> {
     timer = setTimeout(() => resolve({ kind: "unknown" }), WRITE_TIMEOUT_MS);
   });
   return Promise.race([write, late]).finally(() => clearTimeout(timer));
-}
-
-/** What leaves an object by error is a name: a database's message can hold what it was asked. */
-async function quietly<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (cause) {
-    throw new Error(`org-control: ${cause instanceof Error ? cause.name : "Error"}`);
-  }
 }

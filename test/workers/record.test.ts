@@ -1,0 +1,233 @@
+import { applyD1Migrations } from "cloudflare:test";
+import type { D1Migration } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { beforeAll, expect, test } from "vitest";
+import type { SettleRow } from "../../worker/core/account.ts";
+import type { AuditRecord } from "../../worker/core/audit.ts";
+import type { Statement } from "../../worker/core/ports.ts";
+import { NO_USAGE } from "../../worker/core/usage.ts";
+import { makeD1Account } from "../../worker/store/account-d1.ts";
+import { makeD1Audit } from "../../worker/store/audit-d1.ts";
+import * as auditEvents from "../../worker/store/audit-events.ts";
+import { prepared } from "../../worker/store/changes.ts";
+import * as credentials from "../../worker/store/credentials.ts";
+import { openDb } from "../../worker/store/database.ts";
+import type { Db } from "../../worker/store/database.ts";
+import * as deployments from "../../worker/store/deployments.ts";
+import * as keys from "../../worker/store/keys.ts";
+import * as orgRows from "../../worker/store/org-rows.ts";
+import { findOrg, firstOrgId, insertOrg, listOrgs } from "../../worker/store/orgs.ts";
+import * as requestLog from "../../worker/store/request-log.ts";
+import * as teams from "../../worker/store/teams.ts";
+import * as users from "../../worker/store/users.ts";
+
+const { listAuditEvents } = auditEvents;
+const { findCredential, insertCredential, listCredentials } = credentials;
+const { findDeployment, insertDeployment, listDeployments } = deployments;
+const { findKey, findKeyHash, insertKey, listKeys } = keys;
+const { readKey, readShared } = orgRows;
+const { findRequest, listRequests, spendOf } = requestLog;
+const { findTeam, findTeamMember, insertTeam, insertTeamMember, listTeamMembers, listTeams } =
+  teams;
+const { findUser, insertUser, listUsers } = users;
+
+const A = "g00000000000A";
+const B = "g00000000000B";
+const at = { createdAt: 1, updatedAt: 1 };
+const run = (statements: Statement[]) =>
+  env.DB.batch(statements.map((each) => prepared(env.DB, each)));
+
+/** The same ids and aliases in both organizations; what differs holds the organization's id. */
+function rowsOf(orgId: string): Statement[] {
+  return [
+    insertOrg({ id: orgId, alias: `org ${orgId}`, defaultTeamId: "t1", ...at }),
+    insertTeam(orgId, { id: "t1", alias: "team", metadata: { of: orgId }, ...at }),
+    insertUser(orgId, { id: "u1", email: "Ann@Example.com", alias: orgId, role: "admin", ...at }),
+    insertTeamMember(orgId, { teamId: "t1", userId: "u1", createdAt: 1 }),
+    insertKey(orgId, {
+      id: "k1",
+      handle: "sha256:k1",
+      name: "sk-…1234",
+      alias: "key",
+      userId: "u1",
+      hash: `hash of ${orgId}`,
+      pepperVersion: 1,
+      metadata: { of: orgId },
+      ...at,
+    }),
+    insertDeployment(orgId, {
+      id: "d1",
+      group: "gpt",
+      provider: "openai",
+      model: orgId,
+      protocol: "openai-chat",
+      baseUrl: "https://example.com/v1",
+      weight: 0.5,
+      ...at,
+    }),
+    insertCredential(orgId, {
+      id: "c1",
+      name: "main",
+      provider: "openai",
+      host: "example.com",
+      version: 1,
+      sealed: `sealed for ${orgId}`,
+      lastFour: "1234",
+      metadata: { of: orgId },
+      ...at,
+    }),
+  ];
+}
+
+function settlement(orgId: string, cost: number): SettleRow {
+  return {
+    requestId: "req_1",
+    leases: [],
+    orgId,
+    teamId: "t1",
+    keyId: "k1",
+    keyHandle: "sha256:k1",
+    model: orgId,
+    endpoint: "chat",
+    stream: true,
+    tags: ["a"],
+    outcome: "success",
+    status: 200,
+    attempts: [],
+    usage: { ...NO_USAGE, input: 7, output: 3 },
+    cost,
+    startedAt: 5,
+    durationMs: 9,
+  };
+}
+
+function event(orgId: string, eventId: string, type: AuditRecord["type"], requestId?: string) {
+  return { eventId, type, at: 5, orgId, actor: "master", requestId, data: { of: orgId } };
+}
+
+beforeAll(async () => {
+  const { TEST_MIGRATIONS } = env as unknown as { TEST_MIGRATIONS: D1Migration[] };
+  await applyD1Migrations(env.DB, TEST_MIGRATIONS);
+  for (const orgId of [A, B]) {
+    await run(rowsOf(orgId));
+    await makeD1Account(env.DB, () => 6).settle(settlement(orgId, orgId === A ? 10 : 20));
+    await makeD1Audit(env.DB).append([
+      event(orgId, "evt_1", "request.routed", "req_1"),
+      event(orgId, "evt_2", "key.created"),
+    ]);
+  }
+});
+
+/** Every function that reads within an organization. */
+const READS: Record<string, (db: Db, orgId: string) => Promise<unknown>> = {
+  findTeam: (db, orgId) => findTeam(db, orgId, "t1"),
+  "findTeam by alias": (db, orgId) => findTeam(db, orgId, "team"),
+  listTeams: (db, orgId) => listTeams(db, orgId),
+  "listTeams of a user": (db, orgId) => listTeams(db, orgId, { userId: "u1" }),
+  listTeamMembers: (db, orgId) => listTeamMembers(db, orgId, "t1"),
+  findTeamMember: (db, orgId) => findTeamMember(db, orgId, "t1", "u1"),
+  findUser: (db, orgId) => findUser(db, orgId, "u1"),
+  "findUser by e-mail": (db, orgId) => findUser(db, orgId, "ann@example.COM"),
+  listUsers: (db, orgId) => listUsers(db, orgId),
+  findKey: (db, orgId) => findKey(db, orgId, "k1"),
+  "findKey by handle": (db, orgId) => findKey(db, orgId, "sha256:k1"),
+  "findKey by alias": (db, orgId) => findKey(db, orgId, "key"),
+  findKeyHash: (db, orgId) => findKeyHash(db, orgId, "k1"),
+  listKeys: (db, orgId) => listKeys(db, orgId, { userId: "u1", alias: "key" }),
+  findDeployment: (db, orgId) => findDeployment(db, orgId, "d1"),
+  listDeployments: (db, orgId) => listDeployments(db, orgId, { group: "gpt" }),
+  findCredential: (db, orgId) => findCredential(db, orgId, "main"),
+  listCredentials: (db, orgId) => listCredentials(db, orgId),
+  readShared: (db, orgId) => readShared(db, orgId),
+  readKey: (db, orgId) => readKey(db, orgId, "k1"),
+  findRequest: (db, orgId) => findRequest(db, orgId, "req_1"),
+  listRequests: (db, orgId) => listRequests(db, orgId, { keyId: "k1", teamId: "t1" }),
+  listAuditEvents: (db, orgId) => listAuditEvents(db, orgId, { type: "key.created" }),
+};
+
+test.each(Object.keys(READS))("%s sees one organization and never another", async (name) => {
+  const read = READS[name] ?? expect.fail();
+  const db = openDb(env.DB);
+  for (const [own, other] of [
+    [A, B],
+    [B, A],
+  ] as const) {
+    const text = JSON.stringify(await read(db, own));
+    expect(text).toContain(own);
+    expect(text).not.toContain(other);
+  }
+  const nothing: unknown = await read(db, "g00000000000C");
+  const total = (nothing as { total?: number } | null)?.total ?? 0;
+  expect(total).toBe(0);
+  expect(JSON.stringify(nothing)).not.toContain("g00000000000");
+});
+
+test("every reading function of the store is among those that are tested above", () => {
+  const modules = [auditEvents, credentials, deployments, keys, orgRows, requestLog, teams, users];
+  const reading = modules
+    .flatMap((module) => Object.keys(module))
+    .filter((name) => /^(find|list|read)/.test(name));
+  const tested = new Set(Object.keys(READS).map((name) => name.split(" ")[0]));
+  expect(reading.filter((name) => !tested.has(name))).toEqual([]);
+});
+
+test("spend is summed within the organization", async () => {
+  const db = openDb(env.DB);
+  expect(await spendOf(db, A, { keyId: "k1" })).toBe(10);
+  expect(await spendOf(db, B, { teamId: "t1" })).toBe(20);
+  expect(await spendOf(db, A, { teamId: "t2" })).toBe(0);
+});
+
+test("rows come back as they were written, secrets left out", async () => {
+  const db = openDb(env.DB);
+  expect(await findKey(db, A, "k1")).not.toHaveProperty("hash");
+  expect(await findCredential(db, A, "c1")).not.toHaveProperty("sealed");
+  const opened = await readKey(db, A, "k1");
+  // The key has no team of its own: the default one stands above it.
+  expect(opened.key?.teamId).toBeUndefined();
+  expect([opened.team?.id, opened.user?.role, opened.key?.revision]).toEqual(["t1", "admin", 1]);
+  expect((await readShared(db, A))?.deployments[0]).toMatchObject({ weight: 0.5, tags: [] });
+  expect(await firstOrgId(db)).toBe(A);
+  expect((await findOrg(db, `org_${B}`))?.id).toBe(B);
+  const page = await listOrgs(db, { page: 2, page_size: 1 });
+  expect([page.rows[0]?.id, page.total, page.total_pages]).toEqual([B, 2, 2]);
+  expect((await listOrgs(db, { page: -4, page_size: 1e9 })).page_size).toBe(100);
+});
+
+test("a request is debited once, and its events keep their places however they come", async () => {
+  const db = openDb(env.DB);
+  const account = makeD1Account(env.DB, () => 7);
+  const audit = makeD1Audit(env.DB);
+  const row = { ...settlement(A, 100), requestId: "req_2", keyId: "k2" };
+  const routed = event(A, "evt_3", "request.routed", "req_2");
+  const completed = event(A, "evt_4", "request.completed", "req_2");
+  const blocked = event(A, "evt_5", "request.blocked", "req_2");
+  expect(await audit.append([completed, routed, blocked, routed])).toEqual(
+    Array.from({ length: 4 }, () => ({ ok: true })),
+  );
+  await account.settle(row);
+  await account.settle({ ...row, cost: 999 });
+  await audit.append([completed, blocked]);
+  expect(await spendOf(db, A, { keyId: "k2" })).toBe(100);
+  const found = await findRequest(db, A, "req_2");
+  expect(found).toMatchObject({
+    costNano: 100,
+    promptTokens: 7,
+    completionTokens: 3,
+    stream: true,
+  });
+  expect(found?.decision).toEqual(routed);
+  expect(found?.outcomeRecord).toEqual(completed);
+  // The place of a decision was taken: the second one is kept beside it, once.
+  const beside = await listAuditEvents(db, A, { type: "request.blocked" });
+  expect(beside.rows.map((each) => each.eventId)).toEqual(["evt_5"]);
+});
+
+test("a group holds more records than a statement holds parameters, and drops only what is too big", async () => {
+  const many = Array.from({ length: 300 }, (_, n) => event(A, `evt_many_${n}`, "team.created"));
+  const huge = { ...event(A, "evt_huge", "team.created"), data: { text: "x".repeat(20_000) } };
+  const results = await makeD1Audit(env.DB).append([...many, huge]);
+  expect(results.filter((result) => result.ok)).toHaveLength(300);
+  expect(results[300]).toMatchObject({ ok: false });
+  expect((await listAuditEvents(openDb(env.DB), A, { type: "team.created" })).total).toBe(300);
+});
