@@ -38,7 +38,10 @@ beforeEach(() => {
 
 test("the first proof asks the object, later ones ask nobody for a day, and the token goes nowhere", async () => {
   const key = mintKey(peppers, ORG);
-  expect(await verifier().verify(key.token, key, "192.0.2.1")).toEqual({ valid: true, revision: 3 });
+  expect(await verifier().verify(key.token, key, "192.0.2.1")).toEqual({
+    valid: true,
+    revision: 3,
+  });
   for (let i = 0; i < 3; i++) expect(await verifier().verify(key.token, key, null)).toEqual(answer);
   expect(asked).toHaveLength(1);
   const sent = JSON.stringify([asked, [...isolate.keyTags]]);
