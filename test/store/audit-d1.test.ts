@@ -54,7 +54,10 @@ test.each([
   ['D1_ERROR: near "x": syntax error at offset 0: SQLITE_ERROR', "refused"],
   ["D1_TYPE_ERROR: Type 'object' not supported for value 'x'", "refused"],
   ["D1_ERROR: Network connection lost.", "unknown"],
-  ["D1_ERROR: D1 DB storage operation exceeded timeout which caused object to be reset.", "unknown"],
+  [
+    "D1_ERROR: D1 DB storage operation exceeded timeout which caused object to be reset.",
+    "unknown",
+  ],
   ["", "unknown"],
 ])("of %j the outcome is %s", (message, kind) => {
   const outcome = writeOutcome(new Error(message));

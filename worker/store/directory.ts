@@ -28,7 +28,7 @@ type OpenedOrg = { shared: OrgShared } & Omit<Opened, "shared">;
 
 const NO_KEY: KeyCopy = { key: null, team: null, user: null };
 
-/** Flights of each isolate's memory. They are promises, which `Isolate` itself must not hold. */
+/** Flights of each isolate's memory. */
 const flightsOf = new WeakMap<Isolate, Flights>();
 
 /**

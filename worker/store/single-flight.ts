@@ -2,16 +2,18 @@
 const FOLLOW_MS = 250;
 /** A mark older than this is void: the context that carried the flight may have died with its request. */
 const VOID_MS = 2_000;
+const MAX_STEP_MS = 16;
+const MAX_MARKS = 10_000;
 
 interface Flight {
   startedAt: number;
-  done: Promise<void>;
   settled: boolean;
 }
 
 /**
  * Work of an isolate that is worth doing once for many requests (PLATFORM 5). A flight belongs to the request that
- * started it: that one keeps it alive, the others only watch it for a moment, and what they gain is found in memory.
+ * started it and is kept alive by that one. Others only look at its mark, which is plain data, and find what it brought
+ * in memory: to hang on a promise of a request that was cut would be to hang for ever.
  */
 export class Flights {
   readonly #byName = new Map<string, Flight>();
@@ -23,18 +25,13 @@ export class Flights {
   }
 
   /**
-   * Watches a running flight of this name for at most 250 ms; null at once if there is none. Never throws: a follower
+   * Waits at most 250 ms for a running flight of this name; null at once if there is none. Never throws: a follower
    * does not inherit a failure, it looks at memory and goes on alone.
    */
   follow(name: string, now: number): Promise<void> | null {
     const flight = this.#byName.get(name);
     if (!flight || flight.settled || now - flight.startedAt >= VOID_MS) return null;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const patience = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, FOLLOW_MS);
-    });
-    const landed = flight.done.catch(() => undefined);
-    return Promise.race([landed, patience]).finally(() => clearTimeout(timer));
+    return watch(flight);
   }
 
   /** Starts a flight in place of any other of its name, kept alive by the request that starts it. */
@@ -44,20 +41,31 @@ export class Flights {
     work: () => Promise<void>,
     waitUntil: (work: Promise<unknown>) => void,
   ): Promise<void> {
-    const done = work();
-    const flight: Flight = { startedAt: now, done, settled: false };
+    const flight: Flight = { startedAt: now, settled: false };
+    // Marks of failed and cut flights stay until they are replaced, or forgotten here.
+    if (this.#byName.size >= MAX_MARKS) this.#byName.clear();
     this.#byName.set(name, flight);
-    const clear = (landed: boolean) => {
+    const settle = (landed: boolean) => {
       flight.settled = true;
       // A failed flight leaves its mark until it is void, so that a dead control plane is not stormed.
       if (landed && this.#byName.get(name) === flight) this.#byName.delete(name);
     };
+    const done = work();
     waitUntil(
       done.then(
-        () => clear(true),
-        () => clear(false),
+        () => settle(true),
+        () => settle(false),
       ),
     );
     return done;
+  }
+}
+
+/** Looks at the mark by timers of the follower's own, the more rarely the longer it takes. */
+async function watch(flight: Flight): Promise<void> {
+  let step = 1;
+  for (let left = FOLLOW_MS; left > 0 && !flight.settled; left -= step) {
+    step = Math.min(step * 2, MAX_STEP_MS, left);
+    await new Promise((resolve) => setTimeout(resolve, step));
   }
 }
