@@ -235,7 +235,8 @@ function logLine(
     org_id: identity?.orgId ?? null,
     team_id: identity?.teamId ?? null,
     key: identity?.keyHandle ?? null,
-    model: "chat" in reached ? reached.chat.model.slice(0, 200) : null,
+    // Only a name that resolved: anything else is text that the caller chose.
+    model: "plan" in reached ? reached.model : null,
     provider: progress.deployment?.provider ?? null,
     deployment: progress.deployment?.id ?? null,
     outcome: ending.outcome,

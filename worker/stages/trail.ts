@@ -32,7 +32,7 @@ export async function recordRefusal(
   error: GatewayError,
 ): Promise<boolean> {
   return append(deps, call, "request.blocked", {
-    model: call.chat.model,
+    model: call.chat.model.slice(0, 128),
     endpoint: call.endpoint,
     error: error.kind,
     status: error.status,
