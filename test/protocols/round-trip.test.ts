@@ -14,8 +14,10 @@ const text = fc.oneof(
   }),
 );
 const name = fc.stringMatching(/^[a-z_]{1,12}$/);
+/** Without backslashes in names, which V8 14.6 may read wrongly (see the test of `scanJson`). */
 const object = fc
   .dictionary(fc.string(), fc.jsonValue(), { maxKeys: 4, noNullPrototype: true })
+  .filter((value) => !JSON.stringify(value).includes("\\\\"))
   .map((value) => JSON.parse(JSON.stringify(value)) as JsonObject);
 const tokens = fc.nat(1_000_000);
 
@@ -216,7 +218,7 @@ describe("requests", () => {
       .map(([system, turns, tools, maxOutputTokens, stream]): ChatRequest => ({
         model: "asked",
         messages: [
-          ...(system ? [{ role: "system", parts: [system] } as const] : []),
+          ...(system ? [{ role: "system" as const, parts: [system] }] : []),
           ...turns.flat(),
         ],
         stream,
