@@ -9,7 +9,11 @@ const openai = protocolOf("openai-chat");
 
 const START: JsonObject = {
   type: "message_start",
-  message: { id: "msg_1", model: "m", usage: { input_tokens: 10, output_tokens: 1 } },
+  message: {
+    id: "msg_1",
+    model: "m",
+    usage: { input_tokens: 10, cache_read_input_tokens: 4, output_tokens: 1 },
+  },
 };
 const STOP: JsonObject = { type: "message_stop" };
 const block = (index: number, content_block: JsonObject): JsonObject => ({
@@ -51,7 +55,7 @@ describe("an Anthropic stream", () => {
     const { usage } = assemble(
       events(START, end("end_turn", { input_tokens: 61, cache_read_input_tokens: null }), STOP),
     );
-    expect(usage).toMatchObject({ input: 61, cacheRead: 0, output: 5 });
+    expect(usage).toMatchObject({ input: 61, cacheRead: 4, output: 5 });
     const kept = assemble(events(START, end("end_turn"), STOP));
     expect(kept.usage).toMatchObject({ input: 10, output: 5 });
   });
