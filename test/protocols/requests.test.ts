@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import type { ModelFacts } from "../../worker/core/model.ts";
+import type { ModelFacts, Quirks } from "../../worker/core/model.ts";
 import type { JsonObject } from "../../worker/core/json.ts";
 import { protocolOf } from "../../worker/protocols/index.ts";
-import type { Quirks, Target } from "../../worker/protocols/protocol.ts";
+import type { Target } from "../../worker/protocols/protocol.ts";
 
 const openai = protocolOf("openai-chat");
 const anthropic = protocolOf("anthropic");
@@ -11,9 +11,8 @@ const hi = { role: "user", content: "hi" };
 function target(facts: Partial<ModelFacts> = {}, quirks?: Quirks): Target {
   return {
     model: "target",
-    facts: { capabilities: {}, maxOutput: 64_000, ...facts },
+    facts: { capabilities: {}, maxOutput: 64_000, ...facts, ...(quirks && { quirks }) },
     streamUsage: "include_usage",
-    ...(quirks && { quirks }),
   };
 }
 

@@ -15,6 +15,16 @@ export type Capability =
 /** How a model is told how much to think (PROTOCOLS 22). */
 export type ReasoningControl = "effort" | "budget" | "adaptive" | "none";
 
+/** How a target's wire form differs from its protocol's own: data of the catalog, everything absent by default. */
+export interface Quirks {
+  /** What the answer's token limit is called; absent = as the caller called it, else `max_tokens`. */
+  tokenLimit?: "max_tokens" | "max_completion_tokens";
+  /** Parameters that the target refuses, by their name on its wire: left out and named in `degraded`. */
+  refuses?: readonly string[];
+  /** The target takes (and may demand) its own `reasoning_content` back in assistant turns. */
+  echoesReasoning?: boolean;
+}
+
 /** What is known of a model, whoever serves it. */
 export interface ModelFacts {
   /** Tokens of prompt and answer together. */
@@ -24,6 +34,7 @@ export interface ModelFacts {
   /** Absent: cost 0, marked `price: unknown`. */
   prices?: Prices;
   reasoning?: ReasoningControl;
+  quirks?: Quirks;
 }
 
 /** One place where a model can be called: the unit that is weighed, cooled and named in `x-routero-model-id`. */

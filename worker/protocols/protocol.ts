@@ -55,16 +55,6 @@ export interface StreamEncoder {
   push(event: ChatEvent): string;
 }
 
-/** How a target's wire form differs from its protocol's own: data of the catalog, everything absent by default. */
-export interface Quirks {
-  /** What the answer's token limit is called; absent = as the caller called it, else `max_tokens`. */
-  tokenLimit?: "max_tokens" | "max_completion_tokens";
-  /** Parameters that the target refuses, by their name on its wire: left out and named in `degraded`. */
-  refuses?: readonly string[];
-  /** The target takes (and may demand) its own `reasoning_content` back in assistant turns. */
-  echoesReasoning?: boolean;
-}
-
 /** What a protocol has to know of the target to write a request for it. */
 export interface Target {
   /** The model's name at the provider. */
@@ -74,7 +64,6 @@ export interface Target {
   streamUsage: "include_usage" | "always" | "none";
   /** Tokens that the answer may have at most, by budget and context; the model's own maximum where absent. */
   outputLimit?: number;
-  quirks?: Quirks;
 }
 
 export interface BuiltRequest {

@@ -1,4 +1,4 @@
-import type { ModelFacts } from "../core/model.ts";
+import type { ModelFacts, Quirks, ReasoningControl } from "../core/model.ts";
 import type { Prices } from "../core/money.ts";
 import { MODEL_ROWS } from "./models-data.ts";
 
@@ -21,73 +21,50 @@ interface Override {
   facts: Omit<ModelFacts, "capabilities"> & Partial<Pick<ModelFacts, "capabilities">>;
 }
 
-const CLAUDE = { images: true, files: true, tools: true, parallel_tools: true, audio: false };
+const claude = (
+  prefix: string,
+  maxOutput: number,
+  reasoning: ReasoningControl,
+  quirks?: Quirks,
+): Override => ({
+  provider: "anthropic",
+  prefix,
+  facts: {
+    maxOutput,
+    reasoning,
+    capabilities: { images: true, files: true, tools: true, parallel_tools: true, audio: false },
+    ...(quirks && { quirks }),
+  },
+});
+
+const reasoner = (prefix: string): Override => ({
+  provider: "openai",
+  prefix,
+  facts: { reasoning: "effort", quirks: { tokenLimit: "max_completion_tokens" } },
+});
+
+const NO_SAMPLING: Quirks = { refuses: ["temperature", "top_p", "top_k"] };
 
 const OVERRIDES: readonly Override[] = [
-  {
-    provider: "anthropic",
-    prefix: "claude-3-haiku",
-    facts: { maxOutput: 4096, reasoning: "none", capabilities: CLAUDE },
-  },
-  {
-    provider: "anthropic",
-    prefix: "claude-3-opus",
-    facts: { maxOutput: 4096, reasoning: "none", capabilities: CLAUDE },
-  },
-  {
-    provider: "anthropic",
-    prefix: "claude-3-5",
-    facts: { maxOutput: 8192, reasoning: "none", capabilities: CLAUDE },
-  },
-  {
-    provider: "anthropic",
-    prefix: "claude-3-7",
-    facts: { maxOutput: 64000, reasoning: "budget", capabilities: CLAUDE },
-  },
-  {
-    provider: "anthropic",
-    prefix: "claude-opus-4",
-    facts: { maxOutput: 32000, reasoning: "budget", capabilities: CLAUDE },
-  },
-  {
-    provider: "anthropic",
-    prefix: "claude-sonnet-4",
-    facts: { maxOutput: 64000, reasoning: "budget", capabilities: CLAUDE },
-  },
-  {
-    provider: "anthropic",
-    prefix: "claude-haiku-4",
-    facts: { maxOutput: 64000, reasoning: "budget", capabilities: CLAUDE },
-  },
-  {
-    provider: "anthropic",
-    prefix: "claude-opus-4-5",
-    facts: { maxOutput: 64000, reasoning: "budget", capabilities: CLAUDE },
-  },
-  {
-    provider: "anthropic",
-    prefix: "claude-opus-4-6",
-    facts: { maxOutput: 128000, reasoning: "adaptive", capabilities: CLAUDE },
-  },
-  {
-    provider: "anthropic",
-    prefix: "claude-opus-4-7",
-    facts: { maxOutput: 128000, reasoning: "adaptive", capabilities: CLAUDE },
-  },
-  {
-    provider: "anthropic",
-    prefix: "claude-sonnet-4-6",
-    facts: { maxOutput: 64000, reasoning: "adaptive", capabilities: CLAUDE },
-  },
-  {
-    provider: "anthropic",
-    prefix: "claude-",
-    facts: { maxOutput: 64000, reasoning: "adaptive", capabilities: CLAUDE },
-  },
-  { provider: "openai", prefix: "o1", facts: { reasoning: "effort" } },
-  { provider: "openai", prefix: "o3", facts: { reasoning: "effort" } },
-  { provider: "openai", prefix: "o4", facts: { reasoning: "effort" } },
-  { provider: "openai", prefix: "gpt-5", facts: { reasoning: "effort" } },
+  claude("claude-3-haiku", 4096, "none"),
+  claude("claude-3-opus", 4096, "none"),
+  claude("claude-3-5", 8192, "none"),
+  claude("claude-3-7", 64_000, "budget"),
+  claude("claude-opus-4", 32_000, "budget"),
+  claude("claude-sonnet-4", 64_000, "budget"),
+  claude("claude-haiku-4", 64_000, "budget"),
+  claude("claude-opus-4-5", 64_000, "budget"),
+  claude("claude-opus-4-6", 128_000, "adaptive"),
+  claude("claude-opus-4-7", 128_000, "adaptive", NO_SAMPLING),
+  claude("claude-opus-4-8", 128_000, "adaptive", NO_SAMPLING),
+  claude("claude-sonnet-4-6", 64_000, "adaptive"),
+  claude("claude-", 64_000, "adaptive"),
+  reasoner("o1"),
+  reasoner("o3"),
+  reasoner("o4"),
+  reasoner("gpt-5"),
+  { provider: "deepseek", prefix: "", facts: { quirks: { echoesReasoning: true } } },
+  { provider: "moonshot", prefix: "", facts: { quirks: { echoesReasoning: true } } },
 ];
 
 /** The simulated provider's models, priced so that spend can be watched without a real one. */

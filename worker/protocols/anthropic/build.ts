@@ -67,7 +67,7 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
   );
   if (request.user !== undefined) body["metadata"] = { user_id: request.user };
   if (request.stream) body["stream"] = true;
-  for (const name of target.quirks?.refuses ?? []) {
+  for (const name of target.facts.quirks?.refuses ?? []) {
     if (body[name] === undefined) continue;
     delete body[name];
     degraded.add(name);

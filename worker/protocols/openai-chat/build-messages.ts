@@ -156,7 +156,7 @@ function assistantMessage(message: Message, target: Target, degraded: Set<string
         if (
           part.signature === undefined &&
           part.redacted === undefined &&
-          target.quirks?.echoesReasoning
+          target.facts.quirks?.echoesReasoning
         ) {
           reasoning += part.text;
         } else {

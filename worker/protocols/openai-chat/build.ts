@@ -46,7 +46,7 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
       body["stream_options"] = own;
     }
   }
-  for (const name of target.quirks?.refuses ?? []) {
+  for (const name of target.facts.quirks?.refuses ?? []) {
     if (body[name] === undefined) continue;
     delete body[name];
     degraded.add(name);
@@ -62,7 +62,7 @@ function writeSampling(
 ): void {
   if (sampling.maxOutputTokens !== undefined) {
     const asSent = "max_completion_tokens" in extra ? "max_completion_tokens" : "max_tokens";
-    body[target.quirks?.tokenLimit ?? asSent] = sampling.maxOutputTokens;
+    body[target.facts.quirks?.tokenLimit ?? asSent] = sampling.maxOutputTokens;
   }
   const named: [string, Json | undefined][] = [
     ["temperature", sampling.temperature],
