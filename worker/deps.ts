@@ -1,7 +1,7 @@
 import { keyCheck, orgControl } from "../durable-objects/addresses.ts";
 import type { Config } from "./config.ts";
 import type { Isolate } from "./core/isolate.ts";
-import type { Deps } from "./core/ports.ts";
+import type { AdminDeps } from "./admin/ports.ts";
 import { proveCredential } from "./identity/credential.ts";
 import { RoleAuthorizer } from "./policy/authz/roles.ts";
 import { outbound } from "./providers/outbound.ts";
@@ -10,7 +10,7 @@ import { makeD1Account } from "./store/account-d1.ts";
 import { makeD1Audit } from "./store/audit-d1.ts";
 import { openDb } from "./store/database.ts";
 import { makeDirectory } from "./store/directory.ts";
-import { makeKeyVerifier } from "./store/key-verifier.ts";
+import { issueKey, makeKeyVerifier } from "./store/key-verifier.ts";
 import { firstOrgId } from "./store/orgs.ts";
 import { makeVault } from "./store/vault.ts";
 import { consoleLog } from "./telemetry/log.ts";
@@ -31,7 +31,7 @@ export function newIsolate(): Isolate {
 }
 
 /** The world of one request: every adapter over this request's own bindings, around the isolate's memory. */
-export function compose(env: Env, ctx: ExecutionContext, isolate: Isolate, config: Config): Deps {
+export function compose(env: Env, ctx: ExecutionContext, isolate: Isolate, config: Config): AdminDeps {
   const now = Date.now;
   const waitUntil = (work: Promise<unknown>) => ctx.waitUntil(work);
   const db = openDb(env.DB);
@@ -43,17 +43,17 @@ export function compose(env: Env, ctx: ExecutionContext, isolate: Isolate, confi
     now,
     waitUntil,
   });
-  const keys = makeKeyVerifier({
+  const proof = {
     peppers: config.peppers,
-    masterKey: config.masterKey,
-    isolate,
-    keyCheck: (orgId, keyId) => keyCheck(env, orgId, keyId),
-    now,
-  });
+    keyCheck: (orgId: string, keyId: string) => keyCheck(env, orgId, keyId),
+  };
+  const keys = makeKeyVerifier({ ...proof, masterKey: config.masterKey, isolate, now });
   const { settings } = config;
   return {
     settings,
     isolate,
+    db,
+    issueKey: (orgId) => issueKey(proof, orgId),
     directory,
     keys,
     prove: (call) => proveCredential({ keys, directory, now }, call),

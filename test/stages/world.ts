@@ -99,13 +99,13 @@ export function chunked(
           }
         });
       },
-      pull(controller) {
+      async pull(controller) {
         const next = queue.shift();
         if (next !== undefined) {
           controller.enqueue(typeof next === "string" ? encoder.encode(next) : next);
         } else if (after === "end") controller.close();
         else if (after === "break") controller.error(new TypeError("terminated"));
-        else return new Promise<void>(() => undefined);
+        else await new Promise<void>(() => undefined);
       },
     },
     { highWaterMark: 0 },

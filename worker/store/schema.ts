@@ -44,7 +44,7 @@ const provenance = () => ({
 });
 
 /** A model's own budget as callers send it: `{"gpt-4o": {"budget_limit": 1, "time_period": "1d"}}`. */
-export type ModelBudgets = Record<string, Json>;
+export type ModelBudgets = JsonObject;
 
 /** Budget and limits of one scope, kept as they were asked for; absent = unlimited. */
 const limits = () => ({
