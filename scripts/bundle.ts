@@ -63,13 +63,19 @@ async function hashOfSources(): Promise<string> {
   const files = [...settings];
   for (const folder of sources) {
     if (!existsSync(join(root, folder))) continue;
-    for (const entry of await readdir(join(root, folder), { recursive: true, withFileTypes: true })) {
+    for (const entry of await readdir(join(root, folder), {
+      recursive: true,
+      withFileTypes: true,
+    })) {
       if (entry.isFile()) files.push(relative(root, join(entry.parentPath, entry.name)));
     }
   }
   const hash = createHash("sha256");
   for (const file of files.sort()) {
-    hash.update(`${file}\0`).update(await readFile(join(root, file))).update("\0");
+    hash
+      .update(`${file}\0`)
+      .update(await readFile(join(root, file)))
+      .update("\0");
   }
   return hash.digest("hex").slice(0, 20);
 }
@@ -107,7 +113,12 @@ async function deriveOptions(): Promise<V4WorkerOptions> {
   // Without its list of secrets wrangler neither looks for them in the environment nor warns.
   const derived = wrangler.unstable_getMiniflareWorkerOptions({ ...config, secrets: undefined });
   const { workerOptions } = derived;
-  return { ...workerOptions, name: config.name, rootPath: root, bindings: config.vars } as V4WorkerOptions;
+  return {
+    ...workerOptions,
+    name: config.name,
+    rootPath: root,
+    bindings: config.vars,
+  } as V4WorkerOptions;
 }
 
 async function prune(dist: string, current: string): Promise<void> {
@@ -115,7 +126,8 @@ async function prune(dist: string, current: string): Promise<void> {
     const path = join(dist, name);
     if (!/^[0-9a-f]{20}/.test(name) || path === current || path === `${current}.lock`) continue;
     const found = await stat(path).catch(() => undefined);
-    if (found && Date.now() - found.mtimeMs > keepFor) await rm(path, { recursive: true, force: true });
+    if (found && Date.now() - found.mtimeMs > keepFor)
+      await rm(path, { recursive: true, force: true });
   }
 }
 
@@ -144,7 +156,11 @@ export async function workerOptions(
     modules: await modulesOf(bundle),
     bindings: { ...derived.bindings, ...changes.bindings },
   };
-  if (changes.socket) options.unsafeDirectSockets = [changes.socket];
+  if (changes.socket) {
+    options.unsafeDirectSockets = [changes.socket];
+    options.bindings = { CLIENT_ADDRESS: "socket", ...options.bindings };
+    await socketsTellAddresses();
+  }
   if (changes.objectsOf !== undefined) {
     const scriptName = changes.objectsOf;
     options.durableObjects = Object.fromEntries(
@@ -156,6 +172,15 @@ export async function workerOptions(
     delete options.queueConsumers;
   }
   return options as unknown as V4WorkerOptions;
+}
+
+/**
+ * Miniflare lets whoever sends a certain header write `request.cf`, its direct sockets included. Without that header's
+ * name workerd writes there itself what nobody can forge: the peer's address. Must precede `new Miniflare`.
+ */
+async function socketsTellAddresses(): Promise<void> {
+  const { CoreHeaders } = await import("miniflare");
+  Object.assign(CoreHeaders, { CF_BLOB: undefined });
 }
 
 interface Derived {

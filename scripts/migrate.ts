@@ -7,7 +7,10 @@ import { root } from "./bundle.ts";
 
 /** What this needs of a D1 database; Miniflare's `getD1Database` gives one. */
 export interface MigratableDatabase {
-  prepare(query: string): { all<T>(): Promise<{ results: T[] }>; bind(...values: unknown[]): unknown };
+  prepare(query: string): {
+    all<T>(): Promise<{ results: T[] }>;
+    bind(...values: unknown[]): unknown;
+  };
   batch(statements: never[]): Promise<unknown>;
 }
 
@@ -25,7 +28,9 @@ export async function applyMigrations(database: MigratableDatabase): Promise<str
   const folder = join(root, "d1-migrations");
   if (!existsSync(folder)) return [];
   await database.prepare(table).all();
-  const { results } = await database.prepare("SELECT name FROM d1_migrations").all<{ name: string }>();
+  const { results } = await database
+    .prepare("SELECT name FROM d1_migrations")
+    .all<{ name: string }>();
   const known = new Set(results.map((row) => row.name));
   const names = (await readdir(folder)).filter((name) => name.endsWith(".sql")).sort();
   const applied: string[] = [];

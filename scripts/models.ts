@@ -21,7 +21,10 @@ type Match = { equals?: string; starts_with?: string; or?: Match[] };
 
 function patterns(match: Match, kind: "equals" | "starts_with"): string[] {
   const own = match[kind];
-  return [...(own === undefined ? [] : [own]), ...(match.or ?? []).flatMap((each) => patterns(each, kind))];
+  return [
+    ...(own === undefined ? [] : [own]),
+    ...(match.or ?? []).flatMap((each) => patterns(each, kind)),
+  ];
 }
 
 function priceInForce(prices: ModelInfo["prices"]): ModelPrice {
@@ -29,7 +32,10 @@ function priceInForce(prices: ModelInfo["prices"]): ModelPrice {
   const today = new Date().toISOString().slice(0, 10);
   const inForce = prices.filter((each) => {
     const constraint = each.constraint as { start_date?: string } | undefined;
-    return constraint === undefined || (constraint.start_date !== undefined && constraint.start_date <= today);
+    return (
+      constraint === undefined ||
+      (constraint.start_date !== undefined && constraint.start_date <= today)
+    );
   });
   const last = inForce.at(-1) ?? prices[0];
   if (last === undefined) throw new Error("a model without prices");

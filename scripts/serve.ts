@@ -93,7 +93,8 @@ export async function serve(options: ServeOptions): Promise<Gateway> {
       ...(options.stateDir === undefined ? {} : { resourcePersistencePath: options.stateDir }),
     }),
   );
-  const host = options.host === "0.0.0.0" ? "127.0.0.1" : options.host === "::" ? "::1" : options.host;
+  const host =
+    options.host === "0.0.0.0" ? "127.0.0.1" : options.host === "::" ? "::1" : options.host;
   const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
   try {
     await miniflare.ready;
@@ -143,8 +144,10 @@ async function freePort(host: string, port: number): Promise<number> {
 }
 
 function why(error: NodeJS.ErrnoException, host: string, port: number): string {
-  if (error.code === "EADDRINUSE") return `port ${port} is in use on ${host}; set PORT to another one`;
-  if (error.code === "EACCES") return `not allowed to listen on port ${port}; set PORT to one above 1023`;
+  if (error.code === "EADDRINUSE")
+    return `port ${port} is in use on ${host}; set PORT to another one`;
+  if (error.code === "EACCES")
+    return `not allowed to listen on port ${port}; set PORT to one above 1023`;
   if (error.code === "EADDRNOTAVAIL" || error.code === "ENOTFOUND") {
     return `HOST ${host} is not an address of this machine`;
   }

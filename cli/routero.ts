@@ -1,0 +1,66 @@
+// The command line of a gateway: `npm run -s routero -- <command> …`
+import { parseArgs } from "node:util";
+import { bootstrap } from "./bootstrap.ts";
+
+const usage = `Usage: npm run -s routero -- <command> [options]
+
+Commands
+  bootstrap   make the first organization, team, user and key of a gateway
+
+Options of bootstrap
+  --url URL          address of the gateway        (or ROUTERO_URL)
+  --master-key KEY   the gateway's master key      (or MASTER_KEY)
+
+What a script needs goes to standard output, everything else to standard error.
+`;
+
+/** A mistake on the command line; the process exits with 2. */
+class UsageError extends Error {
+  override name = "UsageError";
+}
+
+async function main(words: string[]): Promise<number> {
+  const [command, ...rest] = words;
+  if (command === undefined || command === "help" || words.includes("--help")) {
+    process.stdout.write(usage);
+    return command === undefined ? 2 : 0;
+  }
+  if (command === "bootstrap") return runBootstrap(rest);
+  throw new UsageError(`there is no command "${command}"; --help lists them`);
+}
+
+async function runBootstrap(words: string[]): Promise<number> {
+  const { url, masterKey } = readOptions(words);
+  const made = await bootstrap({ url, masterKey });
+  console.error(`organization ${made.organization}, team ${made.team}, user ${made.user}`);
+  if (made.key === null) {
+    console.error(
+      "the first key exists already and is shown only once; POST /key/generate makes another",
+    );
+    return 1;
+  }
+  console.log(made.key);
+  return 0;
+}
+
+function readOptions(words: string[]): { url: string; masterKey: string } {
+  let values: { url?: string | undefined; "master-key"?: string | undefined };
+  try {
+    const options = { url: { type: "string" }, "master-key": { type: "string" } } as const;
+    ({ values } = parseArgs({ args: words, options }));
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+  const url = values.url ?? process.env["ROUTERO_URL"] ?? "";
+  const masterKey = values["master-key"] ?? process.env["MASTER_KEY"] ?? "";
+  if (!URL.canParse(url)) throw new UsageError("--url needs the gateway's address");
+  if (masterKey === "") throw new UsageError("--master-key needs the gateway's master key");
+  return { url: url.replace(/\/+$/, ""), masterKey };
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  console.error(`routero: ${(error as Error).message}`);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+}
