@@ -22,7 +22,9 @@ const workers: TestProjectInlineConfiguration = {
       wrangler: { configPath: "./wrangler.toml" },
       miniflare: {
         bindings: {
-          TEST_MIGRATIONS: existsSync("d1-migrations") ? await readD1Migrations("d1-migrations") : [],
+          TEST_MIGRATIONS: existsSync("d1-migrations")
+            ? await readD1Migrations("d1-migrations")
+            : [],
           BCRYPT_COST: "4",
           MASTER_KEY: "sk-test-master-key-000000",
           KEY_PEPPER: `1:${Buffer.alloc(32, 1).toString("base64")}`,
