@@ -3,7 +3,7 @@ import type { Credentialed } from "../../worker/core/call.ts";
 import { GatewayError, publicError, retryHeaders } from "../../worker/core/errors.ts";
 import type { Directory, KeyProof, KeyVerifier } from "../../worker/core/ports.ts";
 import type { KeyRecord, OrgRecord, TeamRecord, UserRecord } from "../../worker/core/records.ts";
-import { proveCredential, } from "../../worker/identity/credential.ts";
+import { proveCredential } from "../../worker/identity/credential.ts";
 import { readCredential } from "../../worker/core/credential.ts";
 
 const NOW = Date.UTC(2026, 10, 21);
@@ -20,7 +20,13 @@ interface World {
 
 function world(over: Partial<World> = {}) {
   const { org, key, team, user, proofs, firstOrg } = {
-    org: {}, key: {}, team: {}, user: {}, proofs: [], firstOrg: "gA", ...over,
+    org: {},
+    key: {},
+    team: {},
+    user: {},
+    proofs: [],
+    firstOrg: "gA",
+    ...over,
   };
   const calls: string[] = [];
   const shared = {
@@ -35,10 +41,29 @@ function world(over: Partial<World> = {}) {
         revision: 1,
         shared,
         key: key && {
-          id: "k1", handle: "sha256:h", name: "sk-…cret", keyType: "default", teamId: "t1", userId: "u1",
-          models: [], aliases: {}, allowedIps: [], blocked: false, revision: 3, metadata: {}, ...key,
+          id: "k1",
+          handle: "sha256:h",
+          name: "sk-…cret",
+          keyType: "default",
+          teamId: "t1",
+          userId: "u1",
+          models: [],
+          aliases: {},
+          allowedIps: [],
+          blocked: false,
+          revision: 3,
+          metadata: {},
+          ...key,
         },
-        team: team && { id: "t1", alias: "t", models: [], blocked: false, aliases: {}, metadata: {}, ...team },
+        team: team && {
+          id: "t1",
+          alias: "t",
+          models: [],
+          blocked: false,
+          aliases: {},
+          metadata: {},
+          ...team,
+        },
         user: user && { id: "u1", role: "developer", active: true, ...user },
       };
     },
@@ -61,7 +86,10 @@ function world(over: Partial<World> = {}) {
 }
 
 async function refusal(work: Promise<unknown>) {
-  const error = await work.then(() => null, (cause: unknown) => cause);
+  const error = await work.then(
+    () => null,
+    (cause: unknown) => cause,
+  );
   if (!(error instanceof GatewayError)) throw new Error("was not refused", { cause: error });
   return { ...publicError(error), headers: retryHeaders(error) };
 }
@@ -84,16 +112,26 @@ describe("proveCredential", () => {
       world({ key: { expiresAt: NOW - 1, allowedIps: ["1.1.1.1"] } }).ask("sk-rt-gA-k1-other"),
     ];
     for (const work of alike) expect(await refusal(work)).toEqual(first);
-    expect(await refusal(world().ask(null))).toMatchObject({ status: 401, code: "invalid_api_key" });
+    expect(await refusal(world().ask(null))).toMatchObject({
+      status: 401,
+      code: "invalid_api_key",
+    });
   });
 
   it("tells the holder of the key about expiry and addresses", async () => {
     expect(await refusal(world({ key: { expiresAt: NOW } }).ask(GOOD))).toMatchObject({
-      status: 401, type: "expired_key",
+      status: 401,
+      type: "expired_key",
     });
     const fenced = world({ key: { allowedIps: ["10.0.0.0/24"] } });
-    expect(await refusal(fenced.ask(GOOD, "10.0.1.1"))).toMatchObject({ status: 403, code: "ip_not_allowed" });
-    expect(await refusal(fenced.ask(GOOD, null))).toMatchObject({ status: 403, code: "ip_not_allowed" });
+    expect(await refusal(fenced.ask(GOOD, "10.0.1.1"))).toMatchObject({
+      status: 403,
+      code: "ip_not_allowed",
+    });
+    expect(await refusal(fenced.ask(GOOD, null))).toMatchObject({
+      status: 403,
+      code: "ip_not_allowed",
+    });
     expect((await fenced.ask(GOOD, "10.0.0.7")).principal.keyId).toBe("k1");
   });
 
@@ -103,21 +141,37 @@ describe("proveCredential", () => {
     await healed.ask(GOOD);
     expect(healed.calls).toEqual(["open", "verify", "verify"]);
     expect(await refusal(world({ proofs: [stale, stale] }).ask(GOOD))).toMatchObject({
-      status: 503, code: "control_plane_unavailable",
+      status: 503,
+      code: "control_plane_unavailable",
     });
-    expect(await refusal(world({ proofs: [stale, { valid: false, revision: 3 }] }).ask(GOOD))).toMatchObject({
-      status: 401, code: "invalid_api_key",
+    expect(
+      await refusal(world({ proofs: [stale, { valid: false, revision: 3 }] }).ask(GOOD)),
+    ).toMatchObject({
+      status: 401,
+      code: "invalid_api_key",
     });
   });
 
   it("carries the role of the key's user, and member for a key without one", async () => {
     const known = await world().ask(GOOD);
-    expect(known.principal).toMatchObject({ kind: "key", role: "developer", userId: "u1", teamId: "t1" });
+    expect(known.principal).toMatchObject({
+      kind: "key",
+      role: "developer",
+      userId: "u1",
+      teamId: "t1",
+    });
     const machine = await world({ key: { userId: undefined }, user: null }).ask(GOOD);
     expect(machine.principal.role).toBe("member");
     const master = await world().ask("sk-master");
-    expect(master.principal).toEqual({ kind: "master", orgId: "gA", keyType: "default", role: "platform_admin" });
-    expect(await refusal(world({ firstOrg: null }).ask("sk-master"))).toMatchObject({ status: 404 });
+    expect(master.principal).toEqual({
+      kind: "master",
+      orgId: "gA",
+      keyType: "default",
+      role: "platform_admin",
+    });
+    expect(await refusal(world({ firstOrg: null }).ask("sk-master"))).toMatchObject({
+      status: 404,
+    });
   });
 });
 

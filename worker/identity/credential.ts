@@ -4,11 +4,7 @@ import type { Deps } from "../core/ports.ts";
 import type { Principal } from "../core/principal.ts";
 import type { KeyRecord, TeamRecord, UserRecord } from "../core/records.ts";
 import { addressAllowed } from "../policy/authz/addresses.ts";
-
-/** The principal of the master key, acting in an organization. */
-export function masterPrincipal(orgId: string): Principal {
-  return { kind: "master", orgId, keyType: "default", role: "platform_admin" };
-}
+import { masterPrincipal } from "../policy/authz/roles.ts";
 
 /**
  * Proves who is asking. The master key acts in the first organization; a virtual key must be known, unblocked, of its
@@ -42,7 +38,10 @@ export async function proveCredential(
     const again = await deps.keys.verify(token, named, asked.address);
     if (!again.valid) throw unknownKey();
     if (again.revision < key.revision) {
-      throw new GatewayError("control_plane_unavailable", "The key's latest state can't be proven now.");
+      throw new GatewayError(
+        "control_plane_unavailable",
+        "The key's latest state can't be proven now.",
+      );
     }
   }
   if (shared.org.blocked || !isUsable(key, team, user)) throw unknownKey();
@@ -80,8 +79,8 @@ async function proveMaster(deps: Pick<Deps, "directory">): Promise<Identity> {
 
 /** A key whose team or user is blocked, inactive or gone is as dead as a blocked one. */
 function isUsable(key: KeyRecord, team: TeamRecord | null, user: UserRecord | null): boolean {
-  if (key.blocked) return false;
-  if (key.teamId !== undefined && (team === null || team.blocked)) return false;
+  if (key.blocked || team?.blocked === true) return false;
+  if (key.teamId !== undefined && team === null) return false;
   return key.userId === undefined || (user !== null && user.active);
 }
 

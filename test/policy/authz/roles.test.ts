@@ -1,11 +1,33 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Action, KeyType, Principal, Resource, Role, Subject } from "../../../worker/core/principal.ts";
+import type {
+  Action,
+  KeyType,
+  Principal,
+  Resource,
+  Role,
+  Subject,
+} from "../../../worker/core/principal.ts";
 import { ROLE_GRANTS, RoleAuthorizer, ownerId } from "../../../worker/policy/authz/roles.ts";
 
 const RESOURCES: Resource[] = [
-  "inference", "key", "organization", "member", "team", "user", "customer", "model", "credential",
-  "budget", "policy", "feature", "spend", "billing", "audit", "integration", "platform",
+  "inference",
+  "key",
+  "organization",
+  "member",
+  "team",
+  "user",
+  "customer",
+  "model",
+  "credential",
+  "budget",
+  "policy",
+  "feature",
+  "spend",
+  "billing",
+  "audit",
+  "integration",
+  "platform",
 ];
 const ACTIONS: Action[] = ["call", "read", "write", "create", "delete"];
 const ROLES = Object.keys(ROLE_GRANTS) as Role[];
@@ -14,25 +36,136 @@ const KEY_TYPES: KeyType[] = ["default", "llm_api", "management", "read_only"];
 // The table of the contract, typed in a second time and by hand: resource → role → what it says.
 // `o` own objects, `t` own team, `a` all of the organization, `p` platform; r read, w everything else.
 const TABLE: Record<string, Record<string, string>> = {
-  inference: { platform_admin: "call", admin: "call", team_admin: "call", developer: "call", auditor: "-", finance: "-" },
-  key: { platform_admin: "rwa", admin: "rwa", team_admin: "rwt", developer: "rwo", auditor: "ra", finance: "ra" },
-  organization: { platform_admin: "rwp", admin: "rwa", team_admin: "-", developer: "-", auditor: "ra", finance: "ra" },
-  member: { platform_admin: "rwa", admin: "rwa", team_admin: "rwt", developer: "-", auditor: "ra", finance: "-" },
-  team: { platform_admin: "rwa", admin: "rwa", team_admin: "rwt", developer: "rt", auditor: "ra", finance: "ra" },
-  customer: { platform_admin: "rwa", admin: "rwa", team_admin: "rwt", developer: "-", auditor: "ra", finance: "ra" },
-  model: { platform_admin: "rwa", admin: "rwa", team_admin: "ra", developer: "ra", auditor: "ra", finance: "-" },
-  credential: { platform_admin: "rwa", admin: "rwa", team_admin: "-", developer: "-", auditor: "-", finance: "-" },
-  budget: { platform_admin: "rwa", admin: "rwa", team_admin: "rwt", developer: "ro", auditor: "ra", finance: "ra" },
-  policy: { platform_admin: "rwa", admin: "rwa", team_admin: "ra", developer: "ra", auditor: "ra", finance: "-" },
-  spend: { platform_admin: "ra", admin: "ra", team_admin: "rt", developer: "ro", auditor: "ra", finance: "ra" },
-  billing: { platform_admin: "rwa", admin: "ra", team_admin: "-", developer: "-", auditor: "ra", finance: "ra" },
-  audit: { platform_admin: "ra", admin: "ra", team_admin: "-", developer: "-", auditor: "ra", finance: "-" },
-  integration: { platform_admin: "rwa", admin: "rwa", team_admin: "-", developer: "-", auditor: "ra", finance: "-" },
-  platform: { platform_admin: "rwp", admin: "-", team_admin: "-", developer: "-", auditor: "-", finance: "-" },
+  inference: {
+    platform_admin: "call",
+    admin: "call",
+    team_admin: "call",
+    developer: "call",
+    auditor: "-",
+    finance: "-",
+  },
+  key: {
+    platform_admin: "rwa",
+    admin: "rwa",
+    team_admin: "rwt",
+    developer: "rwo",
+    auditor: "ra",
+    finance: "ra",
+  },
+  organization: {
+    platform_admin: "rwp",
+    admin: "rwa",
+    team_admin: "-",
+    developer: "-",
+    auditor: "ra",
+    finance: "ra",
+  },
+  member: {
+    platform_admin: "rwa",
+    admin: "rwa",
+    team_admin: "rwt",
+    developer: "-",
+    auditor: "ra",
+    finance: "-",
+  },
+  team: {
+    platform_admin: "rwa",
+    admin: "rwa",
+    team_admin: "rwt",
+    developer: "rt",
+    auditor: "ra",
+    finance: "ra",
+  },
+  customer: {
+    platform_admin: "rwa",
+    admin: "rwa",
+    team_admin: "rwt",
+    developer: "-",
+    auditor: "ra",
+    finance: "ra",
+  },
+  model: {
+    platform_admin: "rwa",
+    admin: "rwa",
+    team_admin: "ra",
+    developer: "ra",
+    auditor: "ra",
+    finance: "-",
+  },
+  credential: {
+    platform_admin: "rwa",
+    admin: "rwa",
+    team_admin: "-",
+    developer: "-",
+    auditor: "-",
+    finance: "-",
+  },
+  budget: {
+    platform_admin: "rwa",
+    admin: "rwa",
+    team_admin: "rwt",
+    developer: "ro",
+    auditor: "ra",
+    finance: "ra",
+  },
+  policy: {
+    platform_admin: "rwa",
+    admin: "rwa",
+    team_admin: "ra",
+    developer: "ra",
+    auditor: "ra",
+    finance: "-",
+  },
+  spend: {
+    platform_admin: "ra",
+    admin: "ra",
+    team_admin: "rt",
+    developer: "ro",
+    auditor: "ra",
+    finance: "ra",
+  },
+  billing: {
+    platform_admin: "rwa",
+    admin: "ra",
+    team_admin: "-",
+    developer: "-",
+    auditor: "ra",
+    finance: "ra",
+  },
+  audit: {
+    platform_admin: "ra",
+    admin: "ra",
+    team_admin: "-",
+    developer: "-",
+    auditor: "ra",
+    finance: "-",
+  },
+  integration: {
+    platform_admin: "rwa",
+    admin: "rwa",
+    team_admin: "-",
+    developer: "-",
+    auditor: "ra",
+    finance: "-",
+  },
+  platform: {
+    platform_admin: "rwp",
+    admin: "-",
+    team_admin: "-",
+    developer: "-",
+    auditor: "-",
+    finance: "-",
+  },
 };
 
 const me = (role: Role, keyType: KeyType = "default"): Principal => ({
-  kind: "key", orgId: "gA", keyId: "k1", teamId: "t1", userId: "u1", role, keyType,
+  kind: "key",
+  orgId: "gA",
+  keyId: "k1",
+  teamId: "t1",
+  userId: "u1",
+  role,
+  keyType,
 });
 const SUBJECTS: Record<string, Subject> = {
   o: { orgId: "gA", teamId: "t9", userId: "u1" },
@@ -54,7 +187,10 @@ describe("RoleAuthorizer", () => {
           const where = `${role} ${resource} ${width}`;
           if (cell === "call") {
             expect(asked("call"), where).toBe(width !== "p");
-            expect(ACTIONS.filter((action) => action !== "call" && asked(action)), where).toEqual([]);
+            expect(
+              ACTIONS.filter((action) => action !== "call" && asked(action)),
+              where,
+            ).toEqual([]);
             continue;
           }
           expect(asked("read"), where).toBe(cell.includes("r") && within);
@@ -67,7 +203,9 @@ describe("RoleAuthorizer", () => {
 
   it("lets only the platform admin create or delete organizations, and a team admin no team", () => {
     const who = (resource: Resource, action: Action) =>
-      ROLES.filter((role) => authorizer.check(me(role), resource, action, SUBJECTS["t"] as Subject).allowed);
+      ROLES.filter(
+        (role) => authorizer.check(me(role), resource, action, SUBJECTS["t"] as Subject).allowed,
+      );
     expect(who("organization", "create")).toEqual(["platform_admin"]);
     expect(who("organization", "delete")).toEqual(["platform_admin"]);
     expect(who("team", "create")).toEqual(["platform_admin", "admin"]);
@@ -104,25 +242,41 @@ describe("RoleAuthorizer", () => {
             RESOURCES.includes(resource as Resource) &&
             ACTIONS.includes(action as Action);
           const answer = authorizer.check(
-            me(role as Role), resource as Resource, action as Action, SUBJECTS["o"] as Subject,
+            me(role as Role),
+            resource as Resource,
+            action as Action,
+            SUBJECTS["o"] as Subject,
           );
           if (!known) expect(answer.allowed).toBe(false);
           expect(answer.reason).not.toBe("");
         },
       ),
     );
-    expect(authorizer.check(me("admin", "odd" as KeyType), "key", "read", { orgId: "gA" }).allowed).toBe(false);
+    expect(
+      authorizer.check(me("admin", "odd" as KeyType), "key", "read", { orgId: "gA" }).allowed,
+    ).toBe(false);
   });
 
   it("takes a key without a user for the owner of itself alone", () => {
-    const machine: Principal = { kind: "key", orgId: "gA", keyId: "k1", role: "member", keyType: "default" };
+    const machine: Principal = {
+      kind: "key",
+      orgId: "gA",
+      keyId: "k1",
+      role: "member",
+      keyType: "default",
+    };
     const check = (userId?: string) =>
       authorizer.check(machine, "key", "read", { orgId: "gA", userId }).allowed;
     expect(ownerId(machine)).toBe("key:k1");
     expect(check("key:k1")).toBe(true);
     expect(check("key:k2")).toBe(false);
     expect(check(undefined)).toBe(false);
-    const nobody: Principal = { kind: "service", orgId: "gA", role: "developer", keyType: "default" };
+    const nobody: Principal = {
+      kind: "service",
+      orgId: "gA",
+      role: "developer",
+      keyType: "default",
+    };
     expect(authorizer.check(nobody, "key", "read", { orgId: "gA" }).allowed).toBe(false);
   });
 });

@@ -57,3 +57,19 @@ function unmapped(address: Address): Address {
   const six = address as InstanceType<typeof ipaddr.IPv6>;
   return six.isIPv4MappedAddress() ? six.toIPv4Address() : six;
 }
+
+/** True when a whole block lies inside one of the blocks; an empty list holds any. */
+export function addressWithin(blocks: readonly string[], block: string): boolean {
+  const inner = parseBlock(block);
+  if (inner === null) return false;
+  if (blocks.length === 0) return true;
+  return blocks.some((text) => {
+    const outer = parseBlock(text);
+    return (
+      outer !== null &&
+      outer[0].kind() === inner[0].kind() &&
+      outer[1] <= inner[1] &&
+      inner[0].match(outer[0], outer[1])
+    );
+  });
+}

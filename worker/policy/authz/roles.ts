@@ -1,4 +1,12 @@
-import type { Action, Authorizer, KeyType, Principal, Resource, Role, Subject } from "../../core/principal.ts";
+import type {
+  Action,
+  Authorizer,
+  KeyType,
+  Principal,
+  Resource,
+  Role,
+  Subject,
+} from "../../core/principal.ts";
 
 /**
  * How far a grant reaches: every organization, the principal's own organization, objects of the principal's team,
@@ -140,6 +148,11 @@ export function ownerId(principal: Principal): string | undefined {
   return principal.keyId === undefined ? undefined : `key:${principal.keyId}`;
 }
 
+/** The principal of the master key, acting in an organization. */
+export function masterPrincipal(orgId: string): Principal {
+  return { kind: "master", orgId, keyType: "default", role: "platform_admin" };
+}
+
 function reaches(reach: Reach, principal: Principal, subject: Subject): boolean {
   if (reach === "platform") return true;
   if (subject.orgId !== principal.orgId) return false;
@@ -168,6 +181,18 @@ export class RoleAuthorizer implements Authorizer {
     }
     return { allowed: true, reason: `${principal.role} ${asked} ${reach}` };
   }
+}
+
+const REACHES: readonly Reach[] = ["own", "team", "org", "platform"];
+
+/** True when a role may do nothing that the other may not: who makes keys or users can hand on no more than that. */
+export function roleWithin(inner: Role, outer: Role): boolean {
+  return Object.entries(ROLE_GRANTS[inner]).every(([resource, grant]) =>
+    Object.entries(grant).every(([action, reach]) => {
+      const other = ROLE_GRANTS[outer][resource as Resource]?.[action as Action];
+      return other !== undefined && REACHES.indexOf(reach) <= REACHES.indexOf(other);
+    }),
+  );
 }
 
 const SCOPE: Record<Reach, string> = {

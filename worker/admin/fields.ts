@@ -1,0 +1,137 @@
+import * as z from "zod";
+import type { Json } from "../core/json.ts";
+import type { Role } from "../core/principal.ts";
+import { addressBlock } from "../policy/authz/addresses.ts";
+import { isDuration } from "./duration.ts";
+import { nanoPerThousand } from "./prices.ts";
+
+/** Text that is safe to keep, to show and to compare: no control characters, no halves of characters. */
+const isPlain = (text: string) =>
+  // eslint-disable-next-line no-control-regex -- control characters are what it looks for
+  text.isWellFormed() && !/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(text);
+const plain = (most: number) =>
+  z.string().min(1, "Must not be empty").max(most, `At most ${most} characters`).refine(isPlain, {
+    error: "Must be plain text without control characters",
+  });
+
+/** A name for people: alias of a team, a key, an organization. */
+export const alias = plain(200);
+/** An id that a caller chose. */
+export const chosenId = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9@._+:=-]{0,127}$/, "1 to 128 of A-Z a-z 0-9 @ . _ + : = -")
+  .refine((text) => !/^(key|sha256):/.test(text), { error: "Must not begin with key: or sha256:" });
+/** An argument that names something; whatever it is, it is only compared. */
+export const reference = z.string().min(1, "Must not be empty").max(512, "At most 512 characters");
+export const email = z
+  .string()
+  .max(254, "At most 254 characters")
+  .regex(/^[^\s@<>"\\]{1,64}@[^\s@<>"\\]{1,189}$/, "Must be an e-mail address")
+  .refine(isPlain, { error: "Must be an e-mail address" });
+
+const modelName = plain(256);
+/** Allowlist of models; empty = all. `*` and `prefix*` are wildcards. */
+export const models = z.array(modelName).max(1000, "At most 1000 models");
+export const tags = z.array(plain(128)).max(64, "At most 64 tags");
+
+const count = z.int().min(0, "Must not be negative");
+const dollars = z
+  .number()
+  .min(0, "Must not be negative")
+  .max(9_000_000, "At most 9,000,000 USD")
+  .describe("US dollars");
+
+/** Nesting and size that a stored object may have; it rides along in every isolate that serves the organization. */
+const MOST_OBJECT_BYTES = 16_384;
+const isSmall = (value: unknown) => JSON.stringify(value).length <= MOST_OBJECT_BYTES;
+// Inputs come out of JSON.parse or a query string: every value is JSON already.
+const json = z.unknown() as unknown as z.ZodType<Json, Json>;
+export const metadata = z
+  .record(z.string().max(128, "Names have at most 128 characters").refine(isPlain), json)
+  .refine(isSmall, { error: `At most ${MOST_OBJECT_BYTES} characters as JSON` });
+
+/** Names that stand for other models. */
+export const aliases = z
+  .record(modelName, modelName)
+  .refine((value) => Object.keys(value).length <= 200, { error: "At most 200 aliases" });
+
+export const duration = z
+  .string()
+  .refine(isDuration, { error: "Must be <number><unit> with unit s, m, h, d, w or mo, as 30d" });
+
+/** Budget and limits of one scope: kept, and shown by the answers. */
+export const LIMITS = {
+  max_budget: dollars.nullish(),
+  soft_budget: dollars.nullish(),
+  budget_duration: duration.nullish().describe("Length of the budget's window: 30d, 1mo"),
+  tpm_limit: count.nullish().describe("Tokens per minute"),
+  rpm_limit: count.nullish().describe("Requests per minute"),
+  max_parallel_requests: count.nullish(),
+  model_max_budget: metadata.nullish().describe("Budgets by model name"),
+};
+
+export const allowedIps = z
+  .array(
+    z
+      .string()
+      .max(64, "At most 64 characters")
+      .transform((text, check) => {
+        const block = addressBlock(text);
+        if (block !== null) return block;
+        check.addIssue({ code: "custom", message: "Must be an IP address or CIDR block" });
+        return z.NEVER;
+      }),
+  )
+  .max(256, "At most 256 blocks");
+
+/** Role names of the management API and ours, by the role that they mean. */
+const ROLES = {
+  proxy_admin: "platform_admin",
+  platform_admin: "platform_admin",
+  org_admin: "admin",
+  admin: "admin",
+  team_admin: "team_admin",
+  internal_user: "developer",
+  developer: "developer",
+  proxy_admin_viewer: "auditor",
+  auditor: "auditor",
+  finance: "finance",
+  internal_user_viewer: "viewer",
+  internal_viewer: "viewer",
+  internal_user_view_only: "viewer",
+  viewer: "viewer",
+  member: "member",
+} as const satisfies Record<string, Role>;
+
+export const ROLE_NAMES = Object.keys(ROLES) as [keyof typeof ROLES, ...(keyof typeof ROLES)[]];
+
+/** The role that a name of the API means. */
+export function roleOf(name: keyof typeof ROLES): Role {
+  return ROLES[name];
+}
+
+/** A price in dollars per token, as whole nano-dollars per 1,000 tokens. */
+export const price = z
+  .union([z.number(), z.string().max(64, "At most 64 characters")])
+  .transform((value, check) => {
+    const nano = nanoPerThousand(value);
+    if (nano !== null) return nano;
+    check.addIssue({
+      code: "custom",
+      message: "Must be a price in US dollars per token, as 2.5e-06",
+    });
+    return z.NEVER;
+  });
+
+/** Which part of a listing is wanted, out of a query. */
+export const PAGE = {
+  page: z.coerce.number().int().min(1).max(1_000_000).optional(),
+  page_size: z.coerce.number().int().min(1).max(100).optional().describe("10 if absent"),
+};
+
+/** The organization that a call acts in, where it is not the key's own. */
+export const ORG = {
+  organization_id: reference
+    .nullish()
+    .describe("The organization to act in; for the master key. Otherwise the key's own"),
+};

@@ -1,0 +1,197 @@
+import * as z from "zod";
+import type { ProtocolName } from "../core/chat.ts";
+import { GatewayError } from "../core/errors.ts";
+import type { Capability, ModelFacts } from "../core/model.ts";
+import type { Settings } from "../core/ports.ts";
+import { findProvider, providers, type ProviderRow } from "../providers/catalog.ts";
+import { checkEgress } from "../providers/egress.ts";
+import { modelFacts, providersOf } from "../providers/models.ts";
+import { invalidField } from "./faults.ts";
+import { alias, chosenId, price, tags } from "./fields.ts";
+import { PRICE_FIELD_NAMES, PRICE_FIELDS, type PriceField } from "./prices.ts";
+
+const PRICES = Object.fromEntries(
+  PRICE_FIELD_NAMES.map((name) => [name, price.nullish().describe("US dollars per token")]),
+) as Record<PriceField, z.ZodOptional<z.ZodNullable<typeof price>>>;
+
+/** Fields of `model_info` that say what a model can do, by our name of it. */
+export const CAPABILITY_FIELDS = {
+  supports_vision: "images",
+  supports_pdf_input: "files",
+  supports_audio_input: "audio",
+  supports_function_calling: "tools",
+  supports_parallel_function_calling: "parallel_tools",
+  supports_response_schema: "json_schema",
+  supports_reasoning: "reasoning",
+  supports_native_streaming: "streaming",
+} as const satisfies Record<string, Capability>;
+
+type CapabilityField = keyof typeof CAPABILITY_FIELDS;
+export const CAPABILITY_NAMES = Object.keys(CAPABILITY_FIELDS) as CapabilityField[];
+
+const CAPABILITIES = Object.fromEntries(
+  CAPABILITY_NAMES.map((name) => [name, z.boolean().nullish()]),
+) as Record<CapabilityField, z.ZodOptional<z.ZodNullable<z.ZodBoolean>>>;
+
+const tokens = z.int().min(1, "Must be at least 1").max(1e9, "At most 1,000,000,000");
+
+export const litellmParams = z.object({
+  model: alias.describe("`provider/model`, as `openai/gpt-4o-mini`"),
+  custom_llm_provider: alias
+    .nullish()
+    .describe("The provider, where model does not begin with one"),
+  api_base: z
+    .string()
+    .max(2048, "At most 2048 characters")
+    .nullish()
+    .describe("As the vendor's SDK takes it; absent = the provider's own"),
+  api_key: z
+    .string()
+    .min(1, "Must not be empty")
+    .max(8192, "At most 8192 characters")
+    .regex(/^[\x21-\x7e]+$/, "Must be printable ASCII without spaces")
+    .nullish()
+    .describe("Kept sealed and bound to the host of api_base; no answer ever holds it"),
+  region_name: alias.nullish(),
+  rpm: z.int().min(0).nullish(),
+  tpm: z.int().min(0).nullish(),
+  weight: z.number().min(0, "Must not be negative").max(1e6, "At most 1,000,000").nullish(),
+  order: z.int().min(0, "Must not be negative").max(1e6, "At most 1,000,000").nullish(),
+  timeout: z
+    .number()
+    .gt(0, "Must be above 0")
+    .max(600, "At most 600 seconds")
+    .nullish()
+    .describe("Seconds to the first event"),
+  tags: tags.nullish(),
+  ...PRICES,
+});
+
+export const modelInfo = z.object({
+  id: chosenId.nullish().describe("An id of your choice; one is made if absent"),
+  mode: z
+    .enum([
+      "chat",
+      "completion",
+      "embedding",
+      "image_generation",
+      "audio_transcription",
+      "audio_speech",
+      "rerank",
+      "moderation",
+      "responses",
+    ])
+    .nullish(),
+  base_model: alias
+    .nullish()
+    .describe("The known model that this one is, for prices and abilities"),
+  max_input_tokens: tokens.nullish(),
+  max_output_tokens: tokens.nullish(),
+  max_tokens: tokens.nullish(),
+  ...CAPABILITIES,
+  ...PRICES,
+});
+
+export type LitellmParams = z.output<typeof litellmParams>;
+export type ModelInfo = z.output<typeof modelInfo>;
+
+/** Where a new deployment's model is called. */
+export interface Place {
+  provider: string;
+  model: string;
+  protocol: ProtocolName;
+  baseUrl: string;
+  /** The host that a secret may be sent to; null where the provider takes none. */
+  host: string | null;
+}
+
+/** Reads provider, model and address out of what a caller sent; refuses what can't be reached or must not be. */
+export function placeOf(
+  params: Pick<LitellmParams, "model" | "custom_llm_provider" | "api_base">,
+  settings: Pick<Settings, "allowPrivateUpstreams">,
+): Place {
+  const { row, model } = providerOf(params);
+  const at = { provider: row.slug, model, protocol: row.protocol };
+  if (row.auth === "none" && row.baseUrl !== null) {
+    if (params.api_base != null) {
+      throw invalidField(["litellm_params", "api_base"], `The provider ${row.slug} takes none`);
+    }
+    return { ...at, baseUrl: row.baseUrl, host: null };
+  }
+  const text = params.api_base ?? row.baseUrl;
+  if (text === null) {
+    throw invalidField(["litellm_params", "api_base"], `The provider ${row.slug} needs one`);
+  }
+  const url = checkEgress(text, settings, "litellm_params.api_base");
+  return { ...at, baseUrl: url.href.replace(/\/+$/, ""), host: url.host };
+}
+
+function providerOf(params: Pick<LitellmParams, "model" | "custom_llm_provider">): {
+  row: ProviderRow;
+  model: string;
+} {
+  const { model: text, custom_llm_provider: named } = params;
+  const slash = text.indexOf("/");
+  const prefix = slash > 0 ? text.slice(0, slash) : null;
+  if (named != null) {
+    const row = known(findProvider(named), ["litellm_params", "custom_llm_provider"], named);
+    return { row, model: prefix === named ? text.slice(slash + 1) : text };
+  }
+  const path = ["litellm_params", "model"];
+  if (prefix !== null) {
+    const model = text.slice(slash + 1);
+    if (model === "") throw invalidField(path, "Must be provider/model");
+    return { row: known(findProvider(prefix), path, prefix), model };
+  }
+  const [owner] = providersOf(text);
+  if (owner === undefined) throw invalidField(path, "Must be provider/model");
+  return { row: known(findProvider(owner), path, owner), model: text };
+}
+
+function known(row: ProviderRow | undefined, path: string[], name: string): ProviderRow {
+  if (row !== undefined) return row;
+  const slugs = providers().map((each) => each.slug);
+  throw invalidField(path, `There is no provider '${name}'; known are ${slugs.join(", ")}`);
+}
+
+/** A secret of the environment must not be named from outside: whoever may call could read it off a host of his. */
+export function checkSecret(apiKey: string): void {
+  if (!apiKey.startsWith("os.environ/")) return;
+  throw new GatewayError(
+    "invalid_request",
+    "litellm_params.api_key: os.environ/… is not accepted over HTTP; send the key itself, it is kept sealed.",
+    { param: "litellm_params.api_key" },
+  );
+}
+
+/** What is known of the model: the catalog's facts, with whatever the caller says over them. */
+export function factsOf(place: Place, params: LitellmParams, info: ModelInfo): ModelFacts {
+  const base = info.base_model?.replace(`${place.provider}/`, "") ?? place.model;
+  const catalog = modelFacts(place.provider, base);
+  const facts: ModelFacts = { ...catalog, capabilities: { ...catalog.capabilities } };
+  for (const name of CAPABILITY_NAMES) {
+    const said = info[name];
+    if (said != null) facts.capabilities[CAPABILITY_FIELDS[name]] = said;
+  }
+  const most = info.max_output_tokens ?? info.max_tokens;
+  if (info.max_input_tokens != null) facts.contextWindow = info.max_input_tokens;
+  if (most != null) facts.maxOutput = most;
+  const prices = pricesOf(params, info);
+  if (prices !== undefined) facts.prices = prices;
+  return facts;
+}
+
+/** Prices replace the catalog's as a whole: a mixture of two price lists would be nobody's. */
+function pricesOf(params: LitellmParams, info: ModelInfo): ModelFacts["prices"] {
+  const said = (name: PriceField) => params[name] ?? info[name] ?? undefined;
+  const names = PRICE_FIELD_NAMES.filter((name) => said(name) !== undefined);
+  if (names.length === 0) return undefined;
+  const input = said("input_cost_per_token");
+  const output = said("output_cost_per_token") ?? (info.mode === "embedding" ? 0 : undefined);
+  if (input === undefined || output === undefined) {
+    const absent = input === undefined ? "input_cost_per_token" : "output_cost_per_token";
+    throw invalidField(["litellm_params", absent], "Prices need at least input and output");
+  }
+  const prices = Object.fromEntries(names.map((name) => [PRICE_FIELDS[name], said(name)]));
+  return { ...prices, input, output };
+}

@@ -1,0 +1,15 @@
+import type { Operation } from "../operation.ts";
+import { KEYS } from "./keys.ts";
+import { MODELS } from "./models.ts";
+import { ORGANIZATIONS } from "./organizations.ts";
+import { TEAMS } from "./teams.ts";
+import { USERS } from "./users.ts";
+
+/** Every admin operation. HTTP, OpenAPI, the documents and the tests are made of this list. */
+export const OPERATIONS: readonly Operation[] = [
+  ...ORGANIZATIONS,
+  ...TEAMS,
+  ...USERS,
+  ...KEYS,
+  ...MODELS,
+];

@@ -1,0 +1,329 @@
+import * as z from "zod";
+import type { ModelFacts } from "../../core/model.ts";
+import { findCredential, insertCredential, listCredentials } from "../../store/credentials.ts";
+import type { Db } from "../../store/database.ts";
+import {
+  findDeployment,
+  insertDeployment,
+  listDeployments,
+  type DeploymentRow,
+} from "../../store/deployments.ts";
+import type { AdminContext, ChangeEvent } from "../context.ts";
+import { MODEL_ROW } from "../examples.ts";
+import { invalidField } from "../faults.ts";
+import { alias, ORG, PAGE, reference } from "../fields.ts";
+import {
+  CAPABILITY_FIELDS,
+  CAPABILITY_NAMES,
+  checkSecret,
+  factsOf,
+  litellmParams,
+  modelInfo,
+  placeOf,
+} from "../new-model.ts";
+import { inOrg, operation } from "../operation.ts";
+import { dollarsPerToken, PRICE_FIELD_NAMES, PRICE_FIELDS } from "../prices.ts";
+import { made, provenanceFields } from "../rows.ts";
+
+const modelShape = z.object({
+  model_name: z.string(),
+  litellm_params: z
+    .record(z.string(), z.unknown())
+    .describe("As they were sent; api_key shows its last four characters"),
+  model_info: z.looseObject({ id: z.string(), litellm_provider: z.string() }),
+});
+
+/** Context, prices and abilities, under the names of the management API. */
+function factFields(facts: ModelFacts) {
+  const { prices, capabilities } = facts;
+  return {
+    ...(facts.contextWindow !== undefined && { max_input_tokens: facts.contextWindow }),
+    ...(facts.maxOutput !== undefined && { max_output_tokens: facts.maxOutput }),
+    ...Object.fromEntries(
+      PRICE_FIELD_NAMES.flatMap((name) => {
+        const nano = prices?.[PRICE_FIELDS[name]];
+        return nano === undefined ? [] : [[name, dollarsPerToken(nano)]];
+      }),
+    ),
+    ...Object.fromEntries(
+      CAPABILITY_NAMES.flatMap((name) => {
+        const can = capabilities[CAPABILITY_FIELDS[name]];
+        return can === undefined ? [] : [[name, can]];
+      }),
+    ),
+  };
+}
+
+function modelFields(row: DeploymentRow, lastFour: string | undefined): z.input<typeof modelShape> {
+  return {
+    model_name: row.group,
+    litellm_params: {
+      ...row.litellmParams,
+      api_base: row.baseUrl,
+      ...(lastFour !== undefined && { api_key: `…${lastFour}` }),
+      weight: row.weight,
+      order: row.order,
+      tags: row.tags,
+    },
+    model_info: {
+      ...row.modelInfo,
+      id: row.id,
+      db_model: true,
+      litellm_provider: row.provider,
+      ...factFields(row.facts),
+      ...provenanceFields(row),
+    },
+  };
+}
+
+const create = operation({
+  id: "model.new",
+  section: "Models",
+  summary: "Add a model deployment",
+  notes:
+    "The same model_name again adds another deployment to its group, and calls are spread over the group. Prices replace the catalog's as a whole; without any, the catalog's count.",
+  http: [{ method: "POST", path: "/model/new" }],
+  permission: { resource: "model", action: "create" },
+  event: "model.created",
+  input: z.object({
+    model_name: alias
+      .refine((name) => !name.includes("*"), {
+        error: "Must be one name; provider/model strings of known providers resolve by themselves",
+      })
+      .describe("The name that callers use"),
+    litellm_params: litellmParams,
+    model_info: modelInfo.nullish(),
+    ...ORG,
+  }),
+  output: modelShape.extend({ model_id: z.string() }),
+  example: {
+    input: {
+      model_name: "gpt-4o-mini",
+      litellm_params: { model: "openai/gpt-4o-mini", api_key: "sk-…", weight: 1 },
+    },
+    output: { model_id: MODEL_ROW.model_info.id, ...MODEL_ROW },
+  },
+  errors: ["conflict"],
+  target: inOrg,
+  async run(ctx, input) {
+    const { litellm_params: params } = input;
+    const wished = input.model_info ?? {};
+    const place = placeOf(params, ctx.deps.settings);
+    const facts = factsOf(place, params, wished);
+    const id = wished.id ?? crypto.randomUUID();
+    const provenance = made(ctx.actor, ctx.now);
+    const statements = [];
+    const events: ChangeEvent[] = [
+      { type: "model.created", objectId: id, data: { provider: place.provider } },
+    ];
+    let credentialId: string | null = null;
+    if (params.api_key != null) {
+      checkSecret(params.api_key);
+      if (place.host === null) {
+        throw invalidField(["litellm_params", "api_key"], `${place.provider} takes no key`);
+      }
+      ctx.require("credential", "create", { orgId: ctx.orgId });
+      credentialId = crypto.randomUUID();
+      const version = 1;
+      const sealed = await ctx.deps.vault.seal(
+        ctx.orgId,
+        place.provider,
+        credentialId,
+        version,
+        params.api_key,
+      );
+      statements.push(
+        insertCredential(ctx.orgId, {
+          id: credentialId,
+          provider: place.provider,
+          host: place.host,
+          version,
+          sealed,
+          lastFour: lastFourOf(params.api_key),
+          ...provenance,
+        }),
+      );
+      events.push({
+        type: "credential.created",
+        objectId: credentialId,
+        data: { provider: place.provider, host: place.host },
+      });
+    }
+    const { api_key: secret, tags, timeout, weight, order, ...kept } = params;
+    const row: DeploymentRow = {
+      orgId: ctx.orgId,
+      id,
+      group: input.model_name,
+      provider: place.provider,
+      model: place.model,
+      protocol: place.protocol,
+      baseUrl: place.baseUrl,
+      credentialId,
+      region: params.region_name ?? null,
+      weight: weight ?? 1,
+      order: order ?? 0,
+      tags: tags ?? [],
+      timeoutMs: timeout == null ? null : Math.ceil(timeout * 1000),
+      facts,
+      litellmParams: { ...withoutPrices(kept), ...(timeout != null && { timeout }) },
+      modelInfo: withoutPrices(wished),
+      ...provenance,
+    };
+    statements.push(insertDeployment(ctx.orgId, row));
+    await ctx.commit({ statements, touches: ["shared"], events });
+    return {
+      model_id: id,
+      ...modelFields(row, secret == null ? undefined : lastFourOf(secret)),
+    };
+  },
+});
+
+/** What people recognize a secret by; nothing of one that is too short to spare it. */
+function lastFourOf(secret: string): string {
+  return secret.length >= 16 ? secret.slice(-4) : "";
+}
+
+/** Prices are kept in the facts, in whole nano-dollars; absent fields are not kept at all. */
+function withoutPrices<T extends object>(fields: T) {
+  return Object.fromEntries(
+    Object.entries(fields).filter(([name, value]) => value != null && !(name in PRICE_FIELDS)),
+  );
+}
+
+/** All deployments of an organization, or one page of them. */
+async function deploymentsOf(db: Db, orgId: string, input: { page?: number; page_size?: number }) {
+  const paged = input.page !== undefined || input.page_size !== undefined;
+  const first = await listDeployments(db, orgId, paged ? input : { page_size: 100 });
+  if (paged) return first;
+  const rows = [...first.rows];
+  for (let page = 2; page <= first.total_pages; page++) {
+    rows.push(...(await listDeployments(db, orgId, { page, page_size: 100 })).rows);
+  }
+  return { ...first, rows, page_size: rows.length, total_pages: 1 };
+}
+
+/** The last characters of an organization's secrets, by credential. */
+async function lastFours(ctx: AdminContext): Promise<Map<string, string>> {
+  const { db } = ctx.deps;
+  const known = new Map<string, string>();
+  for (let page = 1, pages = 1; page <= pages; page++) {
+    const found = await listCredentials(db, ctx.orgId, { page, page_size: 100 });
+    pages = found.total_pages;
+    for (const each of found.rows) known.set(each.id, each.lastFour);
+  }
+  return known;
+}
+
+const info = operation({
+  id: "model.info",
+  section: "Models",
+  summary: "List model deployments",
+  notes: "All of them, or one with litellm_model_id, or a page. Secrets are never shown.",
+  http: [
+    { method: "GET", path: "/model/info" },
+    { method: "GET", path: "/v1/model/info" },
+    { method: "GET", path: "/v2/model/info" },
+  ],
+  permission: { resource: "model", action: "read" },
+  event: null,
+  input: z.object({ ...ORG, ...PAGE, litellm_model_id: reference.optional() }),
+  output: z.object({
+    data: z.array(modelShape),
+    total_count: z.number(),
+    current_page: z.number(),
+    total_pages: z.number(),
+    size: z.number(),
+  }),
+  example: {
+    input: {},
+    output: { data: [MODEL_ROW], total_count: 1, current_page: 1, total_pages: 1, size: 1 },
+  },
+  errors: ["not_found"],
+  missing: { what: "model", param: "litellm_model_id" },
+  async target(ctx, input) {
+    const subject = { orgId: ctx.orgId };
+    if (input.litellm_model_id === undefined) return { subject, object: null };
+    const row = await findDeployment(ctx.deps.db, ctx.orgId, input.litellm_model_id);
+    return row && { subject, object: row };
+  },
+  async run(ctx, input, one) {
+    const { db } = ctx.deps;
+    if (one) {
+      const secret = one.credentialId && (await findCredential(db, ctx.orgId, one.credentialId));
+      const data = [modelFields(one, secret ? secret.lastFour : undefined)];
+      return { data, total_count: 1, current_page: 1, total_pages: 1, size: 1 };
+    }
+    const [found, secrets] = await Promise.all([
+      deploymentsOf(db, ctx.orgId, input),
+      lastFours(ctx),
+    ]);
+    return {
+      data: found.rows.map((row) => modelFields(row, secrets.get(row.credentialId ?? ""))),
+      total_count: found.total,
+      current_page: found.page,
+      total_pages: found.total_pages,
+      size: found.page_size,
+    };
+  },
+});
+
+const groupInfo = operation({
+  id: "model.groups",
+  section: "Models",
+  summary: "List model groups",
+  notes:
+    "One entry per model_name, with the largest windows and highest prices of its deployments; an ability is shown where every deployment has it.",
+  http: [{ method: "GET", path: "/model_group/info" }],
+  permission: { resource: "model", action: "read" },
+  event: null,
+  input: z.object({ ...ORG, model_group: reference.optional() }),
+  output: z.object({
+    data: z.array(z.looseObject({ model_group: z.string(), providers: z.array(z.string()) })),
+  }),
+  example: {
+    input: {},
+    output: {
+      data: [
+        {
+          model_group: "gpt-4o-mini",
+          providers: ["openai"],
+          deployments: 2,
+          max_input_tokens: 128000,
+          input_cost_per_token: 1.5e-7,
+          output_cost_per_token: 6e-7,
+        },
+      ],
+    },
+  },
+  errors: [],
+  target: inOrg,
+  async run(ctx, input) {
+    const { rows } = await deploymentsOf(ctx.deps.db, ctx.orgId, {});
+    const groups = new Map<string, DeploymentRow[]>();
+    for (const row of rows) groups.set(row.group, [...(groups.get(row.group) ?? []), row]);
+    const wanted = [...groups].filter(
+      ([name]) => input.model_group === undefined || name === input.model_group,
+    );
+    return {
+      data: wanted.map(([name, members]) => ({
+        model_group: name,
+        providers: [...new Set(members.map((each) => each.provider))],
+        deployments: members.length,
+        ...merged(members.map((each) => factFields(each.facts))),
+      })),
+    };
+  },
+});
+
+/** Numbers at their highest; an ability only where all have it. */
+function merged(all: Record<string, number | boolean>[]): Record<string, number | boolean> {
+  const out: Record<string, number | boolean> = {};
+  for (const name of new Set(all.flatMap((each) => Object.keys(each)))) {
+    const values = all.map((each) => each[name]);
+    const numbers = values.filter((value) => typeof value === "number");
+    out[name] = numbers.length > 0 ? Math.max(...numbers) : values.every((value) => value === true);
+  }
+  return out;
+}
+
+export const MODELS = [create, info, groupInfo];

@@ -1,0 +1,235 @@
+import * as z from "zod";
+import { shownOrgId } from "../core/ids.ts";
+import { nanoUsd, usdNumber, type NanoUsd } from "../core/money.ts";
+import type { KeyRow } from "../store/keys.ts";
+import type { OrgRow } from "../store/orgs.ts";
+import type { ModelBudgets } from "../store/schema.ts";
+import type { TeamMemberRow, TeamRow } from "../store/teams.ts";
+import type { UserRow } from "../store/users.ts";
+import type { LIMITS } from "./fields.ts";
+
+const instant = z.string().describe("RFC 3339");
+const object = z.record(z.string(), z.unknown());
+const nullable = z.string().nullable();
+
+/** Budget and limits as answers show them. */
+const limitsShape = {
+  max_budget: z.number().nullable(),
+  soft_budget: z.number().nullable(),
+  budget_duration: nullable,
+  tpm_limit: z.number().nullable(),
+  rpm_limit: z.number().nullable(),
+  max_parallel_requests: z.number().nullable(),
+  model_max_budget: object,
+};
+const provenanceShape = {
+  created_by: nullable,
+  created_at: instant,
+  updated_by: nullable,
+  updated_at: instant,
+};
+
+interface LimitColumns {
+  maxBudgetNano: NanoUsd | null;
+  softBudgetNano: NanoUsd | null;
+  budgetDuration: string | null;
+  tpmLimit: number | null;
+  rpmLimit: number | null;
+  maxParallelRequests: number | null;
+  modelMaxBudget: ModelBudgets;
+}
+
+type LimitFields = { [K in keyof typeof LIMITS]?: z.output<(typeof LIMITS)[K]> };
+
+/** The columns of a new row that its budget fields fill. */
+export function limitColumns(fields: LimitFields): LimitColumns {
+  return {
+    maxBudgetNano: fields.max_budget == null ? null : nanoUsd(fields.max_budget),
+    softBudgetNano: fields.soft_budget == null ? null : nanoUsd(fields.soft_budget),
+    budgetDuration: fields.budget_duration ?? null,
+    tpmLimit: fields.tpm_limit ?? null,
+    rpmLimit: fields.rpm_limit ?? null,
+    maxParallelRequests: fields.max_parallel_requests ?? null,
+    modelMaxBudget: fields.model_max_budget ?? {},
+  };
+}
+
+function limitFields(row: LimitColumns) {
+  return {
+    max_budget: row.maxBudgetNano === null ? null : usdNumber(row.maxBudgetNano),
+    soft_budget: row.softBudgetNano === null ? null : usdNumber(row.softBudgetNano),
+    budget_duration: row.budgetDuration,
+    tpm_limit: row.tpmLimit,
+    rpm_limit: row.rpmLimit,
+    max_parallel_requests: row.maxParallelRequests,
+    model_max_budget: row.modelMaxBudget,
+  };
+}
+
+interface Provenance {
+  createdBy: string | null;
+  createdAt: number;
+  updatedBy: string | null;
+  updatedAt: number;
+}
+
+/** The columns that say who made a row, and when. */
+export function made(by: string, at: number): Provenance {
+  return { createdBy: by, createdAt: at, updatedBy: by, updatedAt: at };
+}
+
+/** An instant as answers show it. */
+export function instantText(at: number): string {
+  return new Date(at).toISOString();
+}
+
+export function provenanceFields(row: Provenance) {
+  return {
+    created_by: row.createdBy,
+    created_at: instantText(row.createdAt),
+    updated_by: row.updatedBy,
+    updated_at: instantText(row.updatedAt),
+  };
+}
+
+export const orgShape = z.object({
+  organization_id: z.string(),
+  organization_alias: z.string(),
+  models: z.array(z.string()),
+  blocked: z.boolean(),
+  default_team_id: nullable,
+  metadata: object,
+  ...limitsShape,
+  ...provenanceShape,
+});
+
+export function orgFields(row: OrgRow): z.input<typeof orgShape> {
+  return {
+    organization_id: row.chosenId ?? shownOrgId(row.id),
+    organization_alias: row.alias,
+    models: row.models,
+    blocked: row.blocked,
+    default_team_id: row.defaultTeamId,
+    metadata: row.metadata,
+    ...limitFields(row),
+    ...provenanceFields(row),
+  };
+}
+
+export const memberShape = z.object({
+  user_id: z.string(),
+  role: z.enum(["admin", "user"]),
+});
+
+export const teamShape = z.object({
+  team_id: z.string(),
+  team_alias: z.string(),
+  organization_id: z.string(),
+  models: z.array(z.string()),
+  blocked: z.boolean(),
+  model_aliases: z.record(z.string(), z.string()),
+  members_with_roles: z.array(memberShape).optional(),
+  tags: z.array(z.string()),
+  metadata: object,
+  ...limitsShape,
+  ...provenanceShape,
+});
+
+export function teamFields(
+  row: TeamRow,
+  members?: Pick<TeamMemberRow, "userId" | "role">[],
+): z.input<typeof teamShape> {
+  return {
+    team_id: row.id,
+    team_alias: row.alias,
+    organization_id: shownOrgId(row.orgId),
+    models: row.models,
+    blocked: row.blocked,
+    model_aliases: row.aliases,
+    ...(members && {
+      members_with_roles: members.map((each) => ({ user_id: each.userId, role: each.role })),
+    }),
+    tags: row.tags,
+    metadata: row.metadata,
+    ...limitFields(row),
+    ...provenanceFields(row),
+  };
+}
+
+export const userShape = z.object({
+  user_id: z.string(),
+  user_email: nullable,
+  user_alias: nullable,
+  user_role: z.string(),
+  active: z.boolean(),
+  organization_id: z.string(),
+  models: z.array(z.string()),
+  metadata: object,
+  ...limitsShape,
+  ...provenanceShape,
+});
+
+export function userFields(row: UserRow): z.input<typeof userShape> {
+  return {
+    user_id: row.id,
+    user_email: row.email,
+    user_alias: row.alias,
+    user_role: row.role,
+    active: row.active,
+    organization_id: shownOrgId(row.orgId),
+    models: row.models,
+    metadata: row.metadata,
+    ...limitFields(row),
+    ...provenanceFields(row),
+  };
+}
+
+export const keyShape = z.object({
+  token: z.string().describe("Public handle of the key, accepted wherever a call takes a key"),
+  token_id: z.string().describe("The same handle"),
+  key_name: z.string().describe("`sk-…` and the last four characters"),
+  key_alias: nullable,
+  key_type: z.enum(["default", "llm_api", "management", "read_only"]),
+  expires: instant.nullable(),
+  models: z.array(z.string()),
+  aliases: z.record(z.string(), z.string()),
+  team_id: nullable,
+  user_id: nullable,
+  organization_id: z.string(),
+  allowed_ips: z.array(z.string()),
+  blocked: z.boolean(),
+  tags: z.array(z.string()),
+  metadata: object,
+  ...limitsShape,
+  ...provenanceShape,
+});
+
+export function keyFields(row: KeyRow): z.input<typeof keyShape> {
+  return {
+    token: row.handle,
+    token_id: row.handle,
+    key_name: row.name,
+    key_alias: row.alias,
+    key_type: row.keyType,
+    expires: row.expiresAt === null ? null : instantText(row.expiresAt),
+    models: row.models,
+    aliases: row.aliases,
+    team_id: row.teamId,
+    user_id: row.userId,
+    organization_id: shownOrgId(row.orgId),
+    allowed_ips: row.allowedIps,
+    blocked: row.blocked,
+    tags: row.tags,
+    metadata: row.metadata,
+    ...limitFields(row),
+    ...provenanceFields(row),
+  };
+}
+
+/** How much of a listing there is, as the management API's clients read it. */
+export const pageShape = {
+  page: z.number(),
+  page_size: z.number(),
+  total: z.number(),
+  total_pages: z.number(),
+};
