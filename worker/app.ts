@@ -1,12 +1,13 @@
 import { Hono, type Context } from "hono";
+import { mountAdmin } from "./admin/http.ts";
+import type { AdminDeps } from "./admin/ports.ts";
 import type { ProtocolName } from "./core/chat.ts";
 import { asGatewayError, GatewayError, publicError, retryHeaders } from "./core/errors.ts";
-import type { Deps } from "./core/ports.ts";
 import { gateway, listModels } from "./gateway.ts";
 
 /** What a handler gets from `index.ts`: the composed world of this request. */
 export interface AppEnv {
-  Bindings: { deps: Deps; ready: () => Promise<boolean> };
+  Bindings: { deps: AdminDeps; ready: () => Promise<boolean> };
 }
 
 /** Paths of the data plane by the dialect that is spoken there; each is served with and without `/v1`. */
@@ -20,7 +21,7 @@ const CHAT_PATHS: Record<string, ProtocolName> = {
 };
 
 /** Mounts the planes; whatever decides anything lives elsewhere. */
-export function buildApp(mountAdmin: (app: Hono<AppEnv>) => void): Hono<AppEnv> {
+export function buildApp(): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   for (const [path, dialect] of Object.entries(CHAT_PATHS)) {
     app.post(path, (c) => gateway(c.env.deps, c.req.raw, dialect));
@@ -42,7 +43,7 @@ export function buildApp(mountAdmin: (app: Hono<AppEnv>) => void): Hono<AppEnv> 
       ready ? 200 : 503,
     );
   });
-  mountAdmin(app);
+  mountAdmin(app, (c) => c.env.deps);
   app.notFound((c) =>
     refusal(
       c,

@@ -9,7 +9,7 @@ import { consoleLog } from "./telemetry/log.ts";
 export { KeyCheck } from "../durable-objects/key-check.ts";
 export { OrgControl } from "../durable-objects/org-control.ts";
 
-const app = buildApp(() => undefined);
+const app = buildApp();
 const log = consoleLog(Date.now);
 
 let isolate: Isolate | undefined;
