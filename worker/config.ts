@@ -1,5 +1,7 @@
 import * as z from "zod";
 import type { Settings } from "./core/ports.ts";
+import type { AddressRules } from "./identity/address.ts";
+import { addressBlock } from "./policy/authz/addresses.ts";
 import { providers } from "./providers/catalog.ts";
 import { parseVersionedSecrets } from "./store/versioned-secrets.ts";
 import type { VersionedSecrets } from "./store/versioned-secrets.ts";
@@ -10,6 +12,18 @@ const flag = z
 
 /** Its form is checked where it is read (`store/versioned-secrets.ts`). */
 const secret = z.string({ error: "is missing" }).min(1, "is empty");
+
+const masterKey = z
+  .string({ error: "is missing" })
+  .regex(/^sk-\S{13,}$/, 'must begin with "sk-" and have at least 16 characters');
+
+const blocks = z.string().transform((text, check) => {
+  const parts = text.split(",").map((part) => part.trim());
+  const list = parts.filter((part) => part !== "").map(addressBlock);
+  if (list.every((block) => block !== null)) return list;
+  check.addIssue({ code: "custom", message: "must be addresses or CIDR blocks, joined by commas" });
+  return z.NEVER;
+});
 
 const schema = z.object({
   PROFILE: z.enum(["cloud", "self-hosted"], { error: 'must be "cloud" or "self-hosted"' }),
@@ -22,9 +36,15 @@ const schema = z.object({
     .max(15, "must be at most 15")
     .default(10),
   MAX_BODY_BYTES: z.coerce.number().int().min(1024).max(33_554_432).default(33_554_432),
-  MASTER_KEY: z
-    .string({ error: "is missing" })
-    .regex(/^sk-\S{13,}$/, 'must begin with "sk-" and have at least 16 characters'),
+  CLIENT_ADDRESS: z
+    .enum(["cloudflare", "socket", "none"], {
+      error: 'must be "cloudflare", "socket" or "none"',
+    })
+    .optional(),
+  TRUSTED_PROXIES: blocks.default([]),
+  MASTER_KEY: masterKey,
+  /** Still accepted while clients move to the new one; absent most of the time. */
+  MASTER_KEY_PREVIOUS: masterKey.optional(),
   KEY_PEPPER: secret,
   KEK: secret,
 });
@@ -33,7 +53,9 @@ const schema = z.object({
 export interface Config {
   settings: Settings;
   bcryptCost: number;
-  masterKey: string;
+  /** The current master key and, during its rotation, the one before. */
+  masterKeys: string[];
+  addresses: AddressRules;
   peppers: VersionedSecrets;
   keks: VersionedSecrets;
   /** The platform's own provider keys by provider. */
@@ -56,7 +78,11 @@ export function readConfig(env: object): Config {
       maxBodyBytes: vars.MAX_BODY_BYTES,
     },
     bcryptCost: vars.BCRYPT_COST,
-    masterKey: vars.MASTER_KEY,
+    masterKeys: [vars.MASTER_KEY, vars.MASTER_KEY_PREVIOUS].filter((each) => each !== undefined),
+    addresses: {
+      source: vars.CLIENT_ADDRESS ?? (vars.PROFILE === "cloud" ? "cloudflare" : "none"),
+      trustedProxies: vars.TRUSTED_PROXIES,
+    },
     peppers: parseVersionedSecrets("KEY_PEPPER", vars.KEY_PEPPER),
     keks: parseVersionedSecrets("KEK", vars.KEK),
     platformKeys: platformKeys(new Map(Object.entries(env))),

@@ -2,7 +2,9 @@ import { keyCheck, orgControl } from "../durable-objects/addresses.ts";
 import type { Config } from "./config.ts";
 import type { Isolate } from "./core/isolate.ts";
 import type { AdminDeps } from "./admin/ports.ts";
+import { clientAddress } from "./identity/address.ts";
 import { proveCredential } from "./identity/credential.ts";
+import { makeSignedKeys } from "./identity/signed-key.ts";
 import { RoleAuthorizer } from "./policy/authz/roles.ts";
 import { outbound } from "./providers/outbound.ts";
 import { queuedAudit } from "./queues/trail.ts";
@@ -47,7 +49,8 @@ export function compose(env: Env, ctx: ExecutionContext, isolate: Isolate, confi
     peppers: config.peppers,
     keyCheck: (orgId: string, keyId: string) => keyCheck(env, orgId, keyId),
   };
-  const keys = makeKeyVerifier({ ...proof, masterKey: config.masterKey, isolate, now });
+  const keys = makeKeyVerifier({ ...proof, masterKeys: config.masterKeys, isolate, now });
+  const signedKeys = makeSignedKeys(config.peppers, now);
   const { settings } = config;
   return {
     settings,
@@ -56,7 +59,8 @@ export function compose(env: Env, ctx: ExecutionContext, isolate: Isolate, confi
     issueKey: (orgId) => issueKey(proof, orgId),
     directory,
     keys,
-    prove: (call) => proveCredential({ keys, directory, now }, call),
+    signedKeys,
+    prove: (call) => proveCredential({ keys, signedKeys, directory, now }, call),
     vault: makeVault(config.keks, isolate.secrets),
     account: makeD1Account(env.DB, now),
     audit:
@@ -69,9 +73,14 @@ export function compose(env: Env, ctx: ExecutionContext, isolate: Isolate, confi
     control,
     log: consoleLog(now),
     now,
-    // Only Cloudflare's edge sets this header itself; elsewhere anybody could, so it tells nothing.
     addressOf: (request) =>
-      settings.profile === "cloud" ? request.headers.get("cf-connecting-ip") : null,
+      clientAddress(config.addresses, { headers: request.headers, clientIp: peerOf(request) }),
     waitUntil,
   };
+}
+
+/** Where workerd says that the connection came from, if it does; not part of Cloudflare's own `request.cf`. */
+function peerOf(request: Request): string | null {
+  const peer: unknown = request.cf?.["clientIp"];
+  return typeof peer === "string" ? peer : null;
 }

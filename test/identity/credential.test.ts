@@ -4,9 +4,12 @@ import { GatewayError, publicError, retryHeaders } from "../../worker/core/error
 import type { Directory, KeyProof, KeyVerifier } from "../../worker/core/ports.ts";
 import type { KeyRecord, OrgRecord, TeamRecord, UserRecord } from "../../worker/core/records.ts";
 import { proveCredential } from "../../worker/identity/credential.ts";
+import { makeSignedKeys } from "../../worker/identity/signed-key.ts";
+import { parseVersionedSecrets } from "../../worker/store/versioned-secrets.ts";
 import { readCredential } from "../../worker/core/credential.ts";
 
 const NOW = Date.UTC(2026, 10, 21);
+const PEPPERS = parseVersionedSecrets("KEY_PEPPER", `1:${Buffer.alloc(32, 7).toString("base64")}`);
 const GOOD = "sk-rt-gA-k1-secret";
 
 interface World {
@@ -78,9 +81,10 @@ function world(over: Partial<World> = {}) {
     },
     isMaster: (token) => token === "sk-master",
   };
+  const signedKeys = makeSignedKeys(PEPPERS, () => NOW);
   const ask = (credential: string | null, address: string | null = "10.0.0.1") => {
     const asked: Credentialed = { requestId: "r", receivedAt: NOW, credential, address };
-    return proveCredential({ keys, directory, now: () => NOW }, asked);
+    return proveCredential({ keys, signedKeys, directory, now: () => NOW }, asked);
   };
   return { ask, calls };
 }

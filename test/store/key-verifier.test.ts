@@ -17,7 +17,7 @@ let isolate: Pick<Isolate, "keyTags" | "tagSecret" | "orgs">;
 const verifier = () =>
   makeKeyVerifier({
     peppers,
-    masterKey: MASTER,
+    masterKeys: [MASTER],
     isolate,
     keyCheck: () => ({
       verify: async (digests, address) => {

@@ -140,7 +140,7 @@ test("a key is proved by its own token until it changes, and too many failures w
   const isolate = { keyTags: new Map(), tagSecret: new Uint8Array(32), orgs: new Map() };
   const keys = makeKeyVerifier({
     peppers,
-    masterKey: env.MASTER_KEY,
+    masterKeys: [env.MASTER_KEY],
     isolate,
     keyCheck: (o, k) => keyCheck(env, o, k),
     now: Date.now,

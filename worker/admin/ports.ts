@@ -1,4 +1,5 @@
 import type { Deps } from "../core/ports.ts";
+import type { SignedKeys } from "../identity/signed-key.ts";
 import type { Db } from "../store/database.ts";
 import type { IssuedKey } from "../store/key-verifier.ts";
 
@@ -8,4 +9,5 @@ export interface AdminDeps extends Deps {
   db: Db;
   /** Makes a virtual key of an organization; its row is the operation's to write. */
   issueKey: (orgId: string) => Promise<IssuedKey>;
+  signedKeys: SignedKeys;
 }

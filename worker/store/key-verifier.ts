@@ -27,7 +27,8 @@ export interface IssuedKey extends MintedKey {
 
 interface Parts {
   peppers: VersionedSecrets;
-  masterKey: string;
+  /** The current one and, while it is rotated, the one before. */
+  masterKeys: readonly string[];
   isolate: Pick<Isolate, "keyTags" | "tagSecret" | "orgs">;
   keyCheck: (orgId: string, keyId: string) => KeyCheckPort;
   now: () => number;
@@ -44,7 +45,7 @@ const TAG_LIFE_MS = 24 * 60 * 60 * 1000;
 export function makeKeyVerifier(parts: Parts): KeyVerifier {
   const { peppers, isolate, now } = parts;
   const tagOf = (text: string) => createHmac("sha256", isolate.tagSecret).update(text).digest();
-  const masterTag = tagOf(`master\0${parts.masterKey}`);
+  const masterTags = parts.masterKeys.map((each) => tagOf(`master\0${each}`));
 
   const known = (name: string, token: string, { orgId, keyId }: KeyPlace): KeyProof | null => {
     const held = isolate.keyTags.get(name);
@@ -89,7 +90,10 @@ export function makeKeyVerifier(parts: Parts): KeyVerifier {
       }
       return { valid: answer.valid, revision: answer.revision };
     },
-    isMaster: (token) => timingSafeEqual(masterTag, tagOf(`master\0${token}`)),
+    isMaster(token) {
+      const given = tagOf(`master\0${token}`);
+      return masterTags.reduce((known, tag) => timingSafeEqual(tag, given) || known, false);
+    },
   };
 }
 
