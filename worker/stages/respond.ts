@@ -8,6 +8,7 @@ import type {
 } from "../core/call.ts";
 import type { ProtocolName } from "../core/chat.ts";
 import { asGatewayError, publicError, retryHeaders, type GatewayError } from "../core/errors.ts";
+import { shownOrgId } from "../core/ids.ts";
 import { usdText } from "../core/money.ts";
 import type { Deps } from "../core/ports.ts";
 import { completionTokens, promptTokens } from "../core/usage.ts";
@@ -232,7 +233,7 @@ function logLine(
   const identity = "identity" in reached ? reached.identity.principal : undefined;
   deps.log.info("request", {
     request_id: reached.requestId,
-    org_id: identity?.orgId ?? null,
+    org_id: identity === undefined ? null : shownOrgId(identity.orgId),
     team_id: identity?.teamId ?? null,
     key: identity?.keyHandle ?? null,
     // Only a name that resolved: anything else is text that the caller chose.
