@@ -99,7 +99,7 @@ const create = operation({
   example: {
     input: {
       model_name: "gpt-4o-mini",
-      litellm_params: { model: "openai/gpt-4o-mini", api_key: "sk-…", weight: 1 },
+      litellm_params: { model: "openai/gpt-4o-mini", api_key: "sk-proj-your-own-key", weight: 1 },
     },
     output: { model_id: MODEL_ROW.model_info.id, ...MODEL_ROW },
   },

@@ -1,0 +1,160 @@
+import { Hono } from "hono";
+import { mountAdmin } from "../../worker/admin/http.ts";
+import type { AdminDeps } from "../../worker/admin/ports.ts";
+import { GatewayError } from "../../worker/core/errors.ts";
+import type { JsonObject } from "../../worker/core/json.ts";
+import type { Change } from "../../worker/core/ports.ts";
+import { proveCredential } from "../../worker/identity/credential.ts";
+import { RoleAuthorizer } from "../../worker/policy/authz/roles.ts";
+import { writeChange } from "../../worker/store/changes.ts";
+import { openDb } from "../../worker/store/database.ts";
+import { mintKey, parseKey } from "../../worker/store/key-token.ts";
+import { readKey, readShared } from "../../worker/store/org-rows.ts";
+import { firstOrgId } from "../../worker/store/orgs.ts";
+import { makeVault } from "../../worker/store/vault.ts";
+import { openRecord } from "./record.ts";
+
+export const MASTER = "sk-master-000000000000";
+const secrets = (byte: number) => ({
+  current: 1,
+  byVersion: new Map([[1, new Uint8Array(32).fill(byte)]]),
+});
+
+export interface Answer {
+  status: number;
+  // Tests reach into answers by name.
+  body: Record<string, never> & JsonObject;
+  headers: Record<string, string>;
+}
+
+export interface World {
+  deps: AdminDeps;
+  changes: Change[];
+  logs: JsonObject[];
+  call: (
+    key: string | null,
+    method: string,
+    path: string,
+    input?: unknown,
+    headers?: Record<string, string>,
+  ) => Promise<Answer>;
+  /** A call with the master key that has to succeed. */
+  make: (path: string, input: JsonObject) => Promise<Record<string, string>>;
+  /** Rows of every table but the change log: nothing else may be written by a refused call. */
+  rows: () => number;
+}
+
+/** The admin plane over the real store in memory; objects are replaced by direct calls. */
+export function openWorld(now: () => number = Date.now): World {
+  const { d1, sql } = openRecord();
+  const db = openDb(d1);
+  const peppers = secrets(1);
+  const tokens = new Map<string, string>();
+  const changes: Change[] = [];
+  const logs: JsonObject[] = [];
+  const log = (message: string, fields: JsonObject) => void logs.push({ message, ...fields });
+  const unused = (name: string) => () => {
+    throw new Error(`The admin plane used ${name}.`);
+  };
+  const directory: AdminDeps["directory"] = {
+    async open(orgId, keyId) {
+      const shared = await readShared(db, orgId);
+      if (shared === null) throw new GatewayError("invalid_api_key", "Incorrect API key provided.");
+      return { revision: 1, shared, ...(await readKey(db, orgId, keyId)) };
+    },
+    async openOrg(orgId) {
+      const shared = await readShared(db, orgId);
+      if (shared === null) throw new GatewayError("not_found", "There is no such organization.");
+      return shared;
+    },
+    firstOrg: () => firstOrgId(db),
+  };
+  const keys: AdminDeps["keys"] = {
+    parse: (token) => parseKey(peppers, token),
+    verify: async (token, key) => ({ valid: tokens.get(key.keyId) === token, revision: 1 }),
+    isMaster: (token) => token === MASTER,
+  };
+  const deps: AdminDeps = {
+    db,
+    async issueKey(orgId) {
+      const minted = mintKey(peppers, orgId);
+      tokens.set(minted.keyId, minted.token);
+      return { ...minted, hash: "$2b$04$hash", pepperVersion: 1 };
+    },
+    settings: {
+      profile: "self-hosted",
+      allowPrivateUpstreams: false,
+      litellmHeaders: true,
+      maxBodyBytes: 32 * 1024 * 1024,
+    },
+    directory,
+    keys,
+    prove: (call) => proveCredential({ directory, keys, now }, call),
+    vault: makeVault(secrets(2), new Map()),
+    authorizer: new RoleAuthorizer(),
+    control: (orgId) => ({
+      open: unused("control.open"),
+      sync: unused("control.sync"),
+      async apply(change) {
+        changes.push(change);
+        const outcome = await writeChange(d1, orgId, change, now());
+        if (outcome.kind === "applied") return { ok: true, revision: changes.length };
+        if (outcome.kind === "conflict") return { ok: false, conflict: outcome.what };
+        throw new Error(`The record answered ${outcome.kind}.`);
+      },
+    }),
+    log: { info: log, warn: log, error: log },
+    now,
+    addressOf: () => "10.0.0.1",
+    waitUntil: unused("waitUntil"),
+    platformKey: unused("platformKey"),
+    isolate: undefined as never,
+    account: undefined as never,
+    audit: undefined as never,
+    upstream: undefined as never,
+  };
+  const app = new Hono();
+  mountAdmin(app, () => deps);
+
+  const call: World["call"] = async (key, method, path, input, headers = {}) => {
+    const answer = await app.request(path, {
+      method,
+      headers: {
+        ...(key !== null && { authorization: `Bearer ${key}` }),
+        "content-type": "application/json",
+        ...headers,
+      },
+      ...(input !== undefined && {
+        body: typeof input === "string" ? input : JSON.stringify(input),
+      }),
+    });
+    const text = await answer.text();
+    return {
+      status: answer.status,
+      body: text === "" ? {} : JSON.parse(text),
+      headers: Object.fromEntries(answer.headers),
+    };
+  };
+  const tables = sql
+    .prepare("select name from sqlite_master where type = 'table' and name not like 'sqlite_%'")
+    .all()
+    .map((row) => String(row["name"]));
+  return {
+    deps,
+    changes,
+    logs,
+    call,
+    async make(path, input) {
+      const answer = await call(MASTER, "POST", path, input);
+      if (answer.status !== 200) {
+        throw new Error(`POST ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+      }
+      return answer.body as unknown as Record<string, string>;
+    },
+    rows: () =>
+      tables.reduce(
+        (sum, name) => sum + Number(sql.prepare(`select count(*) as n from ${name}`).get()?.["n"]),
+        0,
+      ),
+  };
+}
