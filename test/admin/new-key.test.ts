@@ -102,6 +102,24 @@ describe("a key made by a key", () => {
     );
   }, 60_000);
 
+  it("takes the maker's team list along when it leaves that team", async () => {
+    const world = openWorld();
+    await world.make("/organization/new", { organization_alias: "acme" });
+    await world.make("/team/new", { team_alias: "narrow", models: ["gpt-*", "claude"] });
+    await world.make("/team/new", { team_alias: "wide" });
+    await world.make("/user/new", { user_id: "boss", user_role: "org_admin" });
+    const maker = await world.make("/key/generate", {
+      user_id: "boss",
+      team_id: "narrow",
+      models: ["gpt-4o", "openai/*"],
+    });
+    const child = (team_id?: string) =>
+      world.call(maker["key"] ?? null, "POST", "/key/generate", { team_id });
+    expect((await child("wide")).body).toMatchObject({ models: ["gpt-4o"] });
+    expect((await child()).body).toMatchObject({ models: ["gpt-4o"] });
+    expect((await child("narrow")).body).toMatchObject({ models: ["gpt-4o", "openai/*"] });
+  });
+
   it("carries no role above its maker's, whoever it is for", async () => {
     const world = openWorld();
     await world.make("/organization/new", { organization_alias: "acme" });
