@@ -11,8 +11,10 @@ export const AUDIT_EVENTS = [
   "team.created",
   "user.created",
   "key.created",
+  "key.token_created",
   "model.created",
   "credential.created",
+  "credential.rewrapped",
 ] as const;
 
 export type AuditEventType = (typeof AUDIT_EVENTS)[number];
@@ -33,4 +35,47 @@ export interface AuditRecord {
   data: JsonObject;
 }
 
-export type AppendResult = { ok: true } | { ok: false; reason: string };
+/** Says of a request what was decided; it stays open until one of its outcomes is on record. */
+export const DECISION: AuditEventType = "request.routed";
+
+/** Events that say how a request ended. */
+export const OUTCOMES: ReadonlySet<string> = new Set<AuditEventType>([
+  "request.completed",
+  "request.failed",
+  "request.cancelled",
+]);
+
+/**
+ * What became of one record. `refused` is final: the record itself is not fit for the log. Without it the record may be
+ * sent again, and may even be in the log already: only `ok` says that it is durable.
+ */
+export type AppendResult = { ok: true } | { ok: false; reason: string; refused?: true };
+
+/** Which records of one organization are wanted; newest first, by their time and then their sequence. */
+export interface AuditQuery {
+  /** Unix milliseconds, inclusive. */
+  from?: number;
+  /** Unix milliseconds, exclusive. */
+  to?: number;
+  type?: AuditEventType;
+  requestId?: string;
+  /** The `cursor` of the page before. */
+  cursor?: string;
+  /** 100 if absent, 1,000 at most. */
+  limit?: number;
+}
+
+/** A record at its place in the log; sequences have no gaps and begin at 1. */
+export type SequencedRecord = AuditRecord & { sequence: number };
+
+export interface AuditPage {
+  records: SequencedRecord[];
+  /** Null on the last page. */
+  cursor: string | null;
+}
+
+/** The log of one organization. `append` answers once the records are durable and never throws. */
+export interface AuditLogPort {
+  append(records: AuditRecord[]): Promise<AppendResult[]>;
+  list(query: AuditQuery): Promise<AuditPage>;
+}

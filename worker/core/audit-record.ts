@@ -1,0 +1,105 @@
+import * as z from "zod";
+import { AUDIT_EVENTS } from "./audit.ts";
+import type { AuditRecord } from "./audit.ts";
+import { timeOrderedId } from "./ids.ts";
+import { isJsonObject } from "./json.ts";
+import type { JsonObject } from "./json.ts";
+
+/** The largest record, in bytes of its JSON. */
+export const MAX_RECORD_BYTES = 16_384;
+
+const EVENT_ID = /^evt_([0-9A-Za-z]{8})[0-9A-Za-z]{14}$/;
+const id = z.string().min(1).max(128);
+
+/** Nothing but these members: content can't slip into the log through one that nobody thought of. */
+const schema = z.strictObject({
+  eventId: z.string().regex(EVENT_ID),
+  type: z.enum(AUDIT_EVENTS),
+  at: z.int().positive(),
+  orgId: id,
+  teamId: id.optional(),
+  keyHandle: id.optional(),
+  actor: z.string().min(1).max(256),
+  requestId: id.optional(),
+  data: z.custom<JsonObject>(isJsonObject),
+});
+
+/** A record that is fit for the log, its JSON and the size of that in bytes; or why it is not. */
+export type ReadRecord = { record: AuditRecord; text: string; bytes: number } | { reason: string };
+
+/** Reads anything as a record of the log. Never throws; a reason names members and holds no value. */
+export function readRecord(value: unknown): ReadRecord {
+  const read = schema.safeParse(value);
+  if (!read.success) return { reason: `the record is not well formed: ${faults(read.error)}` };
+  const text = textOf(read.data);
+  if (text === null) return { reason: "the record is not JSON" };
+  const bytes = bytesOf(text);
+  if (bytes > MAX_RECORD_BYTES)
+    return { reason: `the record is larger than ${MAX_RECORD_BYTES} bytes` };
+  return { record: read.data, text, bytes };
+}
+
+/**
+ * The same for a record on its way to the log: one that is too large is cut. Members of its data are left out, the
+ * largest first, and `data.cut` names them.
+ */
+export function fitRecord(value: AuditRecord): ReadRecord {
+  const whole = readRecord(value);
+  if ("record" in whole || !isJsonObject(value.data)) return whole;
+  const data = { ...value.data };
+  const cut: string[] = [];
+  const bySize = Object.keys(data)
+    .map((name) => ({ name, size: textOf(data[name])?.length ?? Infinity }))
+    .toSorted((a, b) => b.size - a.size);
+  for (const { name } of bySize) {
+    delete data[name];
+    cut.push(name.slice(0, 64));
+    const read = readRecord({ ...value, data: { ...data, cut: cut.slice(0, 100) } });
+    if ("record" in read) return read;
+  }
+  return whole;
+}
+
+/** Unix milliseconds at which an event id was made; null for anything else. */
+export function eventTime(eventId: string): number | null {
+  const digits = EVENT_ID.exec(eventId)?.[1];
+  if (digits === undefined) return null;
+  let time = 0;
+  for (const digit of digits) time = time * 62 + valueOf(digit);
+  return time;
+}
+
+/** A bound that stands before every event id of this time, in Unix milliseconds, and after every older one. */
+export function firstEventId(time: number): string {
+  return `evt_${timeOrderedId(time).slice(0, 8)}`;
+}
+
+/** The value of a base62 digit, in the order of the alphabet that ids are made of: 0–9, A–Z, a–z. */
+function valueOf(digit: string): number {
+  const code = digit.charCodeAt(0);
+  if (code <= 57) return code - 48;
+  return code <= 90 ? code - 55 : code - 61;
+}
+
+function faults(error: z.ZodError): string {
+  const names = error.issues.map((issue) =>
+    issue.code === "unrecognized_keys"
+      ? "members it may not have"
+      : issue.path.join(".") || "shape",
+  );
+  return [...new Set(names)].join(", ");
+}
+
+function textOf(value: unknown): string | null {
+  try {
+    return JSON.stringify(value) ?? null;
+  } catch {
+    return null;
+  }
+}
+
+const utf8 = new TextEncoder();
+
+function bytesOf(text: string): number {
+  return utf8.encode(text).length;
+}
