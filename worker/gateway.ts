@@ -23,11 +23,12 @@ export async function gateway(
   const progress = noProgress();
   let reached: Reached = greet(deps, request);
   try {
-    const received = await accept(deps, reached, request, dialect);
+    keysStayOutOfUrls(request);
+    const known = await authenticate(deps, reached);
+    reached = known;
+    const received = await accept(deps, known, request, dialect);
     reached = received;
-    const authenticated = await authenticate(deps, received);
-    reached = authenticated;
-    const authorized = authorize(deps, authenticated);
+    const authorized = authorize(deps, received);
     const chosen = await choose(deps, authorized);
     reached = chosen;
     // The decision is recorded while the provider already works, and is durable before its first byte leaves.

@@ -35,13 +35,12 @@ export function keysStayOutOfUrls(request: Request): void {
 }
 
 /** Reads a chat request: limits, JSON, the caller's dialect, and what the caller told the gateway in it. */
-export async function accept(
+export async function accept<T extends Credentialed>(
   deps: Deps,
-  call: Credentialed,
+  call: T,
   request: Request,
   dialect: ProtocolName,
-): Promise<Received> {
-  keysStayOutOfUrls(request);
+): Promise<T & Received> {
   const { text, bytes } = await readBody(deps, request);
   const scan = scanJson(text);
   if (scan.depth > MAX_DEPTH) {

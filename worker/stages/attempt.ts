@@ -55,7 +55,7 @@ export async function prepare(deps: Deps, call: Chosen, deployment: Deployment):
   } else {
     const built = provider.buildRequest(call.chat, target);
     body = JSON.stringify(built.body);
-    ({ degraded } = built);
+    degraded = [...built.degraded, ...lostHeaders(call)];
   }
   const headers: Record<string, string> = {
     "content-type": "application/json",
@@ -177,12 +177,24 @@ function publicMessage(
 ): string {
   switch (kind) {
     case "upstream_auth":
+      if (fault.status === 404) {
+        return `The provider '${provider}' does not serve the model that this deployment names: ${fault.message}`;
+      }
+      if (fault.status !== 401 && fault.status !== 403) {
+        return `The provider '${provider}' does not serve the account that is stored for it: ${fault.message}`;
+      }
       return `The provider '${provider}' rejected the credential that is stored for it; an administrator has to renew it.`;
     case "no_healthy_deployment":
       return `Every deployment failed (${attempts} tried); the last, '${provider}', said: ${fault.message}`;
     default:
       return fault.message;
   }
+}
+
+/** Headers that mean something to the caller's own protocol alone; its version is met by speaking it (PROTOCOLS 25). */
+function lostHeaders(call: Chosen): string[] {
+  const { passHeaders } = protocolOf(call.dialect).provider;
+  return passHeaders.filter((name) => !name.endsWith("-version") && name in call.headers);
 }
 
 function passed(names: readonly string[], headers: Record<string, string>): Record<string, string> {

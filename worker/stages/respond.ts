@@ -4,7 +4,6 @@ import type {
   Chosen,
   Credentialed,
   Progress,
-  Received,
 } from "../core/call.ts";
 import type { ProtocolName } from "../core/chat.ts";
 import { asGatewayError, publicError, retryHeaders, type GatewayError } from "../core/errors.ts";
@@ -16,12 +15,15 @@ import { protocolOf } from "../protocols/index.ts";
 import { noProgress } from "./progress.ts";
 import { settle, totalCost, type Ending } from "./settle.ts";
 import { recordOutcome, recordRefusal } from "./trail.ts";
+import { watchCaller, type CallerWatch } from "./watch.ts";
 
 /** How far a request came, whatever happened then. */
-export type Reached = Credentialed | Received | Authenticated | Chosen;
+export type Reached = Credentialed | Authenticated<Credentialed> | Authenticated | Chosen;
 
 /** Silence that a waiting caller is spared (PROTOCOLS 3). */
 const KEEP_ALIVE_MS = 15_000;
+/** How long a caller that does not read may hold up the end of its stream. */
+const LAST_WORDS_MS = 1_000;
 
 /** The door for answers. What runs after the response is one promise in this request's own `waitUntil` (PLATFORM 1). */
 export function respond(deps: Deps, call: Answered): Response {
@@ -56,7 +58,7 @@ export async function refuse(
   if ("plan" in reached) {
     await finish(deps, reached, progress, { outcome: "failure", status: error.status });
   } else {
-    if ("identity" in reached) await recordRefusal(deps, reached, error);
+    if ("chat" in reached) await recordRefusal(deps, reached, error);
     release(deps, reached);
     logLine(deps, reached, progress, { outcome: "refused", status: error.status }, error);
   }
@@ -88,7 +90,10 @@ export async function abandon(call: Answered): Promise<void> {
   await call.answer.rest.return?.().catch(() => undefined);
 }
 
-/** Moves the answer to the caller. A failed write means that the caller left: the provider's request ends with it. */
+/**
+ * Moves the answer to the caller. A failed write means that the caller left: the provider's request ends with it. So it
+ * does when the caller's right to it ends meanwhile, which the caller is told.
+ */
 async function pump(
   deps: Deps,
   call: Answered,
@@ -98,12 +103,16 @@ async function pump(
   const writer = writable.getWriter();
   const dialect = protocolOf(call.dialect).client;
   const utf8 = new TextEncoder();
+  const watch = watchCaller(deps, call);
   let step = answer.first;
   try {
     for (;;) {
       let result: IteratorResult<Uint8Array>;
       try {
-        result = await keptAlive(step, () => writer.write(utf8.encode(dialect.keepAlive)));
+        const sign = () => write(writer, utf8.encode(dialect.keepAlive));
+        result = await keptAlive(watch.orEnded(step), sign);
+        if (result.done === true) break;
+        await watch.orEnded(write(writer, result.value));
       } catch (cause) {
         if (cause instanceof CallerLeft) throw cause;
         const error = asGatewayError(cause);
@@ -111,12 +120,10 @@ async function pump(
           requestId: call.requestId,
           created: Math.floor(call.receivedAt / 1000),
         };
-        await write(writer, utf8.encode(dialect.encodeStreamError(publicError(error), context)));
-        await writer.close().catch(() => undefined);
+        const last = utf8.encode(dialect.encodeStreamError(publicError(error), context));
+        await Promise.all([hasEnded(watch, call, step), lastWords(writer, last)]);
         return { outcome: "failure", status: error.status };
       }
-      if (result.done === true) break;
-      await write(writer, result.value);
       step = answer.rest.next();
     }
     await writer.close().catch(() => undefined);
@@ -124,7 +131,37 @@ async function pump(
   } catch {
     await abandon(call);
     return { outcome: "cancelled", status: 499 };
+  } finally {
+    watch.stop();
   }
+}
+
+/** After a failure of the answer its attempts are closed already; where the caller's right ended they still run. */
+async function hasEnded(
+  watch: CallerWatch,
+  call: Answered,
+  step: Promise<unknown>,
+): Promise<void> {
+  if (!watch.ended) return;
+  step.catch(() => undefined);
+  await abandon(call);
+}
+
+/** Says why a stream ends to a caller that still reads; one that does not is cut. */
+async function lastWords(
+  writer: WritableStreamDefaultWriter<Uint8Array>,
+  bytes: Uint8Array,
+): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<"late">((resolve) => {
+    timer = setTimeout(() => resolve("late"), LAST_WORDS_MS);
+  });
+  const said = write(writer, bytes).then(() => writer.close());
+  said.catch(() => undefined);
+  if ((await Promise.race([said.catch(() => "left"), late])) === "late") {
+    await writer.abort().catch(() => undefined);
+  }
+  clearTimeout(timer);
 }
 
 class CallerLeft extends Error {}
@@ -153,11 +190,7 @@ async function keptAlive<T>(step: Promise<T>, sign: () => Promise<void>): Promis
     } finally {
       clearTimeout(timer);
     }
-    try {
-      await sign();
-    } catch {
-      throw new CallerLeft();
-    }
+    await sign();
   }
 }
 
