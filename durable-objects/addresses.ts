@@ -1,9 +1,11 @@
+import type { AuditLogPort } from "../worker/core/audit.ts";
 import { GatewayError } from "../worker/core/errors.ts";
 import { isOrgId, REGIONS } from "../worker/core/ids.ts";
 import type { Region, RegionLetter } from "../worker/core/ids.ts";
 import type { OrgControlPort } from "../worker/core/ports.ts";
 import type { KeyCheckPort } from "../worker/store/key-verifier.ts";
 import type { Answer } from "./answer.ts";
+import type { AuditLog } from "./audit-log.ts";
 import type { KeyCheck } from "./key-check.ts";
 import type { OrgControl } from "./org-control.ts";
 
@@ -29,6 +31,10 @@ export function orgControlName(orgId: string): string {
 
 export function keyCheckName(orgId: string, keyId: string): string {
   return `key-check/${orgId}/${shardOf(keyId, KEY_CHECK_SHARDS)}`;
+}
+
+export function auditLogName(orgId: string): string {
+  return `audit-log/${orgId}`;
 }
 
 /** Prefix of an organization's objects in R2; the region stands first, so that a bucket can be split by it. */
@@ -57,6 +63,18 @@ export function keyCheck(env: Env, orgId: string, keyId: string): KeyCheckPort {
   return {
     verify: (digests, address) => asked(() => stub().verify(orgId, keyId, digests, address)),
     hash: (digest) => asked(() => stub().hash(digest)),
+  };
+}
+
+/** The organization's log. An append that the object did not answer says of each record that it may not be durable. */
+export function auditLog(env: Env, orgId: string): AuditLogPort {
+  const stub = () => objectOf<AuditLog>(env, env.AUDIT_LOG, orgId, auditLogName(orgId));
+  return {
+    append: (records) =>
+      asked(() => stub().append(orgId, records)).catch(() =>
+        records.map(() => ({ ok: false, reason: "the log gave no answer" })),
+      ),
+    list: (query) => asked(() => stub().list(orgId, query)),
   };
 }
 

@@ -6,6 +6,7 @@ import { consumeDeadTrail, consumeTrail, type TrailMessage } from "./queues/trai
 import { makeD1Audit } from "./store/audit-d1.ts";
 import { consoleLog } from "./telemetry/log.ts";
 
+export { AuditLog } from "../durable-objects/audit-log.ts";
 export { KeyCheck } from "../durable-objects/key-check.ts";
 export { OrgControl } from "../durable-objects/org-control.ts";
 

@@ -6,14 +6,23 @@ import type { Json, JsonObject } from "../core/json.ts";
 import { usdText } from "../core/money.ts";
 import type { Deps } from "../core/ports.ts";
 import { completionTokens, promptTokens } from "../core/usage.ts";
+import { teamOf } from "./choose.ts";
 import { totalCost, type Ending } from "./settle.ts";
 
 /**
- * Puts the decision on record. It is begun with the provider's request and has to be durable before the first byte
+ * Puts the decision on record, with what it takes to charge and end the request if this isolate should not live to do
+ * it. It is begun with the provider's request and has to be durable before the first byte
  * reaches the caller (DESIGN §3): the result says whether it is, and never rejects.
  */
 export async function recordDecision(deps: Deps, call: Chosen): Promise<boolean> {
+  const { userId, keyId } = call.identity.principal;
+  const { customerId } = call.extensions;
   return append(deps, call, "request.routed", {
+    deadline: call.deadline,
+    team_id: teamOf(call),
+    ...(userId !== undefined && { user_id: userId }),
+    ...(keyId !== undefined && { key_id: keyId }),
+    ...(customerId !== undefined && { customer_id: customerId }),
     model: call.chat.model,
     group: call.model,
     endpoint: call.endpoint,
