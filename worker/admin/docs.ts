@@ -141,7 +141,7 @@ function present(schema: JsonObject): JsonObject {
 
 function typeText(schema: JsonObject): string {
   if (Array.isArray(schema.enum)) return schema.enum.map(String).join(" | ");
-  if (schema.const !== undefined) return String(schema.const);
+  if (schema.const !== undefined) return JSON.stringify(schema.const);
   if (Array.isArray(schema.anyOf)) {
     const names = schema.anyOf.filter(isJsonObject).map(typeText);
     return [...new Set(names.filter((name) => name !== "null"))].join(" | ");
@@ -180,7 +180,8 @@ function curl(endpoint: Endpoint): string {
 
 function queryText(input: Record<string, Json>): string {
   const pairs = Object.entries(input).map(
-    ([name, value]) => `${name}=${encodeURIComponent(String(value))}`,
+    ([name, value]) =>
+      `${name}=${encodeURIComponent(typeof value === "string" ? value : JSON.stringify(value))}`,
   );
   return pairs.length === 0 ? "" : `?${pairs.join("&")}`;
 }

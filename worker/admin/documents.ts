@@ -118,5 +118,5 @@ export function errorsByStatus(kinds: readonly ErrorKind[]): [number, ErrorKind[
     const { status } = errorRow(kind);
     by.set(status, [...(by.get(status) ?? []), kind]);
   }
-  return [...by].sort(([a], [b]) => a - b);
+  return [...by].toSorted(([a], [b]) => a - b);
 }

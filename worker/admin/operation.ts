@@ -1,4 +1,4 @@
-import * as z from "zod";
+import type * as z from "zod";
 import type { AuditEventType } from "../core/audit.ts";
 import { GatewayError, type ErrorKind } from "../core/errors.ts";
 import type { Json } from "../core/json.ts";
