@@ -98,6 +98,8 @@ class StreamAttempt {
   private firstContentAt: number | null = null;
   private usage: TokenUsage | undefined;
   private answerLength = 0;
+  /** How much of the answer there was when the provider last told its usage. */
+  private countedLength = 0;
   private answered = false;
   private done = false;
 
@@ -163,14 +165,8 @@ class StreamAttempt {
 
   /** Writes the attempt's row; once, however it ended. */
   close(result: { status: number; error?: string }): void {
-    const { progress, call } = this;
-    const produced = this.answerLength > 0;
-    const usage =
-      this.usage !== undefined && (this.done || this.usage.output > 0 || !produced)
-        ? this.usage
-        : produced
-          ? estimateUsage(call.bytes, this.answerLength)
-          : undefined;
+    const { progress } = this;
+    const usage = this.done || this.answerLength > 0 ? this.usageSoFar() : undefined;
     if (usage !== undefined) progress.usage = usage;
     record(
       progress,
@@ -182,6 +178,20 @@ class StreamAttempt {
       },
       { ...result, ...(usage !== undefined && { usage }) },
     );
+  }
+
+  /**
+   * What the provider told, plus an estimate of what it wrote after that: a count told before the answer began
+   * (Anthropic's `message_start`) says nothing about the answer.
+   */
+  private usageSoFar(): TokenUsage {
+    const uncounted = this.answerLength - this.countedLength;
+    const { usage } = this;
+    if (usage === undefined) return estimateUsage(this.call.bytes, uncounted);
+    if (uncounted === 0) return usage;
+    const { output } = estimateUsage(0, uncounted);
+    const counted = this.countedLength === 0 ? 0 : usage.output;
+    return { ...usage, output: counted + output, estimated: true };
   }
 
   /** From wire blocks to the caller's bytes: the blocks themselves, or the hub's events in the caller's dialect. */
@@ -222,9 +232,12 @@ class StreamAttempt {
   private observe(parser: StreamParser, block: SseBlock | null): ChatEvent[] {
     const events =
       block === null ? parser.end() : block.event === null ? [] : parser.push(block.event);
+    let told = false;
     for (const event of events) {
-      if (event.type === "usage") this.usage = event.usage;
-      else if (event.type === "done") this.done = true;
+      if (event.type === "usage") {
+        this.usage = event.usage;
+        told = true;
+      } else if (event.type === "done") this.done = true;
       else if (event.type === "failure") {
         const { status, message } = event.failure;
         throw new AttemptFault({ class: "transient", status, message });
@@ -238,6 +251,7 @@ class StreamAttempt {
         this.progress.firstContentAt = this.firstContentAt - this.call.receivedAt;
       }
     }
+    if (told) this.countedLength = this.answerLength;
     return events;
   }
 
