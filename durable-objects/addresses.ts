@@ -1,4 +1,5 @@
 import type { AuditLogPort } from "../worker/core/audit.ts";
+import type { LedgerPort } from "../worker/core/account.ts";
 import { GatewayError } from "../worker/core/errors.ts";
 import { isOrgId, REGIONS } from "../worker/core/ids.ts";
 import type { Region, RegionLetter } from "../worker/core/ids.ts";
@@ -7,6 +8,7 @@ import type { KeyCheckPort } from "../worker/store/key-verifier.ts";
 import type { Answer } from "./answer.ts";
 import type { AuditLog } from "./audit-log.ts";
 import type { KeyCheck } from "./key-check.ts";
+import type { Ledger } from "./ledger.ts";
 import type { OrgControl } from "./org-control.ts";
 
 // Where an organization's state lives, derived from its id alone. An object's jurisdiction is part of
@@ -31,6 +33,10 @@ export function orgControlName(orgId: string): string {
 
 export function keyCheckName(orgId: string, keyId: string): string {
   return `key-check/${orgId}/${shardOf(keyId, KEY_CHECK_SHARDS)}`;
+}
+
+export function ledgerName(orgId: string, teamId: string): string {
+  return `ledger/${orgId}/${teamId}`;
 }
 
 export function auditLogName(orgId: string): string {
@@ -63,6 +69,20 @@ export function keyCheck(env: Env, orgId: string, keyId: string): KeyCheckPort {
   return {
     verify: (digests, address) => asked(() => stub().verify(orgId, keyId, digests, address)),
     hash: (digest) => asked(() => stub().hash(digest)),
+  };
+}
+
+/** The books of one team. What they can't answer becomes a refusal; what it did is not known then. */
+export function ledger(env: Env, orgId: string, teamId: string): LedgerPort {
+  const stub = () => objectOf<Ledger>(env, env.LEDGER, orgId, ledgerName(orgId, teamId));
+  return {
+    hold: (message) => asked(() => stub().hold(message)),
+    async return(message) {
+      await asked(() => stub().return(message));
+    },
+    settle: (rows) => asked(() => stub().settle(rows)),
+    settleAbandoned: (decision) => asked(() => stub().settleAbandoned(decision)),
+    spend: (scopes) => asked(() => stub().spend(scopes)),
   };
 }
 

@@ -8,6 +8,7 @@ import { consoleLog } from "./telemetry/log.ts";
 
 export { AuditLog } from "../durable-objects/audit-log.ts";
 export { KeyCheck } from "../durable-objects/key-check.ts";
+export { Ledger } from "../durable-objects/ledger.ts";
 export { OrgControl } from "../durable-objects/org-control.ts";
 
 const app = buildApp();

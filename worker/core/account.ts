@@ -1,4 +1,8 @@
+import { beyond, least, NOTHING, plus } from "./amount.ts";
+import type { Amount } from "./amount.ts";
+import type { AuditRecord } from "./audit.ts";
 import type { NanoUsd } from "./money.ts";
+import { completionTokens, promptTokens } from "./usage.ts";
 import type { TokenUsage } from "./usage.ts";
 
 /** What a budget or limit can hang on; one row here is one kind of scope. */
@@ -17,35 +21,73 @@ export interface Scope {
   id: string;
 }
 
-/** The worst case that a request may come to, asked for before the provider is called. */
+/** One text per scope; kinds hold no colon, so that no two scopes share one. */
+export function scopeKey(scope: Scope): string {
+  return `${scope.kind}:${scope.id}`;
+}
+
+/** Whose money a request spends. */
+export interface Payer {
+  orgId: string;
+  teamId: string;
+  userId?: string;
+  keyId?: string;
+  customerId?: string;
+  group?: string;
+}
+
+/** Every scope that a request of this payer is charged to. */
+export function scopesOf(payer: Payer): Scope[] {
+  const { orgId, teamId, userId, keyId, customerId, group } = payer;
+  const scopes: Scope[] = [
+    { kind: "org", id: orgId },
+    { kind: "team", id: teamId },
+  ];
+  if (userId !== undefined) {
+    scopes.push({ kind: "user", id: userId }, { kind: "team_member", id: `${teamId}/${userId}` });
+  }
+  if (keyId !== undefined) scopes.push({ kind: "key", id: keyId });
+  if (customerId !== undefined) scopes.push({ kind: "customer", id: customerId });
+  if (group !== undefined) scopes.push({ kind: "group", id: group });
+  return scopes;
+}
+
+/**
+ * The worst case that a request may come to, asked for before the provider is called. Asked again under the same
+ * request id with a greater `max`, it raises the hold to that: so it is done before each further attempt (PLATFORM 26).
+ */
 export interface HoldRequest {
   orgId: string;
   teamId: string;
   requestId: string;
   scopes: Scope[];
-  max: { cost: NanoUsd; requests: number; tokens: number };
+  max: Amount;
 }
 
-/** The window and revision that an amount was lent under (PLATFORM 24). */
+/**
+ * A request's share of one lease: the window and revision that it was lent under (PLATFORM 24), and how much of it the
+ * request set aside. A request that was raised after a lease ended may hold two shares of one scope.
+ */
 export interface LeaseRef {
   scope: Scope;
   leaseId: string;
   windowId: string;
   revision: number;
+  reserved: Amount;
 }
 
-export type HoldAnswer =
-  | { granted: true; holdId: string; leases: LeaseRef[] }
-  | {
-      granted: false;
-      reason: "budget" | "rate";
-      scope: Scope;
-      limit: NanoUsd;
-      spent: NanoUsd;
-      reserved: NanoUsd;
-      /** Unix milliseconds. */
-      resetAt: number;
-    };
+export interface HoldRefusal {
+  granted: false;
+  reason: "budget" | "rate";
+  scope: Scope;
+  limit: NanoUsd;
+  spent: NanoUsd;
+  reserved: NanoUsd;
+  /** Unix milliseconds. */
+  resetAt: number;
+}
+
+export type HoldAnswer = { granted: true; holdId: string; leases: LeaseRef[] } | HoldRefusal;
 
 /** One paid or failed call of a provider. */
 export interface AttemptRow {
@@ -69,19 +111,15 @@ export interface AttemptRow {
 export type Outcome = "success" | "failure" | "cancelled" | "refused";
 
 /** The whole row of money of one request: the only message that debits (PLATFORM 27). */
-export interface SettleRow {
+export interface SettleRow extends Payer {
   requestId: string;
   holdId?: string;
   leases: LeaseRef[];
-  orgId: string;
-  teamId: string;
-  userId?: string;
-  keyId?: string;
   keyHandle?: string;
-  customerId?: string;
-  /** The model as asked for, and the group that served. */
+  /** Who called, as the outcome record names it; absent = the key, or else the gateway. */
+  actor?: string;
+  /** The model as asked for; `group` is what served. */
   model: string;
-  group?: string;
   endpoint: string;
   stream: boolean;
   tags: string[];
@@ -91,9 +129,166 @@ export interface SettleRow {
   attempts: AttemptRow[];
   /** Usage as shown to the caller. */
   usage: TokenUsage;
+  /** The sum over all attempts. */
   cost: NanoUsd;
   /** Unix milliseconds. */
   startedAt: number;
   durationMs: number;
   timeToFirstTokenMs?: number;
+}
+
+/** What a row debits to each of its scopes: every attempt counts, and a request without any counts nothing. */
+export function chargeOf(row: Pick<SettleRow, "attempts">): Amount {
+  let sum: Amount = NOTHING;
+  for (const { cost, usage } of row.attempts) {
+    sum = plus(sum, { cost, requests: 0, tokens: promptTokens(usage) + completionTokens(usage) });
+  }
+  return { ...sum, requests: row.attempts.length > 0 ? 1 : 0 };
+}
+
+/** A part of what one lease lent. */
+export interface LeaseShare {
+  leaseId: string;
+  amount: Amount;
+}
+
+/**
+ * Takes an amount out of the shares that one scope's hold is made of, the first one first. Borrower and lender both
+ * reckon with it, so that they agree on what is left of every lease.
+ */
+export function drawFrom(
+  refs: readonly LeaseRef[],
+  amount: Amount,
+): { draws: (LeaseShare & { rest: Amount })[]; overrun: Amount } {
+  let left = amount;
+  const draws = refs.map(({ leaseId, reserved }) => {
+    const drawn = least(left, reserved);
+    left = beyond(left, drawn);
+    return { leaseId, amount: drawn, rest: beyond(reserved, drawn) };
+  });
+  return { draws, overrun: left };
+}
+
+/**
+ * What one isolate wants of one scope. `n` grows with every message of an isolate; an item whose answer is not known is
+ * sent again as it was, and the ledger answers it as it did (PLATFORM 21).
+ */
+export interface HoldItem extends ReturnItem {
+  /** The lease to go on with, null for the first. */
+  leaseId: string | null;
+  /** What a waiting request can't do without; nothing for a renewal. */
+  need: Amount;
+  /** The slice asked for; at least `need`. */
+  want: Amount;
+}
+
+/** Parts of leases that the isolate will not admit from any more. */
+export interface ReturnItem {
+  scope: Scope;
+  n: number;
+  give: LeaseShare[];
+}
+
+/** All items of a hold are granted, or none is. */
+export interface HoldMessage {
+  isolate: string;
+  items: HoldItem[];
+}
+
+export interface ReturnMessage {
+  isolate: string;
+  items: ReturnItem[];
+}
+
+/** What the ledger lent for one item. `ttlMs` is a duration that the isolate counts from before it asked (PLATFORM 19). */
+export interface Grant {
+  n: number;
+  leaseId: string;
+  windowId: string;
+  revision: number;
+  lent: Amount;
+  ttlMs: number;
+}
+
+/** `null` in place of a grant: the isolate itself has sent something newer about this scope. */
+export type HoldReply = { granted: true; grants: (Grant | null)[] } | HoldRefusal;
+
+/**
+ * What became of a row. `settled` now, `known` from before, `late`: it took the place of an estimate. `stale` and
+ * `refused` rows were not debited: too old to tell whether they were, or not well formed.
+ */
+export interface SettleResult {
+  requestId: string;
+  state: "settled" | "known" | "late" | "stale" | "refused";
+}
+
+/** A decision on record that has no outcome: it is charged as reserved, until a settlement tells better. */
+export interface AbandonedDecision extends Payer {
+  requestId: string;
+  leases: LeaseRef[];
+  keyHandle?: string;
+  actor?: string;
+  model: string;
+  endpoint: string;
+  stream: boolean;
+  /** Unix milliseconds. */
+  decidedAt: number;
+}
+
+/** What stands against a scope in its present window, in one ledger. */
+export interface ScopeSpend {
+  scope: Scope;
+  windowId: string;
+  settled: Amount;
+  /** Lent to isolates and neither settled nor returned: holds of running requests and what they have in stock. */
+  outstanding: Amount;
+  /** Lent to isolates that never accounted for it (PLATFORM 31); an upper bound, no part of `settled`. */
+  unattributed: Amount;
+  /** The part of `settled` that stands on estimates of abandoned decisions. */
+  estimated: Amount;
+  /** What requests came to beyond their own worst case; a part of `settled`. */
+  overrun: NanoUsd;
+  /** How many settlements took the place of an estimate. */
+  late: number;
+}
+
+/** The authority for one team's money, as an isolate or another object sees it. Every call may be sent again. */
+export interface LedgerPort {
+  hold(message: HoldMessage): Promise<HoldReply>;
+  return(message: ReturnMessage): Promise<void>;
+  /** At most 128 rows; results in their order. */
+  settle(rows: SettleRow[]): Promise<SettleResult[]>;
+  settleAbandoned(decision: AbandonedDecision): Promise<SettleResult>;
+  spend(scopes: Scope[]): Promise<ScopeSpend[]>;
+}
+
+/** One request's money as usage consumers get it; sums add `delta`, rows keep the highest `revision`. */
+export interface UsageEvent {
+  /** `evt_`, derived from the request: a row that is sent again makes the same one. */
+  eventId: string;
+  /** 1, or 2 where it takes the place of an estimate. */
+  revision: 1 | 2;
+  /** Unix milliseconds of the ledger. */
+  settledAt: number;
+  row: Omit<SettleRow, "leases" | "holdId">;
+  charged: Amount;
+  /** `charged`, less what was charged before. */
+  delta: Amount;
+  /** True for a decision without an outcome, charged as reserved. */
+  estimated: boolean;
+  overrun: NanoUsd;
+}
+
+/** What leaves a ledger; `seq` grows by one and names the item within it. */
+export type OutboxItem =
+  | { seq: number; kind: "usage"; event: UsageEvent }
+  | { seq: number; kind: "outcome"; record: AuditRecord };
+
+/**
+ * Where usage and outcomes go. At least once: an item comes again until its seq was answered, so a sink puts what it can
+ * never take where an operator finds it, rather than refuse it for ever.
+ */
+export interface LedgerSink {
+  /** The seqs of those items that are durable now. */
+  deliver(batch: OutboxItem[]): Promise<number[]>;
 }

@@ -1,0 +1,91 @@
+import type { Grant, LeaseShare, OutboxItem, Scope } from "../worker/core/account.ts";
+import type { Amount } from "../worker/core/amount.ts";
+import type { NanoUsd } from "../worker/core/money.ts";
+
+/** One scope in one window. */
+export interface SpendRow {
+  scope: Scope;
+  windowId: string;
+  settled: Amount;
+  /** The sum over the window's leases. */
+  outstanding: Amount;
+  /** The sum over the window's reclaimed leases. */
+  unattributed: Amount;
+  estimated: Amount;
+  overrun: NanoUsd;
+  late: number;
+}
+
+/** What one isolate borrowed of one scope in one window. */
+export interface LeaseRow {
+  leaseId: string;
+  isolate: string;
+  scope: Scope;
+  windowId: string;
+  revision: number;
+  /** Unix milliseconds of the first grant; after a while an isolate gets a new lease, so that old ones come to an end. */
+  since: number;
+  /** Unix milliseconds of the last grant. */
+  grantedAt: number;
+  ttlMs: number;
+  /** Everything that was ever lent on it. */
+  lent: Amount;
+  /** Neither settled nor returned; nothing once it was reclaimed. */
+  outstanding: Amount;
+  /** What was outstanding when it was reclaimed, less what was accounted for later. */
+  unattributed: Amount;
+  reclaimed: boolean;
+}
+
+/** The last message of one isolate about one scope, and what it was answered; null for a return. */
+export interface MessageRow {
+  n: number;
+  grant: Grant | null;
+}
+
+/** What a settlement did to one scope, kept where it may have to be undone. */
+export interface Debit {
+  scope: Scope;
+  windowId: string;
+  amount: Amount;
+  overrun: NanoUsd;
+  draws: LeaseShare[];
+}
+
+/** A request that was charged. `debits` only for estimates: they give way to the request's own row. */
+export interface SettledRow {
+  charged: Amount;
+  debits?: Debit[];
+}
+
+/** Rows by key. What `get` gives must not be changed, only put anew. */
+export interface Rows<T> {
+  get(key: string): T | null;
+  /** `due`: Unix milliseconds at which the row wants attention, null for never. */
+  put(key: string, row: T, due: number | null): void;
+  drop(key: string): void;
+  /** Keys whose time has come, the oldest first, as they were when the transaction began. */
+  due(now: number, limit: number): string[];
+}
+
+export interface LedgerTables {
+  spend: Rows<SpendRow>;
+  leases: Rows<LeaseRow>;
+  messages: Rows<MessageRow>;
+  settled: Rows<SettledRow>;
+  /** The next number of a row of numbers that never repeats; the first is 1. */
+  next(name: "lease" | "outbox"): number;
+  append(item: OutboxItem): void;
+}
+
+/** What a ledger keeps on disk. */
+export interface LedgerStorage {
+  /** All of it or nothing, without an await inside (PLATFORM 9). */
+  transact<T>(work: (tables: LedgerTables) => T): T;
+  /** Reads one row outside of a transaction; writes nothing, not even a table. */
+  spendRow(key: string): SpendRow | null;
+  /** When the next row is due, Unix milliseconds; null where none is. */
+  nextDue(): number | null;
+  outbox(limit: number): OutboxItem[];
+  dropOutbox(seqs: number[]): void;
+}

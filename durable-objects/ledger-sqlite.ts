@@ -1,0 +1,193 @@
+import type { OutboxItem } from "../worker/core/account.ts";
+import type {
+  LeaseRow,
+  LedgerStorage,
+  LedgerTables,
+  MessageRow,
+  Rows,
+  SettledRow,
+  SpendRow,
+} from "./ledger-rows.ts";
+
+const KEYED = ["spend", "leases", "messages", "settled"] as const;
+type Keyed = (typeof KEYED)[number];
+
+const TABLES = [
+  ...KEYED.map(
+    (name) => `
+      CREATE TABLE IF NOT EXISTS ${name} (key TEXT PRIMARY KEY, due INTEGER, row TEXT NOT NULL)
+        WITHOUT ROWID;
+      CREATE INDEX IF NOT EXISTS ${name}_due ON ${name} (due) WHERE due IS NOT NULL;`,
+  ),
+  `CREATE TABLE IF NOT EXISTS numbers (name TEXT PRIMARY KEY, last INTEGER NOT NULL) WITHOUT ROWID;
+   CREATE TABLE IF NOT EXISTS outbox (seq INTEGER PRIMARY KEY, item TEXT NOT NULL);`,
+].join("");
+
+/** Items of an outbox that go into one statement; a bound value may have 2 MB. */
+const APPEND_ROWS = 64;
+
+/**
+ * A ledger's part of an object's SQLite: rows as JSON beside their key and the time at which they want attention. A
+ * transaction reads each row once and writes each changed one once, in a statement per table (PLATFORM 10), however
+ * many messages it works through. Nothing is written before the first mutation, not even a table.
+ */
+export class LedgerSqlite implements LedgerStorage {
+  readonly #storage: DurableObjectStorage;
+  #made: boolean;
+
+  constructor(storage: DurableObjectStorage) {
+    this.#storage = storage;
+    const made = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'outbox'";
+    this.#made = storage.sql.exec(made).toArray().length > 0;
+  }
+
+  transact<T>(work: (tables: LedgerTables) => T): T {
+    const { sql } = this.#storage;
+    const result = this.#storage.transactionSync(() => {
+      if (!this.#made) sql.exec(TABLES);
+      const tables = new Transaction(sql);
+      const value = work(tables);
+      tables.flush();
+      return value;
+    });
+    this.#made = true;
+    return result;
+  }
+
+  spendRow(key: string): SpendRow | null {
+    return this.#made ? readRow<SpendRow>(this.#storage.sql, "spend", key) : null;
+  }
+
+  nextDue(): number | null {
+    if (!this.#made) return null;
+    const mins = KEYED.map((name) => `SELECT min(due) AS due FROM ${name} WHERE due IS NOT NULL`);
+    const query = `SELECT min(due) AS due FROM (${mins.join(" UNION ALL ")})`;
+    return this.#storage.sql.exec<{ due: number | null }>(query).one().due;
+  }
+
+  outbox(limit: number): OutboxItem[] {
+    if (!this.#made) return [];
+    const query = "SELECT item FROM outbox ORDER BY seq LIMIT ?";
+    return [...this.#storage.sql.exec<{ item: string }>(query, limit)].map(
+      ({ item }) => JSON.parse(item) as OutboxItem,
+    );
+  }
+
+  dropOutbox(seqs: number[]): void {
+    if (seqs.length === 0) return;
+    const drop = "DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?))";
+    this.#storage.transactionSync(() => this.#storage.sql.exec(drop, JSON.stringify(seqs)));
+  }
+}
+
+class Transaction implements LedgerTables {
+  readonly spend;
+  readonly leases;
+  readonly messages;
+  readonly settled;
+  readonly #sql: SqlStorage;
+  readonly #numbers = new Map<string, number>();
+  readonly #outbox: OutboxItem[] = [];
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+    this.spend = new CachedRows<SpendRow>(sql, "spend");
+    this.leases = new CachedRows<LeaseRow>(sql, "leases");
+    this.messages = new CachedRows<MessageRow>(sql, "messages");
+    this.settled = new CachedRows<SettledRow>(sql, "settled");
+  }
+
+  next(name: "lease" | "outbox"): number {
+    const query = "SELECT last FROM numbers WHERE name = ?";
+    const last =
+      this.#numbers.get(name) ??
+      this.#sql.exec<{ last: number }>(query, name).toArray()[0]?.last ??
+      0;
+    this.#numbers.set(name, last + 1);
+    return last + 1;
+  }
+
+  append(item: OutboxItem): void {
+    this.#outbox.push(item);
+  }
+
+  flush(): void {
+    for (const rows of [this.spend, this.leases, this.messages, this.settled]) rows.flush();
+    for (const [name, last] of this.#numbers) {
+      this.#sql.exec("INSERT OR REPLACE INTO numbers VALUES (?, ?)", name, last);
+    }
+    for (let at = 0; at < this.#outbox.length; at += APPEND_ROWS) {
+      const items = this.#outbox.slice(at, at + APPEND_ROWS);
+      const append =
+        "INSERT INTO outbox SELECT value ->> 'seq', value FROM json_each(?) WHERE true";
+      this.#sql.exec(append, JSON.stringify(items));
+    }
+  }
+}
+
+interface Changed<T> {
+  row: T | null;
+  due: number | null;
+  written: boolean;
+}
+
+/** Rows of one table as one transaction sees them. */
+class CachedRows<T> implements Rows<T> {
+  readonly #sql: SqlStorage;
+  readonly #table: Keyed;
+  readonly #rows = new Map<string, Changed<T>>();
+
+  constructor(sql: SqlStorage, table: Keyed) {
+    this.#sql = sql;
+    this.#table = table;
+  }
+
+  get(key: string): T | null {
+    const known = this.#rows.get(key);
+    if (known) return known.row;
+    const row = readRow<T>(this.#sql, this.#table, key);
+    this.#rows.set(key, { row, due: null, written: false });
+    return row;
+  }
+
+  put(key: string, row: T, due: number | null): void {
+    this.#rows.set(key, { row, due, written: true });
+  }
+
+  drop(key: string): void {
+    this.#rows.set(key, { row: null, due: null, written: true });
+  }
+
+  due(now: number, limit: number): string[] {
+    const query = `SELECT key FROM ${this.#table} WHERE due <= ? ORDER BY due LIMIT ?`;
+    return [...this.#sql.exec<{ key: string }>(query, now, limit)].map(({ key }) => key);
+  }
+
+  flush(): void {
+    const put: { key: string; due: number | null; row: T }[] = [];
+    const dropped: string[] = [];
+    for (const [key, { row, due, written }] of this.#rows) {
+      if (!written) continue;
+      if (row === null) dropped.push(key);
+      else put.push({ key, due, row });
+    }
+    if (put.length > 0) {
+      this.#sql.exec(
+        `INSERT INTO ${this.#table}
+          SELECT value ->> 'key', value ->> 'due', value -> 'row' FROM json_each(?) WHERE true
+          ON CONFLICT (key) DO UPDATE SET due = excluded.due, row = excluded.row`,
+        JSON.stringify(put),
+      );
+    }
+    if (dropped.length > 0) {
+      const drop = `DELETE FROM ${this.#table} WHERE key IN (SELECT value FROM json_each(?))`;
+      this.#sql.exec(drop, JSON.stringify(dropped));
+    }
+  }
+}
+
+function readRow<T>(sql: SqlStorage, table: Keyed, key: string): T | null {
+  const query = `SELECT row FROM ${table} WHERE key = ?`;
+  const [found] = sql.exec<{ row: string }>(query, key).toArray();
+  return found ? (JSON.parse(found.row) as T) : null;
+}

@@ -1,0 +1,106 @@
+import { DurableObject } from "cloudflare:workers";
+import type {
+  AbandonedDecision,
+  HoldMessage,
+  HoldReply,
+  LedgerSink,
+  ReturnMessage,
+  Scope,
+  ScopeSpend,
+  SettleResult,
+  SettleRow,
+} from "../worker/core/account.ts";
+import { makeD1Sink } from "../worker/store/ledger-sink-d1.ts";
+import { answered } from "./answer.ts";
+import type { Answer } from "./answer.ts";
+import { LedgerBook } from "./ledger-book.ts";
+import { OutboxDrain } from "./ledger-outbox.ts";
+import { LedgerSqlite } from "./ledger-sqlite.ts";
+
+/** What could not leave is tried again after this time. */
+const RETRY_MS = 1_000;
+/** The object wakes at least this often while anything is on its books. */
+const WAKE_MS = 60_000;
+
+/** One object per organization and team: RPC, storage, alarm and outbox around `LedgerBook`. */
+export class Ledger extends DurableObject<Env> {
+  /** Where usage and outcomes go. */
+  sink: LedgerSink;
+  readonly #book: LedgerBook;
+  readonly #drain: OutboxDrain;
+  /** When the alarm is due, as far as this instance knows. */
+  #alarmAt = Infinity;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#book = new LedgerBook(new LedgerSqlite(ctx.storage));
+    this.#drain = new OutboxDrain(this.#book);
+    this.sink = makeD1Sink(env.DB);
+    if (this.#book.nextDue() !== null || this.#book.outbox(1).length > 0) this.#arm(RETRY_MS);
+  }
+
+  hold(message: HoldMessage): Promise<Answer<HoldReply>> {
+    return answered(async () => {
+      this.#arm(WAKE_MS);
+      return this.#book.hold(message, Date.now());
+    });
+  }
+
+  return(message: ReturnMessage): Promise<Answer<null>> {
+    return answered(async () => {
+      this.#book.return(message, Date.now());
+      return null;
+    });
+  }
+
+  settle(rows: SettleRow[]): Promise<Answer<SettleResult[]>> {
+    return answered(async () => this.#posting(() => this.#book.settle(rows, Date.now())));
+  }
+
+  settleAbandoned(decision: AbandonedDecision): Promise<Answer<SettleResult>> {
+    return answered(async () =>
+      this.#posting(() => this.#book.settleAbandoned(decision, Date.now())),
+    );
+  }
+
+  spend(scopes: Scope[]): Promise<Answer<ScopeSpend[]>> {
+    return answered(async () => this.#book.spend(scopes, Date.now()));
+  }
+
+  override async alarm(): Promise<void> {
+    try {
+      this.#alarmAt = Infinity;
+      // The successor first: whatever fails below is tried again (PLATFORM 11).
+      this.#arm(RETRY_MS);
+      while (this.#book.tick(Date.now()));
+      if (await this.#drain.run(this.sink)) this.#rest();
+    } catch {
+      // The successor is due.
+    }
+  }
+
+  /** A mutation that fills the outbox. The alarm becomes durable together with it; the drain need not wait for that. */
+  #posting<T>(mutate: () => T): T {
+    this.#arm(RETRY_MS);
+    const result = mutate();
+    this.ctx.waitUntil(this.#drain.run(this.sink));
+    return result;
+  }
+
+  /** Sees to it that the alarm rings within this time. */
+  #arm(withinMs: number): void {
+    const at = Date.now() + withinMs;
+    if (this.#alarmAt <= at) return;
+    this.#alarmAt = at;
+    this.ctx.waitUntil(this.ctx.storage.setAlarm(at));
+  }
+
+  /** Sleeps until the next row is due; not while the outbox has filled anew. */
+  #rest(): void {
+    if (this.#book.outbox(1).length > 0) return;
+    const { storage } = this.ctx;
+    const due = this.#book.nextDue();
+    this.#alarmAt = due ?? Infinity;
+    this.ctx.waitUntil(due === null ? storage.deleteAlarm() : storage.setAlarm(due));
+  }
+}
