@@ -4,6 +4,8 @@ import bcrypt from "bcryptjs";
 import { openDb } from "../worker/store/database.ts";
 import type { KeyCheckAnswer } from "../worker/store/key-verifier.ts";
 import { findKeyHash } from "../worker/store/keys.ts";
+import { rehashKey } from "../worker/store/rotation.ts";
+import { orgControl } from "./addresses.ts";
 import { answered } from "./answer.ts";
 import type { Answer } from "./answer.ts";
 import { FailureLimit } from "./failure-limit.ts";
@@ -21,6 +23,8 @@ export class KeyCheck extends DurableObject<Env> {
   /** By key id, the hash of what was proven: the digest together with the row's bcrypt hash. */
   readonly #proven = new Map<string, Uint8Array>();
   readonly #running = new Map<string, Promise<boolean>>();
+  /** Ids of keys that are being put on the current pepper. */
+  readonly #rehashing = new Set<string>();
 
   /** Whether a token with these digests (by version of the pepper) is the one that was issued under this key id. */
   verify(
@@ -48,12 +52,47 @@ export class KeyCheck extends DurableObject<Env> {
     if (retryAfter > 0) return { valid: false, revision: 0, retryAfter };
     const row = await findKeyHash(openDb(this.env.DB), orgId, keyId);
     if (!row) return { valid: false, revision: 0 };
+    // The asking isolate runs on an older configuration than the one that hashed this key: that is no "wrong key".
+    if (row.pepperVersion > currentOf(digests)) throw new Error("A newer pepper is in use.");
     const digest = digests[row.pepperVersion];
     // A pepper that is no longer configured: nothing proves this key any more.
     if (digest === undefined) return { valid: false, revision: row.revision };
     const valid = await this.#prove(keyId, digest, row.hash);
     if (!valid) this.#limit.count(source, Date.now());
+    else if (row.pepperVersion < currentOf(digests)) this.#rehashBehind(orgId, keyId, digests, row);
     return { valid, revision: row.revision };
+  }
+
+  /**
+   * Puts a key that has just proved itself on the current pepper, behind its answer. What fails, or dies with the
+   * object, is done at the key's next use; however often it is done, the row takes one of the hashes.
+   */
+  #rehashBehind(
+    orgId: string,
+    keyId: string,
+    digests: Record<number, string>,
+    row: { hash: string; pepperVersion: number },
+  ): void {
+    const version = currentOf(digests);
+    if (this.#rehashing.has(keyId)) return;
+    this.#rehashing.add(keyId);
+    const rehash = async () => {
+      const digest = digests[version] ?? "";
+      const hash = await bcrypt.hash(digest, costOf(this.env.BCRYPT_COST));
+      const move = { from: row, to: { hash, pepperVersion: version } };
+      await orgControl(this.env, orgId).apply({
+        id: `rehash_${keyId}_${fingerprint(row.hash)}_${version}`,
+        statements: [rehashKey(orgId, keyId, move)],
+        // Nothing that anybody has a copy of: the proofs that isolates hold stay as good as they are.
+        touches: [],
+        events: [],
+      });
+    };
+    this.ctx.waitUntil(
+      rehash()
+        .catch(() => undefined)
+        .finally(() => this.#rehashing.delete(keyId)),
+    );
   }
 
   async #prove(keyId: string, digest: string, hash: string): Promise<boolean> {
@@ -71,6 +110,15 @@ export class KeyCheck extends DurableObject<Env> {
     }
     return valid;
   }
+}
+
+function currentOf(digests: Record<number, string>): number {
+  return Math.max(...Object.keys(digests).map(Number));
+}
+
+/** Names a hash in the id of a change, which is no place for the hash itself. */
+function fingerprint(hash: string): string {
+  return createHash("sha256").update(hash).digest("hex").slice(0, 16);
 }
 
 const DEFAULT_COST = 10;

@@ -51,6 +51,7 @@ export function compose(env: Env, ctx: ExecutionContext, isolate: Isolate, confi
   };
   const keys = makeKeyVerifier({ ...proof, masterKeys: config.masterKeys, isolate, now });
   const signedKeys = makeSignedKeys(config.peppers, now);
+  const vault = makeVault(config.keks, isolate.secrets);
   const { settings } = config;
   return {
     settings,
@@ -61,7 +62,12 @@ export function compose(env: Env, ctx: ExecutionContext, isolate: Isolate, confi
     keys,
     signedKeys,
     prove: (call) => proveCredential({ keys, signedKeys, directory, now }, call),
-    vault: makeVault(config.keks, isolate.secrets),
+    vault,
+    rotation: {
+      kek: config.keks.current,
+      pepper: config.peppers.current,
+      rewrap: vault.rewrap,
+    },
     account: makeD1Account(env.DB, now),
     audit:
       settings.profile === "cloud"

@@ -5,6 +5,7 @@ import { GatewayError } from "../../worker/core/errors.ts";
 import type { JsonObject } from "../../worker/core/json.ts";
 import type { Change } from "../../worker/core/ports.ts";
 import { proveCredential } from "../../worker/identity/credential.ts";
+import { makeSignedKeys } from "../../worker/identity/signed-key.ts";
 import { RoleAuthorizer } from "../../worker/policy/authz/roles.ts";
 import { writeChange } from "../../worker/store/changes.ts";
 import { openDb } from "../../worker/store/database.ts";
@@ -74,6 +75,8 @@ export function openWorld(now: () => number = Date.now): World {
     verify: async (token, key) => ({ valid: tokens.get(key.keyId) === token, revision: 1 }),
     isMaster: (token) => token === MASTER,
   };
+  const signedKeys = makeSignedKeys(peppers, now);
+  const vault = makeVault(secrets(2), new Map());
   const deps: AdminDeps = {
     db,
     async issueKey(orgId) {
@@ -89,8 +92,10 @@ export function openWorld(now: () => number = Date.now): World {
     },
     directory,
     keys,
-    prove: (call) => proveCredential({ directory, keys, now }, call),
-    vault: makeVault(secrets(2), new Map()),
+    signedKeys,
+    rotation: { kek: 2, pepper: 1, rewrap: vault.rewrap },
+    prove: (call) => proveCredential({ directory, keys, signedKeys, now }, call),
+    vault,
     authorizer: new RoleAuthorizer(),
     control: (orgId) => ({
       open: unused("control.open"),

@@ -2,6 +2,7 @@ import type { Deps } from "../core/ports.ts";
 import type { SignedKeys } from "../identity/signed-key.ts";
 import type { Db } from "../store/database.ts";
 import type { IssuedKey } from "../store/key-verifier.ts";
+import type { RotatingVault } from "../store/vault.ts";
 
 /** What operations need beyond the request path's world. */
 export interface AdminDeps extends Deps {
@@ -10,4 +11,6 @@ export interface AdminDeps extends Deps {
   /** Makes a virtual key of an organization; its row is the operation's to write. */
   issueKey: (orgId: string) => Promise<IssuedKey>;
   signedKeys: SignedKeys;
+  /** The current versions of what can be rotated, and the way to bring a credential to the current one. */
+  rotation: { kek: number; pepper: number; rewrap: RotatingVault["rewrap"] };
 }

@@ -11,13 +11,30 @@ const MAX_OPENED = 1_000;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
+/** A vault whose key-encryption key can be replaced while it serves. */
+export interface RotatingVault extends Vault {
+  /** The same secret with its data key wrapped by the current key-encryption key; the secret itself is not touched. */
+  rewrap(orgId: string, credential: CredentialRecord): Promise<string>;
+}
+
 /**
  * Envelope encryption: a random key of its own encrypts each secret, and the deployment's key-encryption key wraps that
  * one. Both layers are bound to organization, provider, credential and version, so that a sealed text moved to another
  * row does not open. `opened` keeps clear texts in memory, found only by the very text and binding that sealed them.
  */
-export function makeVault(keks: VersionedSecrets, opened: Isolate["secrets"]): Vault {
+export function makeVault(keks: VersionedSecrets, opened: Isolate["secrets"]): RotatingVault {
   return {
+    async rewrap(orgId, credential) {
+      const { id, provider, version } = credential;
+      const bound = binding(orgId, provider, id, version);
+      try {
+        const { dataKey, nonce, cipher } = await unwrap(keks, bound, credential.sealed);
+        const wrapped = await wrap(keks, bound, dataKey);
+        return [...wrapped, nonce, cipher].join(".");
+      } catch {
+        throw unopened();
+      }
+    },
     seal(orgId, provider, keyId, version, secret) {
       return seal(keks, binding(orgId, provider, keyId, version), secret);
     },
@@ -45,13 +62,19 @@ function binding(orgId: string, provider: string, keyId: string, version: number
 
 async function seal(keks: VersionedSecrets, bound: string, secret: string): Promise<string> {
   const dataKey = crypto.getRandomValues(new Uint8Array(DATA_KEY_BYTES));
-  const wrapped = await encrypt(
-    secretOf(keks, keks.current),
-    wrapBinding(keks.current, bound),
-    dataKey,
-  );
+  const wrapped = await wrap(keks, bound, dataKey);
   const cipher = await encrypt(dataKey, bound, encoder.encode(secret));
-  return [keks.current, ...wrapped, ...cipher].join(".");
+  return [...wrapped, ...cipher].join(".");
+}
+
+async function wrap(
+  keks: VersionedSecrets,
+  bound: string,
+  dataKey: Uint8Array,
+): Promise<[string, string, string]> {
+  const { current } = keks;
+  const kek = secretOf(keks, current);
+  return [String(current), ...(await encrypt(kek, wrapBinding(current, bound), dataKey))];
 }
 
 async function unseal(
@@ -60,16 +83,30 @@ async function unseal(
   credential: CredentialRecord,
 ): Promise<string> {
   try {
-    const [version = "", wrapNonce = "", wrapped = "", nonce = "", cipher = "", ...rest] =
-      credential.sealed.split(".");
-    if (rest.length > 0) throw new Error("Too many parts.");
-    const kek = secretOf(keks, Number(version));
-    const dataKey = await decrypt(kek, wrapBinding(Number(version), bound), wrapNonce, wrapped);
+    const { dataKey, nonce, cipher } = await unwrap(keks, bound, credential.sealed);
     return decoder.decode(await decrypt(dataKey, bound, nonce, cipher));
   } catch {
-    // Why it failed is not told: a wrong key, a changed text and a moved row look alike.
-    throw new Error("A stored provider credential can't be opened.");
+    throw unopened();
   }
+}
+
+async function unwrap(
+  keks: VersionedSecrets,
+  bound: string,
+  sealed: string,
+): Promise<{ dataKey: Uint8Array; nonce: string; cipher: string }> {
+  const [name = "", wrapNonce = "", wrapped = "", nonce = "", cipher = "", ...rest] =
+    sealed.split(".");
+  if (rest.length > 0) throw new Error("Too many parts.");
+  const version = Number(name);
+  const kek = secretOf(keks, version);
+  const dataKey = await decrypt(kek, wrapBinding(version, bound), wrapNonce, wrapped);
+  return { dataKey, nonce, cipher };
+}
+
+/** Why it failed is not told: a wrong key, a changed text and a moved row look alike. */
+function unopened(): Error {
+  return new Error("A stored provider credential can't be opened.");
 }
 
 function wrapBinding(version: number, bound: string): string {

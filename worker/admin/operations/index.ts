@@ -2,7 +2,9 @@ import type { Operation } from "../operation.ts";
 import { KEYS } from "./keys.ts";
 import { MODELS } from "./models.ts";
 import { ORGANIZATIONS } from "./organizations.ts";
+import { ROTATION } from "./rotation.ts";
 import { TEAMS } from "./teams.ts";
+import { TOKENS } from "./tokens.ts";
 import { USERS } from "./users.ts";
 
 /** Every admin operation. HTTP, OpenAPI, the documents and the tests are made of this list. */
@@ -11,5 +13,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...TEAMS,
   ...USERS,
   ...KEYS,
+  ...TOKENS,
   ...MODELS,
+  ...ROTATION,
 ];
