@@ -3,6 +3,7 @@ import { readConfig, type Config } from "./config.ts";
 import type { Isolate } from "./core/isolate.ts";
 import { compose, newIsolate } from "./deps.ts";
 import { consumeDeadTrail, consumeTrail, type TrailMessage } from "./queues/trail.ts";
+import { housekeep } from "./schedules.ts";
 import { makeD1Audit } from "./store/audit-d1.ts";
 import { consoleLog } from "./telemetry/log.ts";
 
@@ -39,6 +40,9 @@ export default {
       return row !== null;
     };
     return app.fetch(request, { deps, ready }, ctx);
+  },
+  async scheduled(_event, env) {
+    await housekeep(env.DB, Date.now());
   },
   async queue(batch, env) {
     if (batch.queue === "routero-trail") {

@@ -3,7 +3,7 @@ import type { ProtocolName } from "../core/chat.ts";
 import { CREDENTIAL_HEADERS, readCredential } from "../core/credential.ts";
 import { GatewayError } from "../core/errors.ts";
 import { timeOrderedId } from "../core/ids.ts";
-import { isJsonObject, scanJson, type JsonObject } from "../core/json.ts";
+import { isJsonObject, scanJson, type JsonObject, type JsonScan } from "../core/json.ts";
 import type { Deps } from "../core/ports.ts";
 import { protocolOf } from "../protocols/index.ts";
 import { readExtensions } from "./extensions.ts";
@@ -42,7 +42,7 @@ export async function accept<T extends Credentialed>(
   dialect: ProtocolName,
 ): Promise<T & Received> {
   const { text, bytes } = await readBody(deps, request);
-  const scan = scanJson(text);
+  const scan = scanned(text);
   if (scan.depth > MAX_DEPTH) {
     throw new GatewayError(
       "invalid_request",
@@ -81,7 +81,10 @@ async function readBody(deps: Deps, request: Request): Promise<{ text: string; b
   const tooLarge = () =>
     new GatewayError("request_too_large", `The body is larger than ${limit} bytes.`);
   const declared = Number(request.headers.get("content-length") ?? 0);
-  if (declared > limit) throw tooLarge();
+  if (declared > limit) {
+    await discard(request.body, 0);
+    throw tooLarge();
+  }
   const encoding = request.headers.get("content-encoding");
   if (encoding !== null && encoding !== "identity") {
     throw new GatewayError("invalid_request", "The body must be sent without content-encoding.");
@@ -94,7 +97,13 @@ async function readBody(deps: Deps, request: Request): Promise<{ text: string; b
     for await (const chunk of request.body as AsyncIterable<Uint8Array>) {
       size += chunk.byteLength;
       isolate.bytesInFlight += chunk.byteLength;
-      if (size > limit) throw tooLarge();
+      if (size > limit) {
+        isolate.bytesInFlight -= size;
+        size = 0;
+        chunks.length = 0;
+        await discard(rest, chunk.byteLength);
+        throw tooLarge();
+      }
       if (isolate.bytesInFlight > MAX_BYTES_IN_FLIGHT) {
         throw new GatewayError("overloaded", "Too many large requests at once; try again shortly.");
       }
@@ -125,16 +134,30 @@ function joined(chunks: readonly Uint8Array[], size: number): Uint8Array {
   return all;
 }
 
+/** The scan of a text that may be no JSON at all: its depth is wanted before anything parses it. */
+function scanned(text: string): JsonScan {
+  try {
+    return scanJson(text);
+  } catch {
+    return parseFault(text);
+  }
+}
+
+/** Throws what is wrong with a text that is no JSON. */
+function parseFault(text: string, cause?: unknown): never {
+  // The parser's own message quotes the body; only the place may be told.
+  const at = cause instanceof Error ? /position (\d+)/.exec(cause.message)?.[1] : undefined;
+  const where = at === undefined ? "" : ` (the fault is at character ${at})`;
+  const what = text.trim() === "" ? "The body is empty" : `The body is not valid JSON${where}`;
+  throw new GatewayError("invalid_request", `${what}; send a JSON object.`);
+}
+
 function parseObject(text: string): JsonObject {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    // The parser's own message quotes the body; only the place may be told.
-    const at = cause instanceof Error ? /position (\d+)/.exec(cause.message)?.[1] : undefined;
-    const where = at === undefined ? "" : ` (the fault is at character ${at})`;
-    const what = text.trim() === "" ? "The body is empty" : `The body is not valid JSON${where}`;
-    throw new GatewayError("invalid_request", `${what}; send a JSON object.`);
+    parseFault(text, cause);
   }
   if (!isJsonObject(value)) {
     throw new GatewayError("invalid_request", "The body must be a JSON object.");

@@ -15,16 +15,22 @@ export function authorize(deps: Deps, call: Authenticated<Received>): Authorized
   const { key, team } = call.identity;
   const asked = call.chat.model;
   const model = key?.aliases[asked] ?? team?.aliases[asked] ?? asked;
-  for (const { list, kind, whose } of allowlists(call)) {
-    if (!allows(list, asked) && !allows(list, model)) {
-      throw new GatewayError(
-        kind,
-        `The model '${asked}' is not among those that ${whose} may call: GET /v1/models lists them.`,
-        { param: "model" },
-      );
-    }
-  }
+  const [ofKey, ofTeam, ofOrg] = allowlists(call);
+  // Who wrote an alias may list it by its own name; every list above must cover what it stands for.
+  permit(ofKey, [asked, model]);
+  permit(ofTeam, key?.aliases[asked] === undefined ? [asked, model] : [model]);
+  permit(ofOrg, [model]);
   return { ...call, model };
+}
+
+function permit({ list, kind, whose }: Allowlist, names: string[]): void {
+  if (names.some((name) => allows(list, name))) return;
+  const model = names[0] ?? "";
+  throw new GatewayError(
+    kind,
+    `The model '${model}' is not among those that ${whose} may call: GET /v1/models lists them.`,
+    { param: "model" },
+  );
 }
 
 /** Asks the authorizer whether this identity may use the data plane at all. */
@@ -45,7 +51,7 @@ interface Allowlist {
 }
 
 /** The lists that all have to cover a model: the key's, the team's, the organization's. */
-export function allowlists(call: Authenticated<Credentialed>): Allowlist[] {
+export function allowlists(call: Authenticated<Credentialed>): [Allowlist, Allowlist, Allowlist] {
   const { key, team, shared } = call.identity;
   return [
     { list: key?.models ?? [], kind: "key_model_not_allowed", whose: "this key" },

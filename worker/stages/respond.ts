@@ -1,10 +1,4 @@
-import type {
-  Answered,
-  Authenticated,
-  Chosen,
-  Credentialed,
-  Progress,
-} from "../core/call.ts";
+import type { Answered, Authenticated, Chosen, Credentialed, Progress } from "../core/call.ts";
 import type { ProtocolName } from "../core/chat.ts";
 import { asGatewayError, publicError, retryHeaders, type GatewayError } from "../core/errors.ts";
 import { shownOrgId } from "../core/ids.ts";
@@ -137,11 +131,7 @@ async function pump(
 }
 
 /** After a failure of the answer its attempts are closed already; where the caller's right ended they still run. */
-async function hasEnded(
-  watch: CallerWatch,
-  call: Answered,
-  step: Promise<unknown>,
-): Promise<void> {
+async function hasEnded(watch: CallerWatch, call: Answered, step: Promise<unknown>): Promise<void> {
   if (!watch.ended) return;
   step.catch(() => undefined);
   await abandon(call);

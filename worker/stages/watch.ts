@@ -89,8 +89,12 @@ async function refusalOf(deps: Deps, call: Chosen): Promise<GatewayError | null>
     return null;
   } catch (cause) {
     if (cause instanceof GatewayError) return TOLERATED.has(cause.kind) ? null : cause;
-    return new GatewayError("control_plane_unavailable", "The control plane can't be reached now.", {
-      cause,
-    });
+    return new GatewayError(
+      "control_plane_unavailable",
+      "The control plane can't be reached now.",
+      {
+        cause,
+      },
+    );
   }
 }

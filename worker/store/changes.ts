@@ -53,3 +53,16 @@ export function writeOutcome(cause: unknown): WriteOutcome {
   if (last !== undefined) return { kind: "conflict", what: last };
   return FINAL.test(text) ? { kind: "refused" } : { kind: "unknown" };
 }
+
+/** Marks of changes older than this are forgotten: nobody repeats a change after an hour, let alone a month. */
+const MARK_LIFE_MS = 30 * 24 * 60 * 60 * 1000;
+
+/** Forgets old marks, a bounded number at a time; housekeeping that nothing depends on. */
+export async function forgetOldMarks(d1: D1Database, now: number): Promise<void> {
+  await d1
+    .prepare(
+      "delete from changes where rowid in (select rowid from changes where applied_at < ? limit 1000)",
+    )
+    .bind(now - MARK_LIFE_MS)
+    .run();
+}

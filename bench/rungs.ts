@@ -1,0 +1,234 @@
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
+import { bootstrap } from "../cli/bootstrap.ts";
+import { root } from "../scripts/bundle.ts";
+import { makeSecrets } from "../scripts/secrets.ts";
+import { serve } from "../scripts/serve.ts";
+import { startNginx, startPaced, type Upstream } from "./upstreams.ts";
+
+/** Which upstream answers: at once, after 50 ms, or as a stream. */
+export type UpstreamPath = "instant" | "slow" | "stream";
+
+/** One rung of the ladder and the request that takes it. */
+export interface Rung {
+  name: string;
+  about: string;
+  request: (path: UpstreamPath) => { url: string; headers: Record<string, string>; body: string };
+}
+
+interface Options {
+  portkey: boolean;
+  say: (line: string) => void;
+}
+
+const PORTKEY = "@portkey-ai/gateway@1.15.2";
+const messages = [{ role: "user", content: "Say forty words about gateways. ".repeat(4) }];
+const bodyFor = (model: string, path: UpstreamPath) =>
+  JSON.stringify({ model, messages, ...(path === "stream" && { stream: true }) });
+
+/** Starts every rung on loopback; `stop` ends all that was started. */
+export async function startRungs(
+  options: Options,
+): Promise<{ rungs: Rung[]; stop: () => Promise<void> }> {
+  for (const tool of ["wrk", "nginx"]) {
+    if (!onPath(tool))
+      throw new Error(`${tool} is not installed; in Debian: apt-get install wrk nginx-light`);
+  }
+  const { say } = options;
+  const stops: (() => Promise<void>)[] = [];
+  const stop = async () => {
+    for (const each of stops.toReversed()) await each();
+  };
+  try {
+    say("starting the upstreams …");
+    const nginx = await startNginx();
+    stops.push(nginx.stop);
+    const paced = await startPaced();
+    stops.push(paced.stop);
+    const upstreamOf = (path: UpstreamPath): Upstream => (path === "instant" ? nginx : paced);
+    const rungs: Rung[] = [
+      {
+        name: "direct",
+        about: "nginx (instant) or a Node server (50 ms, streams), no gateway",
+        request: (path) =>
+          plain(`${upstreamOf(path).url}/chat/completions`, bodyFor("bench", path)),
+      },
+    ];
+    say("starting the bare worker …");
+    const bare = await startBare();
+    stops.push(bare.stop);
+    rungs.push({
+      name: "bare worker",
+      about: "a worker that passes request and answer through, same runtime, direct socket",
+      request(path) {
+        const made = plain(bare.url, bodyFor("bench", path));
+        return {
+          ...made,
+          headers: { ...made.headers, "x-to": `${upstreamOf(path).url}/chat/completions` },
+        };
+      },
+    });
+    say("starting the gateway …");
+    const gateway = await startGateway(upstreamOf);
+    stops.push(gateway.stop);
+    rungs.push(gateway.rung);
+    if (options.portkey) {
+      say("starting Portkey …");
+      const portkey = await startPortkey(upstreamOf, say);
+      stops.push(portkey.stop);
+      rungs.push(portkey.rung);
+    }
+    return { rungs, stop };
+  } catch (cause) {
+    await stop();
+    throw cause;
+  }
+}
+
+function plain(url: string, body: string) {
+  return { url, headers: { "content-type": "application/json" } as Record<string, string>, body };
+}
+
+async function startBare() {
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      modules: true,
+      compatibilityDate: "2026-10-20",
+      script: `export default {
+        async fetch(request) {
+          const body = await request.text();
+          const answer = await fetch(request.headers.get("x-to"), { method: "POST", headers: { "content-type": "application/json" }, body });
+          return new Response(answer.body, answer);
+        },
+      };`,
+      unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
+      log: new Log(LogLevel.ERROR),
+    }),
+  );
+  await miniflare.ready;
+  const url = (await miniflare.unsafeGetDirectURL()).href;
+  return { url, stop: () => miniflare.dispose() };
+}
+
+async function startGateway(upstreamOf: (path: UpstreamPath) => Upstream) {
+  const stateDir = await mkdtemp(join(tmpdir(), "routero-bench-state-"));
+  const secrets = makeSecrets();
+  const served = await serve({
+    host: "127.0.0.1",
+    port: 0,
+    stateDir,
+    bindings: { ...secrets, PROFILE: "self-hosted", ALLOW_PRIVATE_UPSTREAMS: "true" },
+  });
+  const { MASTER_KEY: masterKey } = secrets;
+  if (masterKey === undefined) throw new Error("no master key was made");
+  const { key } = await bootstrap({ url: served.url, masterKey });
+  for (const path of ["instant", "slow", "stream"] as const) {
+    const answer = await fetch(`${served.url}/model/new`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${masterKey}`, "content-type": "application/json" },
+      body: JSON.stringify({
+        model_name: path,
+        litellm_params: {
+          model: "openai/bench",
+          api_base: upstreamOf(path).url,
+          api_key: "none",
+          input_cost_per_token: 1e-6,
+          output_cost_per_token: 2e-6,
+        },
+      }),
+    });
+    if (!answer.ok) throw new Error(`/model/new answered ${answer.status}`);
+  }
+  const rung: Rung = {
+    name: "gateway",
+    about:
+      "this commit: key, roles, ledger, audit strict, usage; self-hosted profile, direct socket",
+    request(path) {
+      const made = plain(`${served.url}/v1/chat/completions`, bodyFor(path, path));
+      return { ...made, headers: { ...made.headers, authorization: `Bearer ${key}` } };
+    },
+  };
+  return {
+    rung,
+    async stop() {
+      await served.stop();
+      await rm(stateDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Installed beside the bench on first use: it is a thing to compare with, not a part of the project. */
+async function startPortkey(
+  upstreamOf: (path: UpstreamPath) => Upstream,
+  say: (line: string) => void,
+) {
+  const home = join(root, "bench/.portkey");
+  const script = join(home, "node_modules/@portkey-ai/gateway/build/start-server.js");
+  if (!existsSync(script)) {
+    say(`installing ${PORTKEY} …`);
+    execFileSync("npm", [
+      "install",
+      "--prefix",
+      home,
+      "--no-audit",
+      "--no-fund",
+      "--loglevel=error",
+      PORTKEY,
+    ]);
+  }
+  const port = await freePort();
+  const child = spawn(process.execPath, [script, `--port=${port}`, "--headless"], {
+    stdio: "ignore",
+    env: { ...process.env, TRUSTED_CUSTOM_HOSTS: "127.0.0.1,localhost", NODE_ENV: "production" },
+  });
+  const patience = AbortSignal.timeout(20_000);
+  while (!patience.aborted) {
+    const up = await fetch(`http://127.0.0.1:${port}/`).then(
+      () => true,
+      () => false,
+    );
+    if (up) break;
+    await pause(100);
+  }
+  const rung: Rung = {
+    name: "portkey",
+    about: `${PORTKEY} on Node ${process.version}, without keys, policy, budgets or audit`,
+    request(path) {
+      const made = plain(`http://127.0.0.1:${port}/v1/chat/completions`, bodyFor("bench", path));
+      return {
+        ...made,
+        headers: {
+          ...made.headers,
+          authorization: "Bearer none",
+          "x-portkey-provider": "openai",
+          "x-portkey-custom-host": upstreamOf(path).url,
+        },
+      };
+    },
+  };
+  return {
+    rung,
+    async stop() {
+      child.kill("SIGTERM");
+    },
+  };
+}
+
+function onPath(tool: string): boolean {
+  return (process.env["PATH"] ?? "").split(":").some((folder) => existsSync(join(folder, tool)));
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("no free port");
+  return address.port;
+}
