@@ -71,7 +71,7 @@ async function hashOfSources(): Promise<string> {
     }
   }
   const hash = createHash("sha256");
-  for (const file of files.sort()) {
+  for (const file of files.toSorted()) {
     hash
       .update(`${file}\0`)
       .update(await readFile(join(root, file)))
@@ -201,15 +201,16 @@ interface Module {
 
 async function modulesOf(bundle: string): Promise<Module[]> {
   const modules: Module[] = [];
-  for (const name of (await readdir(bundle)).sort()) {
+  for (const name of (await readdir(bundle)).toSorted()) {
     if (name.endsWith(".map") || name === "README.md" || name === "worker.json") continue;
     const bytes = await readFile(join(bundle, name));
     // Module names are what the bundle imports them by; they need not exist at this path.
     const path = join(root, name);
-    if (name === "index.js") modules.unshift({ type: "ESModule", path, contents: `${bytes}` });
+    if (name === "index.js")
+      modules.unshift({ type: "ESModule", path, contents: bytes.toString() });
     else if (name.endsWith(".wasm")) modules.push({ type: "CompiledWasm", path, contents: bytes });
     else if (name.endsWith(".bin")) modules.push({ type: "Data", path, contents: bytes });
-    else modules.push({ type: "Text", path, contents: `${bytes}` });
+    else modules.push({ type: "Text", path, contents: bytes.toString() });
   }
   return modules;
 }

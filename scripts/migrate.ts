@@ -32,7 +32,7 @@ export async function applyMigrations(database: MigratableDatabase): Promise<str
     .prepare("SELECT name FROM d1_migrations")
     .all<{ name: string }>();
   const known = new Set(results.map((row) => row.name));
-  const names = (await readdir(folder)).filter((name) => name.endsWith(".sql")).sort();
+  const names = (await readdir(folder)).filter((name) => name.endsWith(".sql")).toSorted();
   const applied: string[] = [];
   for (const name of names) {
     if (known.has(name)) continue;

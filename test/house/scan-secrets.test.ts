@@ -4,15 +4,16 @@ import { scanText, scanTree } from "../../scripts/scan-secrets.ts";
 
 // Planted secrets are put together here, so that this file holds none.
 const letters = "aB3dE5gH7jK9mN1pQ2rS4tU6vW8xY0zC";
+const plant = (...parts: string[]): string => parts.join("");
 const planted: [kind: string, text: string][] = [
-  ["private key", `-----BEGIN ${"PRIVATE"} KEY-----`],
-  ["private key", `-----BEGIN RSA ${"PRIVATE"} KEY-----`],
-  ["virtual key", `sk-${"rt"}-g4Zk1x9QmT7ab-k7Qm2x-${letters}${letters}-Zz9`],
-  ["OpenAI key", `sk-${"proj"}-${letters}${letters}`],
-  ["Anthropic key", `sk-${"ant"}-api03-${letters}${letters}`],
-  ["AWS key", `AK${"IA"}Q3EGT7YWZ2NBPLMK`],
-  ["GitHub token", `gh${"p"}_${letters}abcdef`],
-  ["random value", `MASTER_${"KEY"} = "${letters}"`],
+  ["private key", plant("-----BEGIN ", "PRIVATE KEY-----")],
+  ["private key", plant("-----BEGIN RSA ", "PRIVATE KEY-----")],
+  ["virtual key", plant("sk-", "rt-g4Zk1x9QmT7ab-k7Qm2x-", letters, letters, "-Zz9")],
+  ["OpenAI key", plant("sk-", "proj-", letters, letters)],
+  ["Anthropic key", plant("sk-", "ant-api03-", letters, letters)],
+  ["AWS key", plant("AK", "IAQ3EGT7YWZ2NBPLMK")],
+  ["GitHub token", plant("gh", "p_", letters, "abcdef")],
+  ["random value", plant("MASTER_", "KEY = '", letters, "'")],
 ];
 
 test.each(planted)("a planted %s is found at its line", (kind, secret) => {

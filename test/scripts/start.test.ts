@@ -1,9 +1,10 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { createServer } from "node:http";
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer as createListener, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { root } from "../../scripts/bundle.ts";
 
@@ -88,6 +89,18 @@ const ask = (url: string, key: string, body: object) =>
     body: JSON.stringify(body),
   });
 const hello = { model: "sim/echo", messages: [{ role: "user", content: "hello" }] };
+
+/** What the database of the stopped gateway holds of requests for a model. */
+async function rowsOf(model: string): Promise<object[]> {
+  const folder = join(stateDir, "data/d1/miniflare-D1DatabaseObject");
+  const files = (await readdir(folder)).filter((name) => /^[0-9a-f]{64}\.sqlite$/.test(name));
+  const database = new DatabaseSync(join(folder, files[0] ?? ""));
+  const rows = database
+    .prepare("SELECT outcome, status FROM request_log WHERE model = ?")
+    .all(model);
+  database.close();
+  return rows.map((row) => ({ ...row }));
+}
 
 describe("npm start", () => {
   let key: string;
@@ -182,6 +195,7 @@ describe("npm start", () => {
     expect(text).toContain("[DONE]");
     expect(await run.ended).toBe(0);
     provider.close();
+    expect(await rowsOf("slow")).toEqual([{ outcome: "success", status: 200 }]);
   });
 });
 
