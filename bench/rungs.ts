@@ -168,7 +168,7 @@ async function startPortkey(
   upstreamOf: (path: UpstreamPath) => Upstream,
   say: (line: string) => void,
 ) {
-  const home = join(root, "bench/.portkey");
+  const home = join(root, "node_modules/.cache/portkey");
   const script = join(home, "node_modules/@portkey-ai/gateway/build/start-server.js");
   if (!existsSync(script)) {
     say(`installing ${PORTKEY} …`);

@@ -142,7 +142,7 @@ function callsFor(body: JsonObject): Answer["calls"] {
   const offered = body["parallel_tool_calls"] === false ? functions.slice(0, 1) : functions;
   return offered.map((each, index) => ({
     id: `call_sim_${index}`,
-    name: String(each["name"]),
+    name: typeof each["name"] === "string" ? each["name"] : "",
     arguments: JSON.stringify(exampleOf(each["parameters"], 0)),
   }));
 }

@@ -33,7 +33,7 @@ export function parseMessages(list: Json[]): Message[] {
     if (name !== undefined && role !== "function" && role !== "tool") message.name = name;
     const cache = from["cache_control"];
     const last = parts[parts.length - 1];
-    if (isJsonObject(cache) && last && "cache" in last === false && canCache(last)) {
+    if (isJsonObject(cache) && last && !("cache" in last) && canCache(last)) {
       parts[parts.length - 1] = { ...last, cache };
     }
     return message;
