@@ -29,9 +29,9 @@ export function buildApp(): Hono<AppEnv> {
   }
   for (const path of ["/v1/models", "/models"]) {
     app.get(path, (c) => listModels(c.env.deps, c.req.raw, null));
-    app.get(`${path}/:id{.+}`, (c) =>
-      listModels(c.env.deps, c.req.raw, decodeURIComponent(c.req.param("id") ?? "")),
-    );
+    app.get(`${path}/:id{.+}`, (c) => listModels(c.env.deps, c.req.raw, c.req.param("id") ?? ""));
+    app.all(path, (c) => refusal(c, wrongMethod("GET")));
+    app.all(`${path}/:id{.+}`, (c) => refusal(c, wrongMethod("GET")));
   }
   for (const path of ["/health/liveliness", "/health/liveness"]) {
     app.get(path, (c) => c.json("I'm alive!"));

@@ -35,8 +35,13 @@ export function resolve(model: string, context: ResolveContext): Resolution {
   if (owner !== undefined) return fromCatalog(owner, model, model, context);
   return {
     found: false,
-    reason: `The model '${model}' does not exist here. GET /v1/models lists what this key may call; POST /model/new adds a model.`,
+    reason: `The model '${shortName(model)}' does not exist here. GET /v1/models lists what this key may call; POST /model/new adds a model.`,
   };
+}
+
+/** A model name as messages quote it: whatever a caller calls a model, they stay readable. */
+export function shortName(model: string): string {
+  return model.length > 128 ? `${model.slice(0, 128).toWellFormed()}…` : model;
 }
 
 /** Every model name that resolves for this org: its groups, and known models of providers with a credential. */

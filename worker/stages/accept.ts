@@ -12,6 +12,8 @@ import { readExtensions } from "./extensions.ts";
 const MAX_DEPTH = 128;
 /** Bytes of bodies that one isolate holds at a time (PLATFORM 6). */
 const MAX_BYTES_IN_FLIGHT = 48 * 1024 * 1024;
+/** Bytes of a refused body that are still read. */
+const MAX_DISCARDED = 64 * 1024 * 1024;
 /** No request runs longer (PROTOCOLS 10). */
 const TOTAL_MS = 600_000;
 
@@ -42,29 +44,35 @@ export async function accept<T extends Credentialed>(
   dialect: ProtocolName,
 ): Promise<T & Received> {
   const { text, bytes } = await readBody(deps, request);
-  const scan = scanned(text);
-  if (scan.depth > MAX_DEPTH) {
-    throw new GatewayError(
-      "invalid_request",
-      `The body is nested deeper than ${MAX_DEPTH} levels.`,
-    );
+  try {
+    const scan = scanned(text);
+    if (scan.depth > MAX_DEPTH) {
+      throw new GatewayError(
+        "invalid_request",
+        `The body is nested deeper than ${MAX_DEPTH} levels.`,
+      );
+    }
+    const body = parseObject(text);
+    const headers = plainHeaders(request.headers);
+    const extensions = readExtensions(body, headers);
+    return {
+      ...call,
+      endpoint: "chat",
+      dialect,
+      text,
+      bytes,
+      scan,
+      body,
+      chat: protocolOf(dialect).client.parseRequest(body),
+      extensions,
+      headers,
+      deadline: call.receivedAt + narrowest(extensions, headers),
+    };
+  } catch (cause) {
+    // Who is refused here goes no further, so nobody else gives its bytes back.
+    deps.isolate.bytesInFlight -= bytes;
+    throw cause;
   }
-  const body = parseObject(text);
-  const headers = plainHeaders(request.headers);
-  const extensions = readExtensions(body, headers);
-  return {
-    ...call,
-    endpoint: "chat",
-    dialect,
-    text,
-    bytes,
-    scan,
-    body,
-    chat: protocolOf(dialect).client.parseRequest(body),
-    extensions,
-    headers,
-    deadline: call.receivedAt + narrowest(extensions, headers),
-  };
 }
 
 function narrowest(extensions: Extensions, headers: Record<string, string>): number {
@@ -82,7 +90,7 @@ async function readBody(deps: Deps, request: Request): Promise<{ text: string; b
     new GatewayError("request_too_large", `The body is larger than ${limit} bytes.`);
   const declared = Number(request.headers.get("content-length") ?? 0);
   if (declared > limit) {
-    await discard(request.body, 0);
+    await discard(request.body);
     throw tooLarge();
   }
   const encoding = request.headers.get("content-encoding");
@@ -94,16 +102,11 @@ async function readBody(deps: Deps, request: Request): Promise<{ text: string; b
   const chunks: Uint8Array[] = [];
   let size = 0;
   try {
-    for await (const chunk of request.body as AsyncIterable<Uint8Array>) {
+    const body = request.body as ReadableStream<Uint8Array>;
+    for await (const chunk of body.values({ preventCancel: true })) {
       size += chunk.byteLength;
       isolate.bytesInFlight += chunk.byteLength;
-      if (size > limit) {
-        isolate.bytesInFlight -= size;
-        size = 0;
-        chunks.length = 0;
-        await discard(rest, chunk.byteLength);
-        throw tooLarge();
-      }
+      if (size > limit) throw tooLarge();
       if (isolate.bytesInFlight > MAX_BYTES_IN_FLIGHT) {
         throw new GatewayError("overloaded", "Too many large requests at once; try again shortly.");
       }
@@ -115,10 +118,28 @@ async function readBody(deps: Deps, request: Request): Promise<{ text: string; b
     return { text, bytes: size };
   } catch (cause) {
     isolate.bytesInFlight -= size;
+    if (cause instanceof GatewayError) await discard(request.body);
     if (cause instanceof TypeError) {
       throw new GatewayError("invalid_request", "The body is not valid UTF-8 text.", { cause });
     }
     throw cause;
+  }
+}
+
+/**
+ * Reads what is left of a refused body and forgets it: a client that is still sending would see its connection break
+ * instead of the refusal. What is larger still is cut.
+ */
+async function discard(body: ReadableStream<Uint8Array> | null): Promise<void> {
+  if (body === null) return;
+  let left = MAX_DISCARDED;
+  try {
+    for await (const chunk of body) {
+      left -= chunk.byteLength;
+      if (left < 0) return;
+    }
+  } catch {
+    // The client left first.
   }
 }
 

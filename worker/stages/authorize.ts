@@ -1,7 +1,7 @@
 import type { Authenticated, Authorized, Credentialed, Received } from "../core/call.ts";
 import { GatewayError, type ErrorKind } from "../core/errors.ts";
 import type { Deps } from "../core/ports.ts";
-import { allows } from "../providers/resolve.ts";
+import { allows, shortName } from "../providers/resolve.ts";
 
 /** The policy gate: may this identity call, with this model, with these features? */
 export function authorize(deps: Deps, call: Authenticated<Received>): Authorized {
@@ -14,18 +14,24 @@ export function authorize(deps: Deps, call: Authenticated<Received>): Authorized
   }
   const { key, team } = call.identity;
   const asked = call.chat.model;
-  const model = key?.aliases[asked] ?? team?.aliases[asked] ?? asked;
+  const ofItsKey = aliasOf(key?.aliases, asked);
+  const model = ofItsKey ?? aliasOf(team?.aliases, asked) ?? asked;
   const [ofKey, ofTeam, ofOrg] = allowlists(call);
   // Who wrote an alias may list it by its own name; every list above must cover what it stands for.
   permit(ofKey, [asked, model]);
-  permit(ofTeam, key?.aliases[asked] === undefined ? [asked, model] : [model]);
+  permit(ofTeam, ofItsKey === undefined ? [asked, model] : [model]);
   permit(ofOrg, [model]);
   return { ...call, model };
 }
 
+/** What a name stands for; names such as `constructor`, which every object has, stand for nothing. */
+function aliasOf(aliases: Record<string, string> | undefined, name: string): string | undefined {
+  return aliases !== undefined && Object.hasOwn(aliases, name) ? aliases[name] : undefined;
+}
+
 function permit({ list, kind, whose }: Allowlist, names: string[]): void {
   if (names.some((name) => allows(list, name))) return;
-  const model = names[0] ?? "";
+  const model = shortName(names[0] ?? "");
   throw new GatewayError(
     kind,
     `The model '${model}' is not among those that ${whose} may call: GET /v1/models lists them.`,

@@ -5,7 +5,7 @@ import { usdText } from "../core/money.ts";
 import type { Deps } from "../core/ports.ts";
 import { lackOf, needsOf } from "../routing/capability.ts";
 import { shuffled } from "../routing/order.ts";
-import { allows, resolvableModels, resolve } from "../providers/resolve.ts";
+import { allows, resolvableModels, resolve, shortName } from "../providers/resolve.ts";
 import { worstCase } from "../routing/worst-case.ts";
 import { allowlists } from "./authorize.ts";
 
@@ -29,7 +29,7 @@ export async function choose(deps: Deps, call: Authorized): Promise<Chosen> {
     const reasons = [...new Set(dropped.map((each) => each.reason))].join(", ");
     throw new GatewayError(
       "capability_not_supported",
-      `No deployment of '${call.chat.model}' can serve this request: it ${reasons}.`,
+      `No deployment of '${shortName(call.chat.model)}' can serve this request: it ${reasons}.`,
       { param: "model" },
     );
   }

@@ -211,9 +211,10 @@ function headersOf(deps: Deps, reached: Reached, progress: Progress): Headers {
   });
   const set = (name: string, value: string | undefined) => {
     if (value === undefined) return;
-    headers.set(`x-routero-${name}`, value);
+    const text = headerText(value);
+    headers.set(`x-routero-${name}`, text);
     if (deps.settings.litellmHeaders && LITELLM_ALIASES.has(name)) {
-      headers.set(`x-litellm-${name}`, value);
+      headers.set(`x-litellm-${name}`, text);
     }
   };
   if (deps.settings.litellmHeaders) headers.set("x-litellm-call-id", reached.requestId);
@@ -230,6 +231,12 @@ function headersOf(deps: Deps, reached: Reached, progress: Progress): Headers {
   set("model-region", deployment?.region);
   if (progress.degraded.length > 0) set("degraded", progress.degraded.join(", "));
   return headers;
+}
+
+/** Text that callers and administrators chose, as a header can carry it: other characters percent-encoded, cut to 1 KB. */
+function headerText(value: string): string {
+  const plain = value.slice(0, 1024).toWellFormed();
+  return plain.replace(/[^\x20-\x7e]+/g, encodeURIComponent).slice(0, 1024);
 }
 
 const LITELLM_ALIASES = new Set([

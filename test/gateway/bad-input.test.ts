@@ -1,0 +1,478 @@
+import { gzipSync } from "node:zlib";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import {
+  bodyFor,
+  DIALECTS,
+  MODEL,
+  PATH,
+  startGround,
+  type Dialect,
+  type Ground,
+} from "./support/ground.ts";
+import { recorded, requestRow } from "./support/rows.ts";
+
+/** In every bad body; must come back in no log line and stand in no row. */
+const CANARY = "zebra-canary-7f3a";
+
+let ground: Ground;
+let before: Awaited<ReturnType<typeof recorded>>;
+beforeAll(async () => {
+  ground = await startGround();
+});
+beforeEach(async () => {
+  ground.up.reset();
+  before = await recorded(ground.gw);
+});
+afterAll(() => ground.stop());
+
+interface Refused {
+  status: number;
+  /** Anthropic's own word where its clients ask. */
+  type: string;
+  code?: string;
+  param?: string | null;
+  message: RegExp;
+}
+
+const WORDS: Record<number, string> = {
+  400: "invalid_request_error",
+  401: "authentication_error",
+  404: "not_found_error",
+  405: "invalid_request_error",
+  413: "request_too_large",
+};
+
+/** Checks a refusal in the dialect of its endpoint; its message. */
+async function refused(
+  answer: Response,
+  dialect: Dialect,
+  expected: Partial<Refused>,
+): Promise<string> {
+  const text = await answer.text();
+  expect({ status: answer.status, text }).toMatchObject({ status: expected.status });
+  expect(answer.headers.get("content-type")).toContain("application/json");
+  expect(answer.headers.get("x-should-retry")).toBe("false");
+  const body = JSON.parse(text) as { type?: string; error: Record<string, unknown> };
+  if (dialect === "anthropic") {
+    expect(body).toMatchObject({ type: "error", error: { type: WORDS[answer.status] } });
+  } else {
+    expect(Object.keys(body.error)).toEqual(
+      expect.arrayContaining(["message", "type", "param", "code"]),
+    );
+    if (expected.type !== undefined) expect(body.error["type"]).toBe(expected.type);
+    if (expected.code !== undefined) expect(body.error["code"]).toBe(expected.code);
+    if (expected.param !== undefined) expect(body.error["param"]).toBe(expected.param);
+  }
+  const message = String(body.error["message"]);
+  expect(message.length).toBeLessThan(600);
+  if (expected.message !== undefined) expect(message).toMatch(expected.message);
+  expect(text).not.toContain(CANARY);
+  return message;
+}
+
+/** Nothing reached the provider, the record or the log. */
+async function leftNoTrace() {
+  expect(ground.up.calls.all).toEqual([]);
+  expect(await recorded(ground.gw)).toEqual(before);
+  expect(JSON.stringify(ground.gw.logs)).not.toContain(CANARY);
+}
+
+describe.each(DIALECTS)("a body that is no request, %s", (dialect) => {
+  const good = JSON.stringify(bodyFor(dialect));
+  const texts: [string, string | Uint8Array, RegExp][] = [
+    ["nothing", "", /empty/],
+    ["half a body", `${good.slice(0, 40)}${CANARY}`, /not valid JSON/],
+    ["prose", `${CANARY} is no JSON`, /not valid JSON/],
+    ["a trailing comma", `{"model":"${CANARY}",}`, /not valid JSON/],
+    ["an escape that is none, in a name", `{"\\q${CANARY}":1}`, /not valid JSON/],
+    ["a string that never ends", `{"model":"${CANARY}`, /not valid JSON/],
+    ["more brackets closed than opened", `{"a":"${CANARY}"}]}`, /not valid JSON/],
+    ["a list", `["${CANARY}"]`, /JSON object/],
+    ["a string", `"${CANARY}"`, /JSON object/],
+    ["null", "null", /JSON object/],
+    ["text in another encoding", Buffer.from(good.replace("five", "fünf"), "latin1"), /UTF-8/],
+    [
+      "half a character",
+      Buffer.concat([Buffer.from('{"model":"'), Buffer.from([0xf0, 0x9f])]),
+      /UTF-8/,
+    ],
+    [
+      "nesting of 10,000 lists",
+      `{"model":"m","messages":${"[".repeat(10_000)}${"]".repeat(10_000)}}`,
+      /nested deeper than \d+/,
+    ],
+    [
+      "nesting of 10,000 objects",
+      '{"a":'.repeat(10_000) + "1" + "}".repeat(10_000),
+      /nested deeper/,
+    ],
+    ["brackets that never close", "[".repeat(10_000), /nested deeper/],
+  ];
+  test.each(texts)("%s", async (_, body, message) => {
+    const answer = await ground.post(dialect, body);
+    await refused(answer, dialect, {
+      status: 400,
+      type: "invalid_request_error",
+      code: "invalid_request",
+      message,
+    });
+    await leftNoTrace();
+  });
+
+  test("compressed bodies are refused by name", async () => {
+    const answer = await ground.post(dialect, gzipSync(good), {
+      headers: { "content-encoding": "gzip" },
+    });
+    await refused(answer, dialect, {
+      status: 400,
+      code: "invalid_request",
+      message: /content-encoding/,
+    });
+    await leftNoTrace();
+  });
+
+  test("10 MB are served, 33 MB are not, whether their size is declared or not", async () => {
+    const body = (bytes: number) =>
+      JSON.stringify(
+        bodyFor(dialect, { messages: [{ role: "user", content: "x".repeat(bytes) }] }),
+      );
+    const served = await ground.post(dialect, body(10 * 1024 * 1024));
+    expect(served.status).toBe(200);
+    expect(ground.up.calls.all[0]?.raw.length).toBeGreaterThan(10 * 1024 * 1024);
+    await requestRow(ground.gw, served.headers.get("x-routero-call-id") ?? "");
+    before = await recorded(ground.gw);
+    ground.up.reset();
+
+    const large = Buffer.from(body(33 * 1024 * 1024));
+    const expected = { status: 413, code: "request_too_large", message: /larger than \d+ bytes/ };
+    await refused(await ground.post(dialect, large), dialect, expected);
+    const chunks = new ReadableStream<Uint8Array>({
+      start(controller) {
+        for (let at = 0; at < large.length; at += 1 << 20) {
+          controller.enqueue(large.subarray(at, at + (1 << 20)));
+        }
+        controller.close();
+      },
+    });
+    const undeclared = await fetch(ground.gw.url + PATH[dialect], {
+      method: "POST",
+      headers: { authorization: `Bearer ${ground.key}` },
+      body: chunks,
+      duplex: "half",
+    } as RequestInit);
+    await refused(undeclared, dialect, expected);
+    await leftNoTrace();
+    // What was held while reading was given back, whyever the body was refused.
+    const broken = `${body(10 * 1024 * 1024).slice(0, -1)}]`;
+    for (let n = 0; n < 6; n += 1) {
+      await refused(await ground.post(dialect, broken), dialect, { status: 400 });
+    }
+    for (let n = 0; n < 3; n += 1)
+      await refused(await ground.post(dialect, large), dialect, expected);
+    expect((await ground.post(dialect, body(1))).status).toBe(200);
+  });
+});
+
+/** A member that is wrong, and the path that must be named. */
+const COMMON: [string, object][] = [
+  ["model", { model: 5 }],
+  ["model", { model: "" }],
+  ["model", { model: null }],
+  ["messages", { messages: CANARY }],
+  ["messages", { messages: [] }],
+  ["messages", { messages: null }],
+  ["messages[0]", { messages: [CANARY] }],
+  ["messages[0].role", { messages: [{ role: CANARY, content: "x" }] }],
+  ["messages[0].role", { messages: [{ content: CANARY }] }],
+  [
+    "messages[1].content",
+    {
+      messages: [
+        { role: "user", content: CANARY },
+        { role: "user", content: 5 },
+      ],
+    },
+  ],
+  ["messages[0].content", { messages: [{ role: "user" }] }],
+  [
+    "messages[0].content[0].text",
+    { messages: [{ role: "user", content: [{ type: "text", value: CANARY }] }] },
+  ],
+  ["messages[0].content[0].type", { messages: [{ role: "user", content: [{ text: CANARY }] }] }],
+  ["stream", { stream: CANARY }],
+  ["temperature", { temperature: CANARY }],
+  ["top_p", { top_p: [] }],
+  ["max_tokens", { max_tokens: 0 }],
+  ["max_tokens", { max_tokens: 1.5 }],
+  ["max_tokens", { max_tokens: "9" }],
+  ["tools", { tools: { a: CANARY } }],
+  ["tools[0]", { tools: [CANARY] }],
+  ["tags", { tags: CANARY }],
+  ["tags[1]", { tags: ["a", 5] }],
+  ["metadata.tags", { metadata: { tags: 5 } }],
+  ["timeout", { timeout: -1 }],
+  ["timeout", { timeout: CANARY }],
+  ["num_retries", { num_retries: 0.5 }],
+  ["fallbacks", { fallbacks: CANARY }],
+  ["disable_fallbacks", { disable_fallbacks: "no" }],
+  ["customer_id", { customer_id: { id: CANARY } }],
+  ["customer_id", { customer_id: "x".repeat(300) }],
+  ["guardrail_id", { guardrail_id: 5 }],
+];
+const OWN: Record<Dialect, [string, object][]> = {
+  openai: [
+    ["stream_options", { stream_options: CANARY }],
+    ["stream_options.include_usage", { stream: true, stream_options: { include_usage: 1 } }],
+    ["n", { n: 0 }],
+    ["stop", { stop: { a: CANARY } }],
+    ["stop[1]", { stop: ["a", 5] }],
+    ["seed", { seed: CANARY }],
+    ["logit_bias", { logit_bias: [] }],
+    ["logprobs", { logprobs: "yes" }],
+    ["user", { user: 5 }],
+    ["tool_choice", { tool_choice: CANARY }],
+    ["tools[0].function", { tools: [{ type: "function", name: CANARY }] }],
+    ["tools[0].function.name", { tools: [{ type: "function", function: { n: CANARY } }] }],
+    ["response_format", { response_format: CANARY }],
+    ["response_format.json_schema", { response_format: { type: "json_schema" } }],
+    [
+      "messages[0].content[0].image_url.url",
+      { messages: [{ role: "user", content: [{ type: "image_url", image_url: {} }] }] },
+    ],
+    [
+      "messages[0].tool_calls[0].id",
+      {
+        messages: [
+          { role: "assistant", tool_calls: [{ type: "function", function: { name: "f" } }] },
+        ],
+      },
+    ],
+    ["messages[0].tool_call_id", { messages: [{ role: "tool", content: CANARY }] }],
+  ],
+  anthropic: [
+    ["max_tokens", { max_tokens: null }],
+    ["system", { system: 5 }],
+    ["stop_sequences", { stop_sequences: CANARY }],
+    ["thinking", { thinking: CANARY }],
+    ["thinking.budget_tokens", { thinking: { type: "enabled" } }],
+    ["tool_choice", { tool_choice: "auto" }],
+    ["tools[0].input_schema", { tools: [{ name: "f", description: CANARY }] }],
+    ["metadata", { metadata: CANARY }],
+    [
+      "messages[0].content[0].source",
+      { messages: [{ role: "user", content: [{ type: "image" }] }] },
+    ],
+    [
+      "messages[0].content[0].tool_use_id",
+      { messages: [{ role: "user", content: [{ type: "tool_result", content: CANARY }] }] },
+    ],
+    ["output_config", { output_config: CANARY }],
+  ],
+};
+
+describe.each(DIALECTS)("a member of the wrong type is named, %s", (dialect) => {
+  test.each([...COMMON, ...OWN[dialect]])("%s: %j", async (param, more) => {
+    for (const provider of DIALECTS) {
+      const answer = await ground.post(
+        dialect,
+        bodyFor(dialect, { model: MODEL[provider], ...more }),
+      );
+      const message = await refused(answer, dialect, {
+        status: 400,
+        type: "invalid_request_error",
+        code: "invalid_request",
+        param,
+      });
+      expect(message).toContain(param);
+      expect(message).toMatch(/must be|is required/);
+    }
+    await leftNoTrace();
+  });
+});
+
+describe.each(DIALECTS)("names that could do harm, %s", (dialect) => {
+  const names = [
+    "none",
+    "__proto__",
+    "constructor",
+    "hasOwnProperty",
+    "openai/",
+    "/",
+    "openai/gpt-4o",
+    "../../admin",
+    "http://169.254.169.254/x",
+    "a".repeat(10_000),
+    "line\r\nx-evil: 1",
+    "\u0000\u0007\u001b[31m",
+    "größe 🙂",
+    "\ud800",
+  ];
+  test.each(names.map((name) => [JSON.stringify(name).slice(0, 40), name]))(
+    "model %s is not found",
+    async (_, name) => {
+      const answer = await ground.post(dialect, bodyFor(dialect, {}, name));
+      const callId = answer.headers.get("x-routero-call-id");
+      expect(answer.headers.get("x-evil")).toBeNull();
+      await refused(answer, dialect, { status: 404, code: "model_not_found", param: "model" });
+      expect(callId).toMatch(/^req_\w+$/);
+      expect(ground.up.calls.all).toEqual([]);
+    },
+  );
+
+  test("members named like built-ins are ordinary members", async () => {
+    const text = JSON.stringify(bodyFor(dialect)).replace(
+      /^\{/,
+      '{"__proto__":{"stream":true},"constructor":1,',
+    );
+    for (const provider of DIALECTS) {
+      const answer = await ground.post(dialect, text.replace(MODEL[dialect], MODEL[provider]));
+      expect(answer.status).toBe(200);
+      expect(answer.headers.get("content-type")).toContain("application/json");
+    }
+  });
+
+  test("unknown members whose names fit into no header are served all the same", async () => {
+    const odd = { "größe 🙂": 1, "a\r\nx-evil: 1": 2, ["x".repeat(5000)]: 3, "\ud800": 4 };
+    for (const provider of DIALECTS) {
+      const answer = await ground.post(dialect, bodyFor(dialect, odd, MODEL[provider]));
+      expect(answer.status).toBe(200);
+      expect(answer.headers.get("x-evil")).toBeNull();
+      expect((answer.headers.get("x-routero-degraded") ?? "").length).toBeLessThan(2000);
+    }
+  });
+
+  test("of duplicate members the last one counts, here and at the provider", async () => {
+    const one = { role: "user", content: "first" };
+    const two = { role: "user", content: "second" };
+    const text = JSON.stringify(bodyFor(dialect))
+      .replace(/^\{/, `{"model":"none","messages":${JSON.stringify([one])},`)
+      .replace(/\}$/, `,"messages":${JSON.stringify([two])}}`);
+    for (const provider of DIALECTS) {
+      const answer = await ground.post(dialect, text.replace(MODEL[dialect], MODEL[provider]));
+      expect(answer.status).toBe(200);
+      const call = ground.up.calls.all.at(-1);
+      expect(call?.model).toBe(MODEL[provider]);
+      expect(call?.body["messages"]).toEqual([two]);
+      expect(call?.raw.toString()).not.toContain('"none"');
+    }
+  });
+});
+
+describe.each(DIALECTS)("who is not let in, %s", (dialect) => {
+  const ask = (headers: Record<string, string>, path = PATH[dialect]) =>
+    fetch(ground.gw.url + path, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...headers },
+      body: JSON.stringify(bodyFor(dialect, { messages: [{ role: "user", content: CANARY }] })),
+    });
+  const bearer = (key: string) => ({ authorization: `Bearer ${key}` });
+  const flipped = (text: string, at: number) =>
+    text.slice(0, at) + (text.at(at) === "a" ? "b" : "a") + text.slice(at + 1);
+
+  const bad: [string, () => Record<string, string>][] = [
+    ["no key", () => ({})],
+    ["an empty key", () => bearer("")],
+    ["another scheme", () => ({ authorization: `Basic ${ground.key}` })],
+    ["a malformed key", () => bearer("sk-nobody")],
+    ["noise", () => bearer("x".repeat(4000))],
+    ["a wrong checksum", () => bearer(flipped(ground.key, ground.key.length - 3))],
+    ["a wrong secret", () => bearer(flipped(ground.key, ground.key.length - 20))],
+    ["another organization's id", () => bearer(flipped(ground.key, 10))],
+    ["a cut key", () => bearer(ground.key.slice(0, -1))],
+    ["a wrong key beside a right one", () => ({ ...bearer("sk-nobody"), "x-api-key": ground.key })],
+  ];
+  test.each(bad)("%s", async (_, headers) => {
+    const answer = await ask(headers());
+    await refused(answer, dialect, {
+      status: 401,
+      type: "auth_error",
+      code: "invalid_api_key",
+      message: /key/i,
+    });
+    await leftNoTrace();
+  });
+
+  test("a key in the URL, even a good one", async () => {
+    for (const headers of [{}, bearer(ground.key)]) {
+      const answer = await ask(headers, `${PATH[dialect]}?key=${ground.key}`);
+      await refused(answer, dialect, { status: 401, code: "invalid_api_key", message: /URL/ });
+    }
+    expect(JSON.stringify(ground.gw.logs)).not.toContain(ground.key.slice(-20));
+    await leftNoTrace();
+  });
+
+  test("an expired key is told so, a blocked one is unknown", async () => {
+    const { organizationId, teamId } = ground.gw.tenant;
+    const make = async () => {
+      const body = { organization_id: organizationId, team_id: teamId, duration: "1s" };
+      return (await ground.gw.admin<{ key: string }>("POST", "/key/generate", body)).key;
+    };
+    const key = await make();
+    const until = Date.now() + 1100;
+    await expect
+      .poll(
+        async () => {
+          const answer = await ask(bearer(key));
+          await answer.text();
+          return answer.status;
+        },
+        { timeout: until - Date.now() + 3000 },
+      )
+      .toBe(401);
+    before = await recorded(ground.gw);
+    ground.up.reset();
+    const code = { status: 401, type: "expired_key", code: "expired_key" };
+    await refused(await ask(bearer(key)), dialect, { ...code, message: /expired at 2/ });
+    await leftNoTrace();
+  });
+});
+
+describe("paths and methods", () => {
+  test.each(DIALECTS)("another method is 405 and says which one, %s", async (dialect) => {
+    for (const method of ["GET", "PUT", "DELETE", "PATCH"]) {
+      const answer = await fetch(ground.gw.url + PATH[dialect], {
+        method,
+        headers: { authorization: `Bearer ${ground.key}` },
+      });
+      expect(answer.headers.get("allow")).toBe("POST");
+      await refused(answer, dialect, { status: 405, code: "method_not_allowed", message: /POST/ });
+    }
+    await leftNoTrace();
+  });
+
+  test.each(["/v1/models", "/v1/models/gpt-test"])("a POST to %s is 405", async (path) => {
+    const answer = await fetch(ground.gw.url + path, {
+      method: "POST",
+      headers: { authorization: `Bearer ${ground.key}` },
+    });
+    await refused(answer, "openai", { status: 405, code: "method_not_allowed", message: /GET/ });
+  });
+
+  test.each(["/v1/nothing", "/v1/chat/completions/more", "/", "/v1//chat/completions", "/..%2f"])(
+    "unknown path %s is 404",
+    async (path) => {
+      const answer = await fetch(ground.gw.url + path, { method: "POST", body: CANARY });
+      await refused(answer, "openai", { status: 404, code: "not_found", message: /no POST/ });
+      await leftNoTrace();
+    },
+  );
+
+  test.each(["%E0%A4%A", "%", "%00", "%25", "a%2Fb", "__proto__", "none"])(
+    "model id %s in a path is a 404",
+    async (id) => {
+      const answer = await fetch(`${ground.gw.url}/v1/models/${id}`, {
+        headers: { authorization: `Bearer ${ground.key}` },
+      });
+      await refused(answer, "openai", { status: 404, code: "model_not_found", message: /model/ });
+    },
+  );
+
+  test("the list of models needs a key as well", async () => {
+    await refused(await fetch(`${ground.gw.url}/v1/models`), "openai", {
+      status: 401,
+      code: "invalid_api_key",
+    });
+    const inUrl = await fetch(`${ground.gw.url}/v1/models?key=${ground.key}`);
+    await refused(inUrl, "openai", { status: 401, code: "invalid_api_key", message: /URL/ });
+  });
+});
