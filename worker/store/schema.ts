@@ -11,7 +11,7 @@ import {
 import type { AttemptRow, Outcome } from "../core/account.ts";
 import type { AuditRecord } from "../core/audit.ts";
 import type { ProtocolName } from "../core/chat.ts";
-import type { Json, JsonObject } from "../core/json.ts";
+import type { JsonObject } from "../core/json.ts";
 import type { ModelFacts } from "../core/model.ts";
 import type { KeyType, Role } from "../core/principal.ts";
 import type { TokenUsage } from "../core/usage.ts";
@@ -298,5 +298,90 @@ export const auditEvents = sqliteTable(
   (table) => [
     primaryKey({ columns: [table.orgId, table.eventId] }),
     index("audit_events_time").on(table.orgId, table.at, table.eventId),
+  ],
+);
+
+/**
+ * The index of usage: one row per request that was charged. Its whole event lies in the segment that the row names; a
+ * copy of it in any other segment counts for nothing.
+ */
+export const usageRows = sqliteTable(
+  "usage_rows",
+  {
+    orgId: orgId(),
+    requestId: text("request_id").notNull(),
+    /** UTC day of the request's beginning, `2026-11-21`. */
+    day: text("day").notNull(),
+    startedAt: time("started_at").notNull(),
+    teamId: text("team_id").notNull(),
+    userId: text("user_id"),
+    keyId: text("key_id"),
+    customerId: text("customer_id"),
+    model: text("model").notNull(),
+    group: text("model_group"),
+    provider: text("provider"),
+    outcome: text("outcome").$type<Outcome>().notNull(),
+    status: integer("status").notNull(),
+    promptTokens: integer("prompt_tokens").notNull(),
+    completionTokens: integer("completion_tokens").notNull(),
+    costNano: integer("cost_nano").notNull(),
+    durationMs: integer("duration_ms").notNull(),
+    estimated: flag("estimated"),
+    /** Name of the object in R2. */
+    segment: text("segment").notNull(),
+    /** The revision whose values stand here. */
+    revision: integer("revision").notNull(),
+    /** Revisions that the daily sums hold, as bits: 1 and 2. */
+    applied: integer("applied").notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.orgId, table.requestId] }),
+    index("usage_rows_time").on(table.orgId, table.startedAt, table.requestId),
+    index("usage_rows_team").on(table.orgId, table.teamId, table.startedAt),
+    index("usage_rows_key").on(table.orgId, table.keyId, table.startedAt),
+    index("usage_rows_customer").on(table.orgId, table.customerId, table.startedAt),
+    index("usage_rows_day").on(table.day),
+  ],
+);
+
+/** What was used by day; an empty text stands for what a request did not have. */
+export const usageDaily = sqliteTable(
+  "usage_daily",
+  {
+    orgId: orgId(),
+    day: text("day").notNull(),
+    teamId: text("team_id").notNull(),
+    userId: text("user_id").notNull(),
+    keyId: text("key_id").notNull(),
+    customerId: text("customer_id").notNull(),
+    group: text("model_group").notNull(),
+    model: text("model").notNull(),
+    /** Empty for amounts that were estimated without knowing who served. */
+    provider: text("provider").notNull(),
+    requests: integer("requests").notNull(),
+    successes: integer("successes").notNull(),
+    failures: integer("failures").notNull(),
+    promptTokens: integer("prompt_tokens").notNull(),
+    completionTokens: integer("completion_tokens").notNull(),
+    cacheReadTokens: integer("cache_read_tokens").notNull(),
+    cacheWriteTokens: integer("cache_write_tokens").notNull(),
+    /** All tokens, estimated ones included, which belong to no class. */
+    tokens: integer("tokens").notNull(),
+    costNano: integer("cost_nano").notNull(),
+  },
+  (table) => [
+    primaryKey({
+      columns: [
+        table.orgId,
+        table.day,
+        table.teamId,
+        table.userId,
+        table.keyId,
+        table.customerId,
+        table.group,
+        table.model,
+        table.provider,
+      ],
+    }),
   ],
 );
