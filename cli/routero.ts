@@ -1,13 +1,15 @@
 // The command line of a gateway: `npm run -s routero -- <command> …`
 import { parseArgs } from "node:util";
 import { bootstrap } from "./bootstrap.ts";
+import { rotate } from "./keys.ts";
 
 const usage = `Usage: npm run -s routero -- <command> [options]
 
 Commands
   bootstrap   make the first organization, team, user and key of a gateway
+  keys rotate rewrap stored provider credentials under the newest key-encryption key, while serving
 
-Options of bootstrap
+Options of both
   --url URL          address of the gateway        (or ROUTERO_URL)
   --master-key KEY   the gateway's master key      (or MASTER_KEY)
 
@@ -26,6 +28,7 @@ async function main(words: string[]): Promise<number> {
     return command === undefined ? 2 : 0;
   }
   if (command === "bootstrap") return runBootstrap(rest);
+  if (command === "keys" && rest[0] === "rotate") return runRotate(rest.slice(1));
   throw new UsageError(`there is no command "${command}"; --help lists them`);
 }
 
@@ -40,6 +43,15 @@ async function runBootstrap(words: string[]): Promise<number> {
     return 1;
   }
   console.log(made.key);
+  return 0;
+}
+
+async function runRotate(words: string[]): Promise<number> {
+  const progress = (line: string) => console.error(line);
+  const { organizations, rewrapped, keysLeft } = await rotate({ ...readOptions(words), progress });
+  console.log(
+    `organizations ${organizations}, rewrapped ${rewrapped}, left 0, keys on an older pepper ${keysLeft}`,
+  );
   return 0;
 }
 

@@ -23,6 +23,9 @@ const INPUTS: Record<string, Record<string, unknown>> = {
   "key.generate": { team_id: "t" },
   "key.list": {},
   "key.info": { key: "of-ada" },
+  "key.token": { key: "of-ada" },
+  "key_encryption.rotate": {},
+  "key_encryption.status": {},
   "model.new": {
     model_name: "m",
     litellm_params: { model: "openai/gpt-4o", api_key: "sk-up-1234567890abcd" },
@@ -98,6 +101,10 @@ const EXPECTED: Record<string, Partial<Record<Role, number>>> = {
     viewer: 404,
     member: 404,
   },
+  // One key never speaks for another, whatever its role.
+  "key.token": { platform_admin: 404, admin: 404, team_admin: 404, developer: 404, member: 404 },
+  "key_encryption.rotate": { platform_admin: 200 },
+  "key_encryption.status": { platform_admin: 200, admin: 200 },
   "model.new": { platform_admin: 200, admin: 200 },
   "model.info": { platform_admin: 200, admin: 200, team_admin: 200, developer: 200, auditor: 200 },
   "model.groups": {
@@ -114,6 +121,7 @@ const OWN: Record<string, Partial<Record<Role, number>>> = {
   "user.info": { team_admin: 200, developer: 200, finance: 200, viewer: 200, member: 200 },
   "key.generate": { team_admin: 200, developer: 200 },
   "key.info": { team_admin: 200, developer: 200, viewer: 200, member: 200 },
+  "key.token": { platform_admin: 200, admin: 200, team_admin: 200, developer: 200, member: 200 },
 };
 
 async function seeded(): Promise<World> {

@@ -76,15 +76,19 @@ const rotate = operation({
         to: await rotation.rewrap(orgId, credential),
       })),
     );
-    if (moves.length === 0) return { ...(await stand(ctx)), rewrapped: 0 };
     await ctx.commit({
       statements: moves.map((move) => replaceSealed(orgId, move.id, move)),
-      touches: ["shared"],
-      events: moves.map((move) => ({
-        type: "credential.rewrapped" as const,
-        objectId: move.id,
-        data: { key_encryption_version: rotation.kek },
-      })),
+      touches: moves.length === 0 ? [] : ["shared"],
+      events: [
+        {
+          type: "credential.rewrapped",
+          objectId: shownOrgId(orgId),
+          data: {
+            key_encryption_version: rotation.kek,
+            credential_ids: moves.map((move) => move.id),
+          },
+        },
+      ],
     });
     // Of two rotations at once each credential counts for the one that moved it.
     const sealed = moves.map((move) => move.to);
@@ -100,7 +104,7 @@ const status = operation({
   notes:
     "Keys move to the newest pepper by themselves when they are next used; those that are listed were not used since. They are regenerated or expire. A pepper may leave the configuration only when no key that was made under it is in use any more, since keys carry a check of the pepper they were made under.",
   http: [{ method: "GET", path: "/key-encryption/status" }],
-  permission: { resource: "platform", action: "read" },
+  permission: { resource: "credential", action: "read" },
   event: null,
   input: z.object({ ...ORG }),
   output: standShape.extend({

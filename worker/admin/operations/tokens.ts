@@ -1,10 +1,11 @@
 import * as z from "zod";
 import { GatewayError } from "../../core/errors.ts";
-import type { KeyRecord } from "../../core/records.ts";
 import { MOST_TOKEN_SECONDS, SCOPES, TOKEN_SECONDS } from "../../identity/signed-key.ts";
 import { addDuration } from "../duration.ts";
-import { models } from "../fields.ts";
-import { operation, visible } from "../operation.ts";
+import { findKey, keyRecord } from "../../store/keys.ts";
+import type { AdminContext } from "../context.ts";
+import { models, ORG, reference } from "../fields.ts";
+import { operation } from "../operation.ts";
 import { instantText } from "../rows.ts";
 
 /** Seconds, or a duration as elsewhere: 900, "15m". */
@@ -21,13 +22,16 @@ const ttl = z
 const create = operation({
   id: "key.token",
   section: "Keys",
-  summary: "Make a short-lived key out of the key of the call",
+  summary: "Make a short-lived key",
   notes:
-    "For browsers and jobs that should not hold the key itself. It calls models only, lives minutes, and ends with its mother key: any change of that key, its block or its deletion ends it within seconds. It is signed and stored nowhere. What it may call is never more than the mother key may, now or later.",
+    "Made out of the key of the call; the master key names one. For browsers and jobs that should not hold the key itself. It calls models only, lives minutes, and ends with its mother key: any change of that key, its block or its deletion ends it within seconds. It is signed and stored nowhere. What it may call is never more than the mother key may, now or later.",
   http: [{ method: "POST", path: "/key/token" }],
-  permission: { resource: "key", action: "read" },
+  // What is handed on is the right to call: who may not call has nothing to hand on.
+  permission: { resource: "inference", action: "call" },
   event: "key.token_created",
   input: z.object({
+    ...ORG,
+    key: reference.nullish().describe("The mother key, its handle or alias; the key of the call if absent"),
     ttl: ttl.default(TOKEN_SECONDS).describe("Seconds, or 15m; 15 minutes if absent, 60 at most"),
     models: models.default([]).describe("What it may call; empty = all that the mother key may"),
     scopes: z
@@ -55,17 +59,27 @@ const create = operation({
       scopes: ["chat"],
     },
   },
-  errors: ["invalid_request"],
-  target(ctx) {
-    const key = ctx.caller.identity?.key;
-    if (!key) {
-      throw new GatewayError("invalid_request", "Only a virtual key can make a short-lived one.");
+  errors: ["invalid_request", "not_found"],
+  missing: { what: "key", param: "key" },
+  async target(ctx, input) {
+    // A key of the data plane makes no keys, not even shorter ones.
+    ctx.require("key", "read", ctx.nearest);
+    const { orgId, teamId, keyId } = ctx.principal;
+    const name = input.key ?? keyId;
+    if (name === undefined) {
+      throw new GatewayError("invalid_request", "key: name the mother key.", { param: "key" });
     }
-    return { ...visible(ctx), object: key };
+    const row = await keyNamed(ctx, name);
+    // One key never speaks for another.
+    if (row === null || (keyId !== undefined && row.id !== keyId)) return null;
+    if (row.keyType !== "default") {
+      throw new GatewayError("invalid_request", "key: only a key of type default can do this.", {
+        param: "key",
+      });
+    }
+    return { subject: { orgId, teamId: row.teamId ?? teamId }, object: keyRecord(row) };
   },
-  async run(ctx, input, mother: KeyRecord) {
-    // What it hands on is the right to call: a key that may not call has nothing to hand on.
-    ctx.require("inference", "call", ctx.nearest);
+  async run(ctx, input, mother) {
     const left = Math.floor(((mother.expiresAt ?? Number.POSITIVE_INFINITY) - ctx.now) / 1000);
     const seconds = Math.max(1, Math.min(input.ttl, left));
     const { orgId } = ctx;
@@ -94,5 +108,12 @@ const create = operation({
     };
   },
 });
+
+/** The row that a key, a handle or an alias names; null also for a key of another organization. */
+async function keyNamed(ctx: AdminContext, name: string) {
+  const place = ctx.deps.keys.parse(name);
+  if (place === null) return findKey(ctx.deps.db, ctx.orgId, name);
+  return place.orgId === ctx.orgId ? findKey(ctx.deps.db, ctx.orgId, place.keyId) : null;
+}
 
 export const TOKENS = [create];

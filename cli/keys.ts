@@ -1,0 +1,95 @@
+// Moves what a gateway has stored to its newest secrets while it serves, through the public admin API.
+import { setTimeout as pause } from "node:timers/promises";
+
+/** Where to, as whom, and who is told what happens. */
+export interface RotateOptions {
+  /** The gateway's address. */
+  url: string;
+  masterKey: string;
+  progress: (line: string) => void;
+}
+
+/** What a rotation came to, over all organizations. */
+export interface Rotated {
+  organizations: number;
+  rewrapped: number;
+  /** Virtual keys that rest on an older pepper: they move when they are next used. */
+  keysLeft: number;
+}
+
+/** Thrown when the gateway refuses a step or makes no headway; the message has its status and what it said. */
+export class RotateError extends Error {
+  override name = "RotateError";
+}
+
+interface Stand {
+  rewrapped: number;
+  left: number;
+  key_encryption_version: number;
+  keys_left: number;
+}
+
+const PAGE = 100;
+const MOST_ATTEMPTS = 10;
+
+/**
+ * Rewraps every organization's stored provider credentials, batch by batch, until none is left under an older
+ * key-encryption key. Safe to interrupt and to repeat: it goes on where it stopped.
+ */
+export async function rotate(options: RotateOptions): Promise<Rotated> {
+  const sum: Rotated = { organizations: 0, rewrapped: 0, keysLeft: 0 };
+  for (let page = 1; ; page++) {
+    const query = `/organization/list?page=${page}&page_size=${PAGE}`;
+    const rows = (await call(options, "GET", query)) as { organization_id: string }[];
+    for (const { organization_id } of rows) {
+      const { rewrapped, keysLeft } = await rotateOne(options, organization_id);
+      sum.organizations += 1;
+      sum.rewrapped += rewrapped;
+      sum.keysLeft += keysLeft;
+    }
+    if (rows.length < PAGE) return sum;
+  }
+}
+
+async function rotateOne(
+  options: RotateOptions,
+  organization_id: string,
+): Promise<{ rewrapped: number; keysLeft: number }> {
+  let rewrapped = 0;
+  for (;;) {
+    const path = "/key-encryption/rotate";
+    const stand = (await call(options, "POST", path, { organization_id })) as Stand;
+    rewrapped += stand.rewrapped;
+    options.progress(
+      `${organization_id}: ${rewrapped} rewrapped under version ${stand.key_encryption_version}, ` +
+        `${stand.left} left; ${stand.keys_left} keys on an older pepper`,
+    );
+    if (stand.left === 0) return { rewrapped, keysLeft: stand.keys_left };
+    if (stand.rewrapped === 0) {
+      throw new RotateError(`${organization_id}: ${stand.left} credentials don't move`);
+    }
+  }
+}
+
+/** One admin call, again where the gateway says that it can't be reached now. */
+async function call(
+  { url, masterKey }: RotateOptions,
+  method: string,
+  path: string,
+  body?: object,
+): Promise<unknown> {
+  for (let attempt = 1; ; attempt++) {
+    const answer = await fetch(url + path, {
+      method,
+      headers: { authorization: `Bearer ${masterKey}`, "content-type": "application/json" },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    const said = await answer.text();
+    if (answer.ok) return JSON.parse(said) as unknown;
+    if (answer.status !== 503 || attempt === MOST_ATTEMPTS) {
+      const place = `${method} ${path.split("?")[0]}`;
+      throw new RotateError(`${place} answered ${answer.status}: ${said.slice(0, 300)}`);
+    }
+    await pause(Number(answer.headers.get("retry-after") ?? 1) * 1000);
+  }
+}
