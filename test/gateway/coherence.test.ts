@@ -129,9 +129,7 @@ test("a blocked key is dead on every worker within 5 s, and lives again as soon"
   const key = await newKey();
   const blocked = await effective(() => setBlocked(key, true), key, DEAD);
   expect(blocked.seen).toEqual(["200", "401 invalid_api_key"]);
-  expect((await effective(() => setBlocked(key, false), key, OK)).took).toBeLessThan(
-    PROMISE,
-  );
+  expect((await effective(() => setBlocked(key, false), key, OK)).took).toBeLessThan(PROMISE);
 });
 
 test("a short-lived key ends with its mother key", async () => {
