@@ -1,0 +1,88 @@
+import type { OutboxItem } from "../../worker/core/account.ts";
+import type {
+  LeaseRow,
+  LedgerStorage,
+  LedgerTables,
+  MessageRow,
+  Rows,
+  SettledRow,
+  SpendRow,
+} from "../../durable-objects/ledger-rows.ts";
+
+class MemoryRows<T> implements Rows<T> {
+  rows = new Map<string, { row: T; due: number | null }>();
+
+  get(key: string): T | null {
+    return this.rows.get(key)?.row ?? null;
+  }
+
+  put(key: string, row: T, due: number | null): void {
+    this.rows.set(key, { row, due });
+  }
+
+  drop(key: string): void {
+    this.rows.delete(key);
+  }
+
+  due(now: number, limit: number): string[] {
+    return [...this.rows]
+      .filter(([, { due }]) => due !== null && due <= now)
+      .sort(([, a], [, b]) => (a.due ?? 0) - (b.due ?? 0))
+      .slice(0, limit)
+      .map(([key]) => key);
+  }
+}
+
+/** A ledger's storage in maps; a transaction that throws leaves them as they were. */
+export class LedgerMemory implements LedgerStorage, LedgerTables {
+  readonly spend = new MemoryRows<SpendRow>();
+  readonly leases = new MemoryRows<LeaseRow>();
+  readonly messages = new MemoryRows<MessageRow>();
+  readonly settled = new MemoryRows<SettledRow>();
+  items: OutboxItem[] = [];
+  #numbers = new Map<string, number>();
+
+  transact<T>(work: (tables: LedgerTables) => T): T {
+    const tables: MemoryRows<unknown>[] = [this.spend, this.leases, this.messages, this.settled];
+    const before = tables.map(({ rows }) => new Map(rows));
+    const items = [...this.items];
+    const numbers = new Map(this.#numbers);
+    try {
+      return work(this);
+    } catch (cause) {
+      tables.forEach((table, at) => (table.rows = before[at] ?? new Map()));
+      this.items = items;
+      this.#numbers = numbers;
+      throw cause;
+    }
+  }
+
+  next(name: "lease" | "outbox"): number {
+    const next = (this.#numbers.get(name) ?? 0) + 1;
+    this.#numbers.set(name, next);
+    return next;
+  }
+
+  append(item: OutboxItem): void {
+    this.items.push(item);
+  }
+
+  spendRow(key: string): SpendRow | null {
+    return this.spend.get(key);
+  }
+
+  nextDue(): number | null {
+    const all = [this.spend, this.leases, this.messages, this.settled].flatMap(({ rows }) =>
+      [...rows.values()].flatMap(({ due }) => due ?? []),
+    );
+    return all.length === 0 ? null : Math.min(...all);
+  }
+
+  outbox(limit: number): OutboxItem[] {
+    return this.items.slice(0, limit);
+  }
+
+  dropOutbox(seqs: number[]): void {
+    this.items = this.items.filter(({ seq }) => !seqs.includes(seq));
+  }
+}
