@@ -41,7 +41,12 @@ export async function buildBundle(): Promise<string> {
     await pause(50);
   }
   try {
-    if (!existsSync(target)) await build(target);
+    if (!existsSync(target)) {
+      await build(unfinished(target));
+      // Files that changed under the build would stand under the wrong hash.
+      if (join(dist, await hashOfSources()) !== target) return await buildBundle();
+      await rename(unfinished(target), target);
+    }
     await prune(dist, target);
     return target;
   } finally {
@@ -80,15 +85,15 @@ async function hashOfSources(): Promise<string> {
   return hash.digest("hex").slice(0, 20);
 }
 
-async function build(target: string): Promise<void> {
-  const unfinished = `${target}.part`;
-  await rm(unfinished, { recursive: true, force: true });
+const unfinished = (target: string): string => `${target}.part`;
+
+async function build(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
   const wrangler = join(root, "node_modules/wrangler/wrangler-dist/cli.js");
-  const args = ["--no-warnings", wrangler, "deploy", "--dry-run", "--outdir", unfinished];
+  const args = ["--no-warnings", wrangler, "deploy", "--dry-run", "--outdir", folder];
   const [{ code, said }, derived] = await Promise.all([run(args), deriveOptions()]);
   if (code !== 0) throw new BundleError(`the Worker does not build:\n${said.trim()}`);
-  await writeFile(join(unfinished, "worker.json"), JSON.stringify(derived, null, 2));
-  await rename(unfinished, target);
+  await writeFile(join(folder, "worker.json"), JSON.stringify(derived, null, 2));
 }
 
 function run(args: string[]): Promise<{ code: number | null; said: string }> {

@@ -5,6 +5,7 @@ import { createServer as createListener, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { root } from "../../scripts/bundle.ts";
 
@@ -189,6 +190,8 @@ describe("npm start", () => {
     let text = (await reader.read()).value ?? "";
     run.child.kill("SIGTERM");
     await run.heard("stopping");
+    // Longer than a stop takes that waits for nobody.
+    await pause(1_000);
     release();
     for (let part = await reader.read(); !part.done; part = await reader.read()) text += part.value;
     expect(text).toContain("two");
