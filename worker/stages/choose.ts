@@ -1,4 +1,4 @@
-import type { Scope } from "../core/account.ts";
+import { scopesOf, type Payer } from "../core/account.ts";
 import type { Authenticated, Authorized, Chosen, Credentialed, Dropped } from "../core/call.ts";
 import { GatewayError } from "../core/errors.ts";
 import { usdText } from "../core/money.ts";
@@ -35,11 +35,12 @@ export async function choose(deps: Deps, call: Authorized): Promise<Chosen> {
   }
   const seed = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
   const plan = shuffled(usable, seed);
+  const payer = payerOf(call);
   const hold = await deps.account.hold({
-    orgId: call.identity.principal.orgId,
-    teamId: teamOf(call),
+    orgId: payer.orgId,
+    teamId: payer.teamId,
     requestId: call.requestId,
-    scopes: scopesOf(call),
+    scopes: scopesOf(payer),
     max: worstCase(call, plan),
   });
   if (!hold.granted) {
@@ -89,21 +90,16 @@ export function teamOf(call: Authenticated<Credentialed>): string {
   return principal.teamId ?? shared.org.defaultTeamId ?? "default";
 }
 
-function scopesOf(call: Authorized): Scope[] {
+/** Whose money a request spends. */
+export function payerOf(call: Authorized): Payer {
   const { orgId, userId, keyId } = call.identity.principal;
-  const teamId = teamOf(call);
   const { customerId } = call.extensions;
-  return [
-    { kind: "org", id: orgId },
-    { kind: "team", id: teamId },
-    ...(userId === undefined
-      ? []
-      : ([
-          { kind: "user", id: userId },
-          { kind: "team_member", id: `${teamId}/${userId}` },
-        ] as const)),
-    ...(keyId === undefined ? [] : ([{ kind: "key", id: keyId }] as const)),
-    ...(customerId === undefined ? [] : ([{ kind: "customer", id: customerId }] as const)),
-    { kind: "group", id: call.model },
-  ];
+  return {
+    orgId,
+    teamId: teamOf(call),
+    ...(userId !== undefined && { userId }),
+    ...(keyId !== undefined && { keyId }),
+    ...(customerId !== undefined && { customerId }),
+    group: call.model,
+  };
 }

@@ -1,8 +1,8 @@
 import type { Outcome, SettleRow } from "../core/account.ts";
-import type { Authorized, Chosen, Progress } from "../core/call.ts";
+import type { Chosen, Progress } from "../core/call.ts";
 import type { NanoUsd } from "../core/money.ts";
 import type { Deps } from "../core/ports.ts";
-import { teamOf } from "./choose.ts";
+import { payerOf } from "./choose.ts";
 
 /** How a request ended, as the caller saw it. */
 export interface Ending {
@@ -30,16 +30,14 @@ export async function settle(
 }
 
 function rowOf(deps: Deps, call: Chosen, progress: Progress, ending: Ending): SettleRow {
-  const { principal } = call.identity;
+  const { keyHandle } = call.identity.principal;
   return {
+    ...payerOf(call),
     requestId: call.requestId,
     ...(call.holdId !== undefined && { holdId: call.holdId }),
     leases: call.leases,
-    orgId: principal.orgId,
-    teamId: teamOf(call),
-    ...optional(call),
+    ...(keyHandle !== undefined && { keyHandle }),
     model: call.chat.model,
-    group: call.model,
     endpoint: call.endpoint,
     stream: call.chat.stream,
     tags: call.extensions.tags,
@@ -51,16 +49,5 @@ function rowOf(deps: Deps, call: Chosen, progress: Progress, ending: Ending): Se
     startedAt: call.receivedAt,
     durationMs: deps.now() - call.receivedAt,
     ...(progress.firstContentAt !== null && { timeToFirstTokenMs: progress.firstContentAt }),
-  };
-}
-
-function optional(call: Authorized): Partial<SettleRow> {
-  const { userId, keyId, keyHandle } = call.identity.principal;
-  const { customerId } = call.extensions;
-  return {
-    ...(userId !== undefined && { userId }),
-    ...(keyId !== undefined && { keyId }),
-    ...(keyHandle !== undefined && { keyHandle }),
-    ...(customerId !== undefined && { customerId }),
   };
 }
