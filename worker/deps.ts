@@ -7,13 +7,14 @@ import { proveCredential } from "./identity/credential.ts";
 import { makeSignedKeys } from "./identity/signed-key.ts";
 import { RoleAuthorizer } from "./policy/authz/roles.ts";
 import { outbound } from "./providers/outbound.ts";
-import { queuedAudit } from "./queues/trail.ts";
 import { makeD1Account } from "./store/account-d1.ts";
 import { makeD1Audit } from "./store/audit-d1.ts";
+import { groupedAudit, type TrailSend } from "./store/audit-group.ts";
 import { openDb } from "./store/database.ts";
 import { makeDirectory } from "./store/directory.ts";
 import { issueKey, makeKeyVerifier } from "./store/key-verifier.ts";
 import { firstOrgId } from "./store/orgs.ts";
+import { queuedTrail } from "./store/trail-queue.ts";
 import { makeVault } from "./store/vault.ts";
 import { consoleLog } from "./telemetry/log.ts";
 
@@ -53,6 +54,7 @@ export function compose(env: Env, ctx: ExecutionContext, isolate: Isolate, confi
   const signedKeys = makeSignedKeys(config.peppers, now);
   const vault = makeVault(config.keks, isolate.secrets);
   const { settings } = config;
+  const direct: TrailSend = (_, records) => makeD1Audit(env.DB).append(records);
   return {
     settings,
     isolate,
@@ -69,10 +71,15 @@ export function compose(env: Env, ctx: ExecutionContext, isolate: Isolate, confi
       rewrap: vault.rewrap,
     },
     account: makeD1Account(env.DB, now),
-    audit:
-      settings.profile === "cloud"
-        ? queuedAudit((message) => env.TRAIL_QUEUE.send(message))
-        : makeD1Audit(env.DB),
+    audit: groupedAudit({
+      isolate,
+      send:
+        settings.profile === "cloud"
+          ? queuedTrail((message) => env.TRAIL_QUEUE.send(message), direct)
+          : direct,
+      waitUntil,
+      now,
+    }),
     authorizer,
     upstream: outbound,
     platformKey: (provider) => config.platformKeys.get(provider) ?? null,

@@ -2,9 +2,12 @@ import { buildApp } from "./app.ts";
 import { readConfig, type Config } from "./config.ts";
 import type { Isolate } from "./core/isolate.ts";
 import { compose, newIsolate } from "./deps.ts";
-import { consumeDeadTrail, consumeTrail, type TrailMessage } from "./queues/trail.ts";
+import { archivePrefix } from "../durable-objects/addresses.ts";
+import { consumeDeadTrail, consumeTrail } from "./queues/trail.ts";
 import { housekeep } from "./schedules.ts";
 import { makeD1Audit } from "./store/audit-d1.ts";
+import { makeD1Sink } from "./store/ledger-sink-d1.ts";
+import { makeQuarantine } from "./store/quarantine.ts";
 import { consoleLog } from "./telemetry/log.ts";
 
 export { AuditLog } from "../durable-objects/audit-log.ts";
@@ -45,10 +48,18 @@ export default {
     await housekeep(env.DB, Date.now());
   },
   async queue(batch, env) {
-    if (batch.queue === "routero-trail") {
-      await consumeTrail(batch.messages, makeD1Audit(env.DB), log);
-    } else {
-      await consumeDeadTrail(batch.messages, (name, text) => env.ARCHIVE.put(name, text), log);
-    }
+    const keep = (name: string, text: string) => env.ARCHIVE.put(name, text);
+    const alert = (message: string, fields: { object: string; reason: string }) =>
+      log.error(message, fields);
+    const consumer = {
+      auditLog: () => makeD1Audit(env.DB),
+      sink: makeD1Sink(env.DB),
+      setAside: makeQuarantine({ archive: { put: keep }, prefixOf: archivePrefix, alert }),
+      keep,
+      prefixOf: archivePrefix,
+      log,
+    };
+    if (batch.queue === "routero-trail") await consumeTrail(batch.messages, consumer);
+    else await consumeDeadTrail(batch.messages, consumer);
   },
-} satisfies ExportedHandler<Env, TrailMessage>;
+} satisfies ExportedHandler<Env>;

@@ -1,0 +1,69 @@
+import type { LedgerSink, OutboxItem } from "../core/account.ts";
+import { MAX_MESSAGE_BYTES } from "../core/trail.ts";
+import type { TrailMessage } from "../core/trail.ts";
+import type { TrailSend } from "./audit-group.ts";
+
+/** A send that the queue did not answer in this time counts as failed, whatever still becomes of it. */
+const SEND_MS = 1_000;
+
+export type QueueSend = (message: TrailMessage) => Promise<unknown>;
+
+/**
+ * The cloud's way to the log: a group of records is durable once the queue took it. What the queue does not take goes
+ * straight to the log.
+ */
+export function queuedTrail(send: QueueSend, direct: TrailSend): TrailSend {
+  return async (orgId, records) =>
+    (await taken(() => send({ orgId, records })))
+      ? records.map(() => ({ ok: true }))
+      : direct(orgId, records);
+}
+
+/**
+ * Hands what leaves a ledger to the trail queue, whose consumer writes it; durable once the queue took it. What the
+ * queue does not take goes to `direct` at once.
+ */
+export function makeQueuedSink(send: QueueSend, direct: LedgerSink): LedgerSink {
+  return {
+    async deliver(batch) {
+      const durable: number[] = [];
+      for (const items of messages(batch)) {
+        const queued = await taken(() => send({ items }));
+        durable.push(...(queued ? items.map(({ seq }) => seq) : await direct.deliver(items)));
+      }
+      return durable;
+    },
+  };
+}
+
+/** True once the queue has it. Never rejects. */
+async function taken(send: () => Promise<unknown>): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), SEND_MS);
+  });
+  try {
+    return await Promise.race([send().then(() => true), late]);
+  } catch {
+    return false;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const utf8 = new TextEncoder();
+
+function messages(batch: OutboxItem[]): OutboxItem[][] {
+  const out: OutboxItem[][] = [];
+  let bytes = Infinity;
+  for (const item of batch) {
+    const size = utf8.encode(JSON.stringify(item)).length;
+    if (bytes + size > MAX_MESSAGE_BYTES) {
+      out.push([]);
+      bytes = 0;
+    }
+    out.at(-1)?.push(item);
+    bytes += size;
+  }
+  return out;
+}
