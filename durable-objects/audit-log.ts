@@ -1,6 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { AppendResult, AuditPage, AuditQuery, AuditRecord } from "../worker/core/audit.ts";
-import { consoleLog } from "../worker/telemetry/log.ts";
+import { abandonedDecision } from "./abandoned.ts";
+import { ledger } from "./addresses.ts";
 import { answered } from "./answer.ts";
 import type { Answer } from "./answer.ts";
 import { AuditLogMachine } from "./audit-log-machine.ts";
@@ -47,11 +48,14 @@ export class AuditLog extends DurableObject<Env> {
     return this.#machine;
   }
 
+  /** The outcome comes back through the ledger's outbox; a ledger that did not answer is asked again later. */
   async #abandoned(decisions: AuditRecord[]): Promise<void> {
-    const log = consoleLog(Date.now);
-    for (const { orgId, requestId } of decisions) {
-      log.error("decision without outcome", { org_id: orgId, request_id: requestId ?? null });
-    }
+    const asked = decisions.map(async (record) => {
+      const decision = abandonedDecision(record);
+      if (decision)
+        await ledger(this.env, decision.orgId, decision.teamId).settleAbandoned(decision);
+    });
+    await Promise.allSettled(asked);
   }
 
   async #rearm(): Promise<void> {
