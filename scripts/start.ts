@@ -28,6 +28,7 @@ async function start(): Promise<void> {
     bindings: {
       ...(await ownVariables()),
       ...secrets,
+      ...optional(process.env),
       PROFILE: "self-hosted",
       ALLOW_PRIVATE_UPSTREAMS: String(settings.allowPrivateUpstreams),
     },
@@ -77,6 +78,13 @@ async function firstKey(stateDir: string, url: string, secrets: Secrets): Promis
   if (key !== null) await writeOnce(file, key);
   await writeOnce(mark, "yes");
   return key;
+}
+
+/** Settings that may stand in the environment and that this machine has no default for. */
+function optional(environment: NodeJS.ProcessEnv): Record<string, string> {
+  const names = ["MASTER_KEY_PREVIOUS", "TRUSTED_PROXIES"];
+  const given = names.map((name) => [name, environment[name] ?? ""] as const);
+  return Object.fromEntries(given.filter(([, value]) => value !== ""));
 }
 
 function readyText(url: string, stateDir: string, key: string | null): string {

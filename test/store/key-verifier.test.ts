@@ -14,10 +14,10 @@ let answer: KeyCheckAnswer;
 let asked: { digests: Record<number, string>; address: string | null }[];
 let isolate: Pick<Isolate, "keyTags" | "tagSecret" | "orgs">;
 
-const verifier = () =>
+const verifier = (masterKeys = [MASTER]) =>
   makeKeyVerifier({
     peppers,
-    masterKeys: [MASTER],
+    masterKeys,
     isolate,
     keyCheck: () => ({
       verify: async (digests, address) => {
@@ -73,6 +73,22 @@ test("a tag counts neither for another token of the key nor once a newer revisio
   expect(isolate.keyTags.size).toBe(0);
 });
 
+test("the token before a regeneration counts beside the new one, and no longer than its grace", async () => {
+  const key = mintKey(peppers, ORG);
+  const next = remintKey(peppers, key);
+  answer = { valid: true, revision: 4 };
+  await verifier().verify(next.token, key, null);
+  answer = { valid: true, revision: 4, until: 5_000 };
+  await verifier().verify(key.token, key, null);
+  for (const { token } of [key, next, key]) await verifier().verify(token, key, null);
+  expect(asked).toHaveLength(2);
+  time = 5_000;
+  answer = { valid: false, revision: 4 };
+  expect((await verifier().verify(next.token, key, null)).valid).toBe(true);
+  expect((await verifier().verify(key.token, key, null)).valid).toBe(false);
+  expect(asked).toHaveLength(3);
+});
+
 test("too many failures are refused with the time to wait", async () => {
   const key = mintKey(peppers, ORG);
   answer = { valid: false, revision: 0, retryAfter: 30 };
@@ -87,14 +103,17 @@ test("the master key is itself and nothing near it", () => {
   for (const near of ["", MASTER.slice(0, -1), `${MASTER}x`, MASTER.toUpperCase()]) {
     expect(verifier().isMaster(near)).toBe(false);
   }
+  const rotated = verifier(["sk-the-next-master-key-0", MASTER]);
+  expect(["sk-the-next-master-key-0", MASTER, ""].map(rotated.isMaster)).toEqual([true, true, false]);
 });
 
 test("memory of proofs is bounded", async () => {
   for (let i = 0; i < 10_050; i++) {
-    await verifier().verify("t", { orgId: ORG, keyId: String(i) }, null);
+    await verifier().verify("12345678901", { orgId: ORG, keyId: String(i) }, null);
   }
   expect(isolate.keyTags.size).toBe(10_000);
-  expect(isolate.keyTags.has(`${ORG}/49`)).toBe(false);
+  expect(isolate.keyTags.has(`${ORG}/50/12345678901`)).toBe(true);
+  expect(isolate.keyTags.has(`${ORG}/49/12345678901`)).toBe(false);
 });
 
 test("an issued key proves itself by what its row keeps", async () => {

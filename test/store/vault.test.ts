@@ -59,3 +59,16 @@ test("every changed character of a sealed text is noticed, and the error names n
     expect(error).toBe("Error: A stored provider credential can't be opened.");
   }
 });
+
+test("a rewrapped credential opens with the new key alone, and only where it belongs", async () => {
+  const credential = await sealedCredential();
+  const both = vaultOf(`${kek(1)},${kek(2)}`);
+  const sealed = await both.rewrap("gorg", credential);
+  const moved = { ...credential, sealed };
+  expect(sealed).toMatch(/^2\./);
+  expect(sealed.split(".").slice(3)).toEqual(credential.sealed.split(".").slice(3));
+  expect(await vaultOf(kek(2)).open("gorg", moved)).toBe(SECRET);
+  await expect(vaultOf(kek(1)).open("gorg", moved)).rejects.toThrow("can't be opened");
+  await expect(both.rewrap("gother", credential)).rejects.toThrow("can't be opened");
+  await expect(vaultOf(kek(2)).rewrap("gorg", credential)).rejects.toThrow("can't be opened");
+});
