@@ -81,9 +81,21 @@ test("calls that work, fail, break off or are refused show no secret", async () 
   const broken: [string, Behaviour, string[]][] = [
     ["works", text(`${ANSWER} and more`), ["answer"]],
     ["rejects the key", { failure: { kind: "invalid_key", message: `Bad key ${PROVIDER}` } }, []],
-    ["quotes the key in a 500", { failure: { kind: "server_error", message: `Oops ${PROVIDER}` } }, []],
-    ["quotes the key in a 429", { failure: { kind: "rate_limit", message: `Slow ${PROVIDER}` } }, []],
-    ["quotes the key in a 400", { failure: { kind: "bad_request", message: `No ${PROVIDER}` } }, []],
+    [
+      "quotes the key in a 500",
+      { failure: { kind: "server_error", message: `Oops ${PROVIDER}` } },
+      [],
+    ],
+    [
+      "quotes the key in a 429",
+      { failure: { kind: "rate_limit", message: `Slow ${PROVIDER}` } },
+      [],
+    ],
+    [
+      "quotes the key in a 400",
+      { failure: { kind: "bad_request", message: `No ${PROVIDER}` } },
+      [],
+    ],
     [
       "quotes the key in its stream",
       {
@@ -163,13 +175,20 @@ test("nothing of it is in the record, in the log of requests, or in any line tha
   up.model("open", text(ANSWER));
   await (await chat("/v1/chat/completions", "open", virtual)).text();
   await expect
-    .poll(async () => (await gw.sql("SELECT count(*) AS n FROM request_log WHERE cost_nano >= 0 AND settled_at > 0"))[0]?.n)
+    .poll(
+      async () =>
+        (
+          await gw.sql(
+            "SELECT count(*) AS n FROM request_log WHERE cost_nano >= 0 AND settled_at > 0",
+          )
+        )[0]?.n,
+    )
     .toBeGreaterThan(10);
   const tables = await gw.sql(
     "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\' AND name NOT LIKE 'sqlite%'",
   );
   expect(tables.length).toBeGreaterThan(5);
-  for (const { name } of tables) {
+  for (const name of tables.map((row) => String(row.name))) {
     const rows = await gw.sql(`SELECT * FROM "${name}"`);
     expect(found(JSON.stringify(rows)), `table ${name}`).toEqual([]);
   }

@@ -54,7 +54,11 @@ test("link-local, metadata and reserved addresses are refused even where private
     "file:///etc/passwd",
   ];
   for (const api_base of never) {
-    const refused = await addModel("bad", { model: "openai/gpt-4o", api_key: "sk-x-1234567890", api_base });
+    const refused = await addModel("bad", {
+      model: "openai/gpt-4o",
+      api_key: "sk-x-1234567890",
+      api_base,
+    });
     expect([api_base, refused.status]).toEqual([api_base, 400]);
   }
   expect(await gw.sql("SELECT count(*) AS n FROM deployments")).toEqual([{ n: 0 }]);
@@ -63,7 +67,10 @@ test("link-local, metadata and reserved addresses are refused even where private
 test("a redirect is not followed: the credential reaches the host it was saved for and no other", async () => {
   await gw.newModel("moved", { upstream: up, organizationId: gw.tenant.organizationId });
   for (const status of [301, 302, 307, 308]) {
-    up.model("moved", { body: { text: "", status }, headers: { location: `${thief.url}/v1/chat/completions` } });
+    up.model("moved", {
+      body: { text: "", status },
+      headers: { location: `${thief.url}/v1/chat/completions` },
+    });
     expect((await chat("moved")).status).toBe(502);
   }
   expect(up.calls.all[0]?.headers.authorization).toBe(`Bearer ${UPSTREAM_KEY}`);
@@ -85,7 +92,9 @@ test("a credential serves no deployment of another host, and the platform's key 
   );
   // Any change of the organization makes every copy read its deployments again.
   await gw.newModel("fresh", { upstream: up, organizationId: gw.tenant.organizationId });
-  await expect.poll(() => chat("stolen"), { timeout: 6_000 }).toMatchObject({ code: "upstream_auth" });
+  await expect
+    .poll(() => chat("stolen"), { timeout: 6_000 })
+    .toMatchObject({ code: "upstream_auth" });
   expect(thief.calls.all).toEqual([]);
   await chat("bare");
   expect(thief.calls.all.map((call) => call.headers.authorization)).toEqual([undefined]);
@@ -121,10 +130,15 @@ test("a key's addresses are those of the socket, whatever the headers say", asyn
     { "mf-cf-blob": '{"clientIp":"127.0.0.5"}' },
     { "cf-blob": '{"clientIp":"127.0.0.5"}', undefined: '{"clientIp":"127.0.0.5"}' },
   ]) {
-    expect([headers, await from("127.0.0.1", key, headers as Record<string, string>)]).toEqual([headers, 403]);
+    expect([headers, await from("127.0.0.1", key, headers as Record<string, string>)]).toEqual([
+      headers,
+      403,
+    ]);
   }
   // The trusted proxy's word counts, and only its last one.
   expect(await from("127.0.0.2", key, { "x-forwarded-for": "203.0.113.9" })).toBe(200);
-  expect(await from("127.0.0.2", key, { "x-forwarded-for": "203.0.113.9, 198.51.100.1" })).toBe(403);
+  expect(await from("127.0.0.2", key, { "x-forwarded-for": "203.0.113.9, 198.51.100.1" })).toBe(
+    403,
+  );
   expect(await from("127.0.0.2", key)).toBe(403);
 });

@@ -46,7 +46,11 @@ test("every secret is replaced while the gateway serves, by one command", async 
     const key = gw.firstKey;
     const { organizationId } = gw.tenant;
     for (const name of ["m1", "m2", "m3"]) {
-      await gw.newModel(name, { upstream: up, organizationId }, { api_key: `sk-provider-of-${name}` });
+      await gw.newModel(
+        name,
+        { upstream: up, organizationId },
+        { api_key: `sk-provider-of-${name}` },
+      );
     }
     expect(await chat(gw.url, key, "m1")).toBe(200);
     await gw.stop();
@@ -124,7 +128,9 @@ test("a rotation that dies with its objects goes on where it stopped, and every 
     // As they would have been sealed before there was a second version.
     const vault = makeVault(parseVersionedSecrets("KEK", `1:${kek1}`), new Map());
     const now = makeVault(parseVersionedSecrets("KEK", KEK), new Map());
-    const rows = await cluster.objects.sql("SELECT id, provider, host, version, sealed FROM credentials");
+    const rows = await cluster.objects.sql(
+      "SELECT id, provider, host, version, sealed FROM credentials",
+    );
     const url = cluster.workers[0]?.url ?? "";
     for (const row of rows) {
       const record = { ...row, lastFour: "" } as unknown as Parameters<typeof vault.open>[1];
@@ -135,7 +141,11 @@ test("a rotation that dies with its objects goes on where it stopped, and every 
       await fetch(`${url}/test/apply`, { method: "POST", body: JSON.stringify({ orgId, change }) });
     }
     const left = async () =>
-      Number((await cluster.objects.sql("SELECT count(*) AS n FROM credentials WHERE sealed LIKE '1.%'"))[0]?.n);
+      Number(
+        (
+          await cluster.objects.sql("SELECT count(*) AS n FROM credentials WHERE sealed LIKE '1.%'")
+        )[0]?.n,
+      );
     expect(await left()).toBe(6);
     expect(await chat(url, cluster.firstKey, "m1")).toBe(200);
 
@@ -145,7 +155,10 @@ test("a rotation that dies with its objects goes on where it stopped, and every 
           organization_id: organizationId,
           limit: 1,
         })
-        .then((answer) => answer.left, () => Number.NaN);
+        .then(
+          (answer) => answer.left,
+          () => Number.NaN,
+        );
     for (const delay of [0, 8, 20]) {
       const cut = step();
       await new Promise((resolve) => setTimeout(resolve, delay));

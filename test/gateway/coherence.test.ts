@@ -91,7 +91,7 @@ function traffic(key: string, model?: string) {
   return async () => {
     on = false;
     await Promise.all(loops);
-    return [...seen].sort();
+    return [...seen].toSorted();
   };
 }
 

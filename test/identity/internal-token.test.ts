@@ -18,8 +18,12 @@ const CALL: InternalCall = {
   audience: "batches",
 };
 
-const use = (token: string, over: Partial<InternalCall> = {}, used = new UsedInMemory(), now = NOW) =>
-  useInternalToken(peppers, { ...CALL, ...over }, token, used, now);
+const use = (
+  token: string,
+  over: Partial<InternalCall> = {},
+  used = new UsedInMemory(),
+  now = NOW,
+) => useInternalToken(peppers, { ...CALL, ...over }, token, used, now);
 
 describe("internal tokens", () => {
   it("are good once, for a minute, for exactly the call they were made for", async () => {
@@ -38,7 +42,9 @@ describe("internal tokens", () => {
     expect(await use(token, {}, used, NOW + 59_999)).toBe(false);
     expect(await use(token, {}, new UsedInMemory(), NOW + 60_000)).toBe(false);
     const all = await Promise.all(
-      Array.from({ length: 20 }, async () => use(await mintInternalToken(peppers, CALL, NOW), {}, used)),
+      Array.from({ length: 20 }, async () =>
+        use(await mintInternalToken(peppers, CALL, NOW), {}, used),
+      ),
     );
     expect(all.every(Boolean)).toBe(true);
   });

@@ -51,10 +51,23 @@ function prove(
   over: { key?: Partial<KeyRecord> | null; active?: boolean; orgBlocked?: boolean } = {},
   more: Partial<Credentialed> & { endpoint?: "chat" } = {},
 ) {
-  const key: KeyRecord | null = over.key === null ? null : {
-    id: "k1", handle: "sha256:h", name: "sk-…", keyType: "default", userId: "u1", models: [],
-    aliases: {}, allowedIps: [], blocked: false, revision: 3, metadata: {}, ...over.key,
-  };
+  const key: KeyRecord | null =
+    over.key === null
+      ? null
+      : {
+          id: "k1",
+          handle: "sha256:h",
+          name: "sk-…",
+          keyType: "default",
+          userId: "u1",
+          models: [],
+          aliases: {},
+          allowedIps: [],
+          blocked: false,
+          revision: 3,
+          metadata: {},
+          ...over.key,
+        };
   const org = { id: ORG, alias: "a", models: [], blocked: over.orgBlocked ?? false, metadata: {} };
   const shared = { org, deployments: [], credentials: [] };
   const user = { id: "u1", role: "admin" as const, active: over.active ?? true };
@@ -68,7 +81,13 @@ function prove(
     verify: () => Promise.reject(new Error("A short-lived key needs no bcrypt.")),
     isMaster: () => false,
   };
-  const asked = { requestId: "r", receivedAt: NOW, credential: token, address: "10.0.0.1", ...more };
+  const asked = {
+    requestId: "r",
+    receivedAt: NOW,
+    credential: token,
+    address: "10.0.0.1",
+    ...more,
+  };
   return proveCredential({ keys, signedKeys: keysOf(), directory, now: () => clock }, asked);
 }
 
@@ -126,8 +145,16 @@ describe("short-lived keys", () => {
     for (const token of bad) expect(await keysOf().read(token)).toBeNull();
     const good = await minted();
     const [head, body] = good.split(".");
-    const none = Buffer.from(`{"alg":"none","typ":"routero-key+jwt","kid":"1"}`).toString("base64url");
-    for (const token of [`${none}.${body}.`, `${head}.${body}.${"A".repeat(43)}`, `${good}A`, "", "a.b.c"]) {
+    const none = Buffer.from(`{"alg":"none","typ":"routero-key+jwt","kid":"1"}`).toString(
+      "base64url",
+    );
+    for (const token of [
+      `${none}.${body}.`,
+      `${head}.${body}.${"A".repeat(43)}`,
+      `${good}A`,
+      "",
+      "a.b.c",
+    ]) {
       expect(await keysOf().read(token)).toBeNull();
       expect(await kindOf(prove(token))).toBe("invalid_api_key");
     }
@@ -149,7 +176,9 @@ describe("short-lived keys", () => {
       expect([fall, await kindOf(prove(token, fall))]).toEqual([fall, "invalid_api_key"]);
     }
     expect(await kindOf(prove(token, { key: { expiresAt: NOW } }))).toBe("expired_key");
-    expect(await kindOf(prove(token, { key: { allowedIps: ["192.0.2.0/24"] } }))).toBe("ip_not_allowed");
+    expect(await kindOf(prove(token, { key: { allowedIps: ["192.0.2.0/24"] } }))).toBe(
+      "ip_not_allowed",
+    );
   });
 
   it("serve only the endpoints they were made for, and never an admin operation", async () => {
@@ -169,7 +198,11 @@ describe("short-lived keys", () => {
 
   it("never open a model that the mother key does not", async () => {
     const name = fc.stringMatching(/^[ab]{1,3}$/);
-    const entry = fc.oneof(name, fc.constant("*"), name.map((each) => `${each}*`));
+    const entry = fc.oneof(
+      name,
+      fc.constant("*"),
+      name.map((each) => `${each}*`),
+    );
     const list = fc.array(entry, { maxLength: 3 });
     await fc.assert(
       fc.asyncProperty(list, list, name, async (mothers, asked, model) => {

@@ -31,7 +31,9 @@ const create = operation({
   event: "key.token_created",
   input: z.object({
     ...ORG,
-    key: reference.nullish().describe("The mother key, its handle or alias; the key of the call if absent"),
+    key: reference
+      .nullish()
+      .describe("The mother key, its handle or alias; the key of the call if absent"),
     ttl: ttl.default(TOKEN_SECONDS).describe("Seconds, or 15m; 15 minutes if absent, 60 at most"),
     models: models.default([]).describe("What it may call; empty = all that the mother key may"),
     scopes: z
