@@ -42,13 +42,16 @@ export default {
       return { eventId, result, took: Date.now() - at };
     };
     if (!url.searchParams.has("stream")) return Response.json(await answer());
-    // A stream is cut with its client, and with it all that was not given to waitUntil.
+    // A stream that is written to is cut with its client, and with it all that was not given to waitUntil.
     const { readable, writable } = new IdentityTransformStream();
     const writer = writable.getWriter();
-    void writer
-      .write(new TextEncoder().encode(" "))
-      .then(answer)
-      .then(() => writer.close());
+    void answer();
+    void (async () => {
+      for (;;) {
+        await writer.write(new TextEncoder().encode(" "));
+        await scheduler.wait(5);
+      }
+    })();
     return new Response(readable);
   },
 } satisfies ExportedHandler;
