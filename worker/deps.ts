@@ -4,7 +4,7 @@ import type { Isolate } from "./core/isolate.ts";
 import type { AdminDeps } from "./admin/ports.ts";
 import { clientAddress } from "./identity/address.ts";
 import { proveCredential } from "./identity/credential.ts";
-import { makeSignedKeys } from "./identity/signed-key.ts";
+import { makeSignedKeys } from "./store/signed-key.ts";
 import { RoleAuthorizer } from "./policy/authz/roles.ts";
 import { outbound } from "./providers/outbound.ts";
 import { makeD1Account } from "./store/account-d1.ts";

@@ -5,7 +5,7 @@ import { GatewayError } from "../../worker/core/errors.ts";
 import type { JsonObject } from "../../worker/core/json.ts";
 import type { Change } from "../../worker/core/ports.ts";
 import { proveCredential } from "../../worker/identity/credential.ts";
-import { makeSignedKeys } from "../../worker/identity/signed-key.ts";
+import { makeSignedKeys } from "../../worker/store/signed-key.ts";
 import { RoleAuthorizer } from "../../worker/policy/authz/roles.ts";
 import { writeChange } from "../../worker/store/changes.ts";
 import { openDb } from "../../worker/store/database.ts";

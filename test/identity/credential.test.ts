@@ -4,7 +4,7 @@ import { GatewayError, publicError, retryHeaders } from "../../worker/core/error
 import type { Directory, KeyProof, KeyVerifier } from "../../worker/core/ports.ts";
 import type { KeyRecord, OrgRecord, TeamRecord, UserRecord } from "../../worker/core/records.ts";
 import { proveCredential } from "../../worker/identity/credential.ts";
-import { makeSignedKeys } from "../../worker/identity/signed-key.ts";
+import { makeSignedKeys } from "../../worker/store/signed-key.ts";
 import { parseVersionedSecrets } from "../../worker/store/versioned-secrets.ts";
 import { readCredential } from "../../worker/core/credential.ts";
 

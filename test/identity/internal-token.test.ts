@@ -5,7 +5,7 @@ import {
   UsedInMemory,
   type InternalCall,
 } from "../../worker/identity/internal-token.ts";
-import { makeSignedKeys } from "../../worker/identity/signed-key.ts";
+import { makeSignedKeys } from "../../worker/store/signed-key.ts";
 import { parseVersionedSecrets } from "../../worker/store/versioned-secrets.ts";
 
 const NOW = Date.UTC(2026, 10, 21);

@@ -1,5 +1,5 @@
 import type { Deps } from "../core/ports.ts";
-import type { SignedKeys } from "../identity/signed-key.ts";
+import type { SignedKeys } from "../store/signed-key.ts";
 import type { Db } from "../store/database.ts";
 import type { IssuedKey } from "../store/key-verifier.ts";
 import type { RotatingVault } from "../store/vault.ts";

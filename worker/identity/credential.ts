@@ -5,8 +5,8 @@ import type { Principal } from "../core/principal.ts";
 import type { KeyRecord, TeamRecord, UserRecord } from "../core/records.ts";
 import { addressAllowed } from "../policy/authz/addresses.ts";
 import { allows } from "../providers/resolve.ts";
-import { looksSigned } from "./signed-key.ts";
-import type { KeyGrant, Scope, SignedKeys } from "./signed-key.ts";
+import { looksSigned } from "../store/signed-key.ts";
+import type { KeyGrant, Scope, SignedKeys } from "../store/signed-key.ts";
 import { masterPrincipal } from "../policy/authz/roles.ts";
 
 type Parts = Pick<Deps, "keys" | "directory" | "now"> & { signedKeys: SignedKeys };

@@ -2,7 +2,7 @@ import { jwtVerify, SignJWT } from "jose";
 import * as z from "zod";
 import { randomBase62 } from "../core/ids.ts";
 import type { VersionedSecrets } from "../store/versioned-secrets.ts";
-import { derivedSecret, versionNamed } from "./derived-secrets.ts";
+import { derivedSecret, versionNamed } from "../store/derived-secrets.ts";
 
 /** One call of one part of the gateway by another: what for, for which organization, on which object, to whom. */
 export interface InternalCall {

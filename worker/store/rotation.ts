@@ -80,9 +80,7 @@ export function rehashKey(
     writer
       .update(keys)
       .set({ hash: move.to.hash, pepperVersion: move.to.pepperVersion })
-      .where(
-        and(eq(keys.orgId, orgId), eq(keys.id, keyId), eq(keys.hash, move.from.hash)),
-      ),
+      .where(and(eq(keys.orgId, orgId), eq(keys.id, keyId), eq(keys.hash, move.from.hash))),
   );
 }
 

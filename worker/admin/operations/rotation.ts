@@ -62,7 +62,10 @@ const rotate = operation({
     limit: z.int().min(1).max(MOST).default(MOST).describe("Credentials of this call, at most"),
   }),
   output: standShape.extend({ rewrapped: z.number() }),
-  example: { input: { organization_id: STAND.organization_id }, output: { ...STAND, rewrapped: 12 } },
+  example: {
+    input: { organization_id: STAND.organization_id },
+    output: { ...STAND, rewrapped: 12 },
+  },
   errors: [],
   target: inOrg,
   async run(ctx, input) {

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { GatewayError } from "../../core/errors.ts";
-import { MOST_TOKEN_SECONDS, SCOPES, TOKEN_SECONDS } from "../../identity/signed-key.ts";
+import { MOST_TOKEN_SECONDS, SCOPES, TOKEN_SECONDS } from "../../store/signed-key.ts";
 import { addDuration } from "../duration.ts";
 import { findKey, keyRecord } from "../../store/keys.ts";
 import type { AdminContext } from "../context.ts";

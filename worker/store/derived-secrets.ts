@@ -1,6 +1,6 @@
 import { hkdfSync } from "node:crypto";
-import { secretOf } from "../store/versioned-secrets.ts";
-import type { VersionedSecrets } from "../store/versioned-secrets.ts";
+import { secretOf } from "./versioned-secrets.ts";
+import type { VersionedSecrets } from "./versioned-secrets.ts";
 
 const SECRET_BYTES = 32;
 

@@ -1,7 +1,7 @@
 import { errors, jwtVerify, SignJWT } from "jose";
 import * as z from "zod";
 import { isOrgId, randomBase62 } from "../core/ids.ts";
-import type { VersionedSecrets } from "../store/versioned-secrets.ts";
+import type { VersionedSecrets } from "./versioned-secrets.ts";
 import { derivedSecret, versionNamed } from "./derived-secrets.ts";
 
 /** Endpoints that a short-lived key can be narrowed to. */
