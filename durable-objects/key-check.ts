@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { createHash } from "node:crypto";
 import { DurableObject } from "cloudflare:workers";
 import bcrypt from "bcryptjs";
 import { openDb } from "../worker/store/database.ts";
@@ -20,8 +20,8 @@ const FAILURE_WINDOW_MS = 60_000;
  */
 export class KeyCheck extends DurableObject<Env> {
   readonly #limit = new FailureLimit(MAX_FAILURES, FAILURE_WINDOW_MS);
-  /** By key id, the hash of what was proven: the digest together with the row's bcrypt hash. */
-  readonly #proven = new Map<string, Uint8Array>();
+  /** Hashes of what was proven: a digest together with the row's bcrypt hash. */
+  readonly #proven = new Set<string>();
   readonly #running = new Map<string, Promise<boolean>>();
   /** Ids of keys that are being put on the current pepper. */
   readonly #rehashing = new Set<string>();
@@ -54,13 +54,22 @@ export class KeyCheck extends DurableObject<Env> {
     if (!row) return { valid: false, revision: 0 };
     // The asking isolate runs on an older configuration than the one that hashed this key: that is no "wrong key".
     if (row.pepperVersion > currentOf(digests)) throw new Error("A newer pepper is in use.");
+    // A pepper that is no longer configured: nothing that rests on it proves this key any more.
     const digest = digests[row.pepperVersion];
-    // A pepper that is no longer configured: nothing proves this key any more.
-    if (digest === undefined) return { valid: false, revision: row.revision };
-    const valid = await this.#prove(keyId, digest, row.hash);
-    if (!valid) this.#limit.count(source, Date.now());
-    else if (row.pepperVersion < currentOf(digests)) this.#rehashBehind(orgId, keyId, digests, row);
-    return { valid, revision: row.revision };
+    const { revision } = row;
+    if (digest !== undefined && (await this.#prove(keyId, digest, row.hash))) {
+      if (row.pepperVersion < currentOf(digests)) this.#rehashBehind(orgId, keyId, digests, row);
+      return { valid: true, revision };
+    }
+    const { previous } = row;
+    if (previous !== null && Date.now() < previous.until) {
+      const before = digests[previous.pepperVersion];
+      if (before !== undefined && (await this.#prove(keyId, before, previous.hash))) {
+        return { valid: true, revision, until: previous.until };
+      }
+    }
+    if (digest !== undefined) this.#limit.count(source, Date.now());
+    return { valid: false, revision };
   }
 
   /**
@@ -96,17 +105,15 @@ export class KeyCheck extends DurableObject<Env> {
   }
 
   async #prove(keyId: string, digest: string, hash: string): Promise<boolean> {
-    const proof = createHash("sha256").update(`${digest}\0${hash}`).digest();
-    const proven = this.#proven.get(keyId);
-    if (proven && timingSafeEqual(proven, proof)) return true;
+    const proof = createHash("sha256").update(`${keyId}\0${digest}\0${hash}`).digest("hex");
+    if (this.#proven.has(proof)) return true;
     // A burst of first requests with one key costs one bcrypt.
-    const name = proof.toString("hex");
-    const running = this.#running.get(name) ?? bcrypt.compare(digest, hash);
-    this.#running.set(name, running);
-    const valid = await running.finally(() => this.#running.delete(name));
+    const running = this.#running.get(proof) ?? bcrypt.compare(digest, hash);
+    this.#running.set(proof, running);
+    const valid = await running.finally(() => this.#running.delete(proof));
     if (valid) {
       if (this.#proven.size >= MAX_PROVEN) this.#proven.clear();
-      this.#proven.set(keyId, proof);
+      this.#proven.add(proof);
     }
     return valid;
   }

@@ -12,7 +12,7 @@ import { makeD1Audit } from "./store/audit-d1.ts";
 import { groupedAudit, type TrailSend } from "./store/audit-group.ts";
 import { openDb } from "./store/database.ts";
 import { makeDirectory } from "./store/directory.ts";
-import { issueKey, makeKeyVerifier } from "./store/key-verifier.ts";
+import { issueKey, makeKeyVerifier, reissueKey } from "./store/key-verifier.ts";
 import { firstOrgId } from "./store/orgs.ts";
 import { queuedTrail } from "./store/trail-queue.ts";
 import { makeVault } from "./store/vault.ts";
@@ -34,7 +34,12 @@ export function newIsolate(): Isolate {
 }
 
 /** The world of one request: every adapter over this request's own bindings, around the isolate's memory. */
-export function compose(env: Env, ctx: ExecutionContext, isolate: Isolate, config: Config): AdminDeps {
+export function compose(
+  env: Env,
+  ctx: ExecutionContext,
+  isolate: Isolate,
+  config: Config,
+): AdminDeps {
   const now = Date.now;
   const waitUntil = (work: Promise<unknown>) => ctx.waitUntil(work);
   const db = openDb(env.DB);
@@ -60,6 +65,7 @@ export function compose(env: Env, ctx: ExecutionContext, isolate: Isolate, confi
     isolate,
     db,
     issueKey: (orgId) => issueKey(proof, orgId),
+    reissueKey: (orgId, keyId) => reissueKey(proof, { orgId, keyId }),
     directory,
     keys,
     signedKeys,

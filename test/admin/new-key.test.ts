@@ -18,7 +18,7 @@ interface Row {
   expires: string | null;
 }
 
-describe("a key made by a key", () => {
+describe("a key made or changed by a key", () => {
   it("is never wider than its maker in models, aliases, addresses and lifetime", async () => {
     await fc.assert(
       fc.asyncProperty(
@@ -36,6 +36,7 @@ describe("a key made by a key", () => {
           team: fc.constantFrom(null, "mine", "other"),
           role: fc.constantFrom("org_admin", "internal_user", "team_admin"),
           makerInTeam: fc.boolean(),
+          by: fc.constantFrom("/key/generate", "/key/update", "/key/regenerate"),
         }),
         async (is) => {
           const world = openWorld(() => NOW);
@@ -57,7 +58,13 @@ describe("a key made by a key", () => {
             duration: is.makerLife,
             ...(is.makerInTeam && { team_id: "mine" }),
           });
-          const answer = await world.call(maker["key"] ?? null, "POST", "/key/generate", {
+          // What is changed was made by the master key: as wide as can be.
+          const wide =
+            is.by === "/key/generate"
+              ? null
+              : await world.make("/key/generate", { user_id: "maker" });
+          const answer = await world.call(maker["key"] ?? null, "POST", is.by, {
+            ...(wide && { key: wide["token"] }),
             models: is.child,
             allowed_ips: is.childIps,
             duration: is.childLife,

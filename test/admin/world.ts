@@ -1,5 +1,7 @@
+import { createHash } from "node:crypto";
 import { Hono } from "hono";
 import { mountAdmin } from "../../worker/admin/http.ts";
+import type { Route } from "../../worker/admin/operation.ts";
 import type { AdminDeps } from "../../worker/admin/ports.ts";
 import { GatewayError } from "../../worker/core/errors.ts";
 import type { JsonObject } from "../../worker/core/json.ts";
@@ -9,7 +11,8 @@ import { makeSignedKeys } from "../../worker/store/signed-key.ts";
 import { RoleAuthorizer } from "../../worker/policy/authz/roles.ts";
 import { writeChange } from "../../worker/store/changes.ts";
 import { openDb } from "../../worker/store/database.ts";
-import { mintKey, parseKey } from "../../worker/store/key-token.ts";
+import { mintKey, parseKey, remintKey, type MintedKey } from "../../worker/store/key-token.ts";
+import { findKeyHash } from "../../worker/store/keys.ts";
 import { readKey, readShared } from "../../worker/store/org-rows.ts";
 import { firstOrgId } from "../../worker/store/orgs.ts";
 import { makeVault } from "../../worker/store/vault.ts";
@@ -20,6 +23,9 @@ const secrets = (byte: number) => ({
   current: 1,
   byVersion: new Map([[1, new Uint8Array(32).fill(byte)]]),
 });
+
+/** In the place of bcrypt. */
+const hashed = (token: string) => createHash("sha256").update(token).digest("hex");
 
 export interface Answer {
   status: number;
@@ -39,6 +45,10 @@ export interface World {
     input?: unknown,
     headers?: Record<string, string>,
   ) => Promise<Answer>;
+  /** A call of an operation by one of its routes: the input goes into the path, the query or the body. */
+  ask: (key: string | null, route: Route, input: Record<string, unknown>) => Promise<Answer>;
+  /** The key that `make` got with a new user. */
+  made: (userId: string) => string | undefined;
   /** A call with the master key that has to succeed. */
   make: (path: string, input: JsonObject) => Promise<Record<string, string>>;
   /** Rows of every table but the change log: nothing else may be written by a refused call. */
@@ -50,7 +60,11 @@ export function openWorld(now: () => number = Date.now): World {
   const { d1, sql } = openRecord();
   const db = openDb(d1);
   const peppers = secrets(1);
-  const tokens = new Map<string, string>();
+  const issued = (minted: MintedKey) => ({
+    ...minted,
+    hash: hashed(minted.token),
+    pepperVersion: 1,
+  });
   const changes: Change[] = [];
   const logs: JsonObject[] = [];
   const log = (message: string, fields: JsonObject) => void logs.push({ message, ...fields });
@@ -72,18 +86,21 @@ export function openWorld(now: () => number = Date.now): World {
   };
   const keys: AdminDeps["keys"] = {
     parse: (token) => parseKey(peppers, token),
-    verify: async (token, key) => ({ valid: tokens.get(key.keyId) === token, revision: 1 }),
+    async verify(token, key) {
+      const row = await findKeyHash(db, key.orgId, key.keyId);
+      if (row === null) return { valid: false, revision: 0 };
+      const { hash, previous, revision } = row;
+      const before = previous !== null && now() < previous.until && previous.hash === hashed(token);
+      return { valid: hash === hashed(token) || before, revision };
+    },
     isMaster: (token) => token === MASTER,
   };
   const signedKeys = makeSignedKeys(peppers, now);
   const vault = makeVault(secrets(2), new Map());
   const deps: AdminDeps = {
     db,
-    async issueKey(orgId) {
-      const minted = mintKey(peppers, orgId);
-      tokens.set(minted.keyId, minted.token);
-      return { ...minted, hash: "$2b$04$hash", pepperVersion: 1 };
-    },
+    issueKey: async (orgId) => issued(mintKey(peppers, orgId)),
+    reissueKey: async (orgId, keyId) => issued(remintKey(peppers, { orgId, keyId })),
     settings: {
       profile: "self-hosted",
       allowPrivateUpstreams: false,
@@ -140,6 +157,23 @@ export function openWorld(now: () => number = Date.now): World {
       headers: Object.fromEntries(answer.headers),
     };
   };
+  const ask: World["ask"] = (key, { method, path }, input) => {
+    const rest: Record<string, unknown> = { ...input };
+    const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
+      const value = String(rest[name]);
+      delete rest[name];
+      return encodeURIComponent(value);
+    });
+    if (method !== "GET") return call(key, method, filled, rest);
+    const query = new URLSearchParams(
+      Object.entries(rest).map(([name, value]): [string, string] => [
+        name,
+        typeof value === "string" ? value : JSON.stringify(value),
+      ]),
+    ).toString();
+    return call(key, method, query === "" ? filled : `${filled}?${query}`);
+  };
+  const made = new Map<string, string>();
   const tables = sql
     .prepare("select name from sqlite_master where type = 'table' and name not like 'sqlite_%'")
     .all()
@@ -149,12 +183,18 @@ export function openWorld(now: () => number = Date.now): World {
     changes,
     logs,
     call,
+    ask,
+    made: (userId) => made.get(userId),
     async make(path, input) {
       const answer = await call(MASTER, "POST", path, input);
       if (answer.status !== 200) {
         throw new Error(`POST ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
       }
-      return answer.body as unknown as Record<string, string>;
+      const body = answer.body as unknown as Record<string, string>;
+      if (path === "/user/new" && body["key"] !== undefined) {
+        made.set(body["user_id"] ?? "", body["key"]);
+      }
+      return body;
     },
     rows: () =>
       tables.reduce(

@@ -104,7 +104,11 @@ test("the master key is itself and nothing near it", () => {
     expect(verifier().isMaster(near)).toBe(false);
   }
   const rotated = verifier(["sk-the-next-master-key-0", MASTER]);
-  expect(["sk-the-next-master-key-0", MASTER, ""].map(rotated.isMaster)).toEqual([true, true, false]);
+  expect(["sk-the-next-master-key-0", MASTER, ""].map(rotated.isMaster)).toEqual([
+    true,
+    true,
+    false,
+  ]);
 });
 
 test("memory of proofs is bounded", async () => {

@@ -6,11 +6,15 @@ const MAX_BYTES = 1024 * 1024;
 /** As on the data plane. */
 const MAX_DEPTH = 128;
 
-/** The input of a call: its JSON body, or the first value of each query parameter. */
+/**
+ * The input of a call: its JSON body, or the first value of each query parameter. A DELETE may come either way, since
+ * some clients send no body with it.
+ */
 export async function readInput(request: Request): Promise<JsonObject> {
-  if (request.method === "GET") return readQuery(new URL(request.url).searchParams);
+  const query = () => readQuery(new URL(request.url).searchParams);
+  if (request.method === "GET") return query();
   const text = await readText(request);
-  if (text.trim() === "") return {};
+  if (text.trim() === "") return request.method === "DELETE" ? query() : {};
   if (scanJson(text).depth > MAX_DEPTH) {
     throw new GatewayError(
       "invalid_request",

@@ -42,6 +42,11 @@ const CONFLICTS: Readonly<Record<string, string>> = {
   "users.email": "user_email",
   "keys.alias": "key_alias",
   "deployments.id": "model_info.id",
+  "customers.id": "user_id",
+  "team_members.user_id": "user_id",
+  "users.org_id": "user_id",
+  "credentials.name": "credential_name",
+  "credentials.provider": "provider",
 };
 
 /** One admin call under way: who asks, in which organization, and the only way to change anything. */

@@ -78,6 +78,9 @@ export const KEY_ROW = {
   tags: [],
   metadata: {},
   ...NO_LIMITS,
+  temp_budget_increase: null,
+  temp_budget_expiry: null,
+  grace_until: null,
   ...MADE,
 };
 

@@ -35,7 +35,7 @@ export const models = z.array(modelName).max(1000, "At most 1000 models");
 export const tags = z.array(plain(128)).max(64, "At most 64 tags");
 
 const count = z.int().min(0, "Must not be negative");
-const dollars = z
+export const dollars = z
   .number()
   .min(0, "Must not be negative")
   .max(9_000_000, "At most 9,000,000 USD")

@@ -23,8 +23,9 @@ export function mountAdmin<E extends Env>(
   const methods = new Map<string, Route["method"][]>();
   for (const operation of OPERATIONS) {
     for (const { method, path } of operation.http) {
-      app.on(method, path, (c) => serve(depsOf(c), c.req.raw, operation));
-      methods.set(path, [...(methods.get(path) ?? []), method]);
+      const pattern = path.replaceAll(/\{(\w+)\}/g, ":$1");
+      app.on(method, pattern, (c) => serve(depsOf(c), c.req.raw, operation, c.req.param()));
+      methods.set(pattern, [...(methods.get(pattern) ?? []), method]);
     }
   }
   for (const [path, allowed] of methods) {
@@ -41,13 +42,18 @@ export function mountAdmin<E extends Env>(
 }
 
 /** One admin call, from its credential to its answer. */
-async function serve(deps: AdminDeps, request: Request, operation: Operation): Promise<Response> {
+async function serve(
+  deps: AdminDeps,
+  request: Request,
+  operation: Operation,
+  fromPath: Record<string, string>,
+): Promise<Response> {
   const call = greet(deps, request);
   const headers = idHeaders(request, call.requestId);
   const line: JsonObject = { request_id: call.requestId, operation: operation.id };
   try {
     const known = await authenticateAdmin(deps, call);
-    const input = await readInput(request);
+    const input = { ...(await readInput(request)), ...fromPath };
     const named = request.headers.get("x-organization-id")?.trim() || null;
     const caller = await settleOrg(deps, known, operation, named, input);
     const ctx = new AdminContext(deps, caller);

@@ -1,16 +1,19 @@
 import * as z from "zod";
-import { GatewayError } from "../core/errors.ts";
 import type { KeyType } from "../core/principal.ts";
-import { roleWithin } from "../policy/authz/roles.ts";
-import { addressWithin } from "../policy/authz/addresses.ts";
-import { allows } from "../providers/resolve.ts";
-import { insertKey, type KeyRow } from "../store/keys.ts";
-import type { TeamRow } from "../store/teams.ts";
-import type { UserRow } from "../store/users.ts";
+import { insertKey, type KeyPatch, type KeyRow } from "../store/keys.ts";
 import type { AdminContext } from "./context.ts";
 import { addDuration } from "./duration.ts";
 import { alias, aliases, allowedIps, duration, LIMITS, metadata, models, tags } from "./fields.ts";
-import { limitColumns, made } from "./rows.ts";
+import {
+  boundAddresses,
+  boundAliases,
+  boundExpiry,
+  boundModels,
+  boundUser,
+  makerOf,
+  type KeyOwner,
+} from "./key-bounds.ts";
+import { changed, limitColumns, limitPatch, made } from "./rows.ts";
 
 /** What a caller may say of a new key, whoever it is for. */
 export const KEY_FIELDS = {
@@ -30,11 +33,19 @@ export const KEY_FIELDS = {
 
 export type KeyWish = z.output<z.ZodObject<typeof KEY_FIELDS>>;
 
-/** Whom a new key is for. */
-export interface KeyOwner {
-  team: TeamRow | null;
-  user: UserRow | null;
-}
+/** What a caller may change of a key; null clears, an absent field leaves what is there. */
+export const KEY_CHANGES = {
+  key_alias: alias.nullish(),
+  models: models.nullish(),
+  duration: duration.nullish().describe("Lifetime from now on; null = it does not expire"),
+  allowed_ips: allowedIps.nullish(),
+  aliases: aliases.nullish(),
+  tags: tags.nullish(),
+  metadata: metadata.nullish(),
+  ...LIMITS,
+};
+
+export type KeyChange = z.output<z.ZodObject<typeof KEY_CHANGES>>;
 
 /**
  * The part of a wish that its maker may grant: a child is never wider than its maker in models, addresses, lifetime,
@@ -43,42 +54,15 @@ export interface KeyOwner {
  */
 export function withinMaker(ctx: AdminContext, wish: KeyWish, owner: KeyOwner): KeyBounds {
   const expiresAt = wish.duration == null ? null : addDuration(ctx.now, wish.duration);
-  const asked: KeyBounds = { models: wish.models, allowedIps: wish.allowed_ips, expiresAt };
-  const identity = ctx.caller.identity;
-  const maker = identity?.key;
-  if (!identity || !maker) return asked;
-
-  if (owner.user !== null && !roleWithin(owner.user.role, ctx.principal.role)) {
-    throw wider("user_id", `a key of a user with the role ${owner.user.role}`);
-  }
-  const { team, shared } = identity;
-  const named = owner.team?.models ?? [];
-  const lists = [maker.models, team?.models ?? [], shared.org.models, named];
-  const inside = (model: string) => lists.every((list) => allows(list, model));
-  if (!wish.models.every(inside)) throw wider("models", "models beyond its own or the team's");
-  // An alias opens its target to whoever may call its name, so the target counts as asked for.
-  if (!Object.values(wish.aliases).every(inside)) throw wider("aliases", "models beyond its own");
-  if (asked.models.length === 0) {
-    // A child of the maker's own team stays under that team's list; elsewhere the list travels with it.
-    const stays = (owner.team?.id ?? shared.org.defaultTeamId) === team?.id;
-    const inherited = stays ? maker.models : meet(maker.models, team?.models ?? []);
-    if (inherited === null) throw wider("models", "any model");
-    asked.models = inherited;
-  }
-
-  if (asked.allowedIps.length === 0) asked.allowedIps = maker.allowedIps;
-  else if (!asked.allowedIps.every((block) => addressWithin(maker.allowedIps, block))) {
-    throw wider("allowed_ips", "addresses outside its own");
-  }
-
-  const end = maker.expiresAt;
-  if (end !== undefined) {
-    if (asked.expiresAt !== null && asked.expiresAt > end) {
-      throw wider("duration", "a longer life than its own");
-    }
-    asked.expiresAt ??= end;
-  }
-  return asked;
+  const maker = makerOf(ctx);
+  if (maker === null) return { models: wish.models, allowedIps: wish.allowed_ips, expiresAt };
+  boundUser(maker, owner.user);
+  boundAliases(maker, wish.aliases, owner.team);
+  return {
+    models: boundModels(maker, wish.models, owner.team),
+    allowedIps: boundAddresses(maker, wish.allowed_ips),
+    expiresAt: boundExpiry(maker, expiresAt),
+  };
 }
 
 export interface KeyBounds {
@@ -88,15 +72,47 @@ export interface KeyBounds {
   expiresAt: number | null;
 }
 
-/** What two allowlists both allow, where an empty one allows all; null where nothing is left. */
-function meet(a: readonly string[], b: readonly string[]): string[] | null {
-  if (a.length === 0 || b.length === 0) return [...a, ...b];
-  const both = [...a.filter((each) => allows(b, each)), ...b.filter((each) => allows(a, each))];
-  return both.length === 0 ? null : [...new Set(both)];
+/** A change of whom a key is for; absent = it stays. */
+export interface Move {
+  team: boolean;
+  user: boolean;
 }
 
-function wider(param: string, what: string): GatewayError {
-  return new GatewayError("forbidden", `${param}: a key can't grant ${what}.`, { param });
+/**
+ * The columns that a change sets, within the same bounds: what it touches is judged as if the key were made anew by
+ * whoever changes it, what it leaves alone stays as it was made.
+ */
+export function keyPatch(
+  ctx: AdminContext,
+  row: KeyRow,
+  change: KeyChange,
+  owner: KeyOwner,
+  move: Move,
+): KeyPatch {
+  const patch: KeyPatch = { ...limitPatch(change), ...changed(ctx.actor, ctx.now) };
+  if (change.key_alias !== undefined) patch.alias = change.key_alias;
+  if (change.tags !== undefined) patch.tags = change.tags ?? [];
+  if (change.metadata !== undefined) patch.metadata = change.metadata ?? {};
+  if (change.models !== undefined) patch.models = change.models ?? [];
+  if (change.allowed_ips !== undefined) patch.allowedIps = change.allowed_ips ?? [];
+  if (change.aliases !== undefined) patch.aliases = change.aliases ?? {};
+  if (change.duration !== undefined) {
+    patch.expiresAt = change.duration === null ? null : addDuration(ctx.now, change.duration);
+  }
+  if (move.team) patch.teamId = owner.team?.id ?? null;
+  if (move.user) patch.userId = owner.user?.id ?? null;
+  const maker = makerOf(ctx);
+  if (maker === null) return patch;
+  if (move.user) boundUser(maker, owner.user);
+  if (patch.models !== undefined || patch.aliases !== undefined || move.team) {
+    boundAliases(maker, patch.aliases ?? row.aliases, owner.team);
+  }
+  if (patch.models !== undefined || move.team) {
+    patch.models = boundModels(maker, patch.models ?? row.models, owner.team);
+  }
+  if (patch.allowedIps !== undefined) patch.allowedIps = boundAddresses(maker, patch.allowedIps);
+  if (patch.expiresAt !== undefined) patch.expiresAt = boundExpiry(maker, patch.expiresAt);
+  return patch;
 }
 
 /** Makes a key and the statement that keeps it; nothing is written, and the token is in this answer alone. */
@@ -121,6 +137,9 @@ export async function newKey(ctx: AdminContext, wish: KeyWish, owner: KeyOwner) 
     routerSettings: {},
     metadata: wish.metadata,
     budgetResetAt: null,
+    previousUntil: null,
+    tempBudgetNano: null,
+    tempBudgetUntil: null,
     ...limitColumns(wish),
     ...made(ctx.actor, ctx.now),
   };

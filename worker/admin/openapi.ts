@@ -1,7 +1,7 @@
 import { errorRow } from "../core/errors.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { endpoints, errorsByStatus, type Endpoint } from "./documents.ts";
-import type { Route } from "./operation.ts";
+import { pathParameters, type Route } from "./operation.ts";
 
 const JSON_TYPE = "application/json";
 
@@ -34,6 +34,8 @@ export function openApi(): JsonObject {
 function describe(endpoint: Endpoint, route: Route, index: number): JsonObject {
   const { input, permission } = endpoint;
   const inQuery = route.method === "GET";
+  const inPath = pathParameters(route.path);
+  const rest = without(input, inPath);
   return {
     operationId: index === 0 ? endpoint.id : `${endpoint.id}.${index + 1}`,
     tags: [endpoint.section],
@@ -45,20 +47,22 @@ function describe(endpoint: Endpoint, route: Route, index: number): JsonObject {
     "x-audit-event": endpoint.event,
     "x-errors": endpoint.errors.map((kind) => errorRow(kind).code),
     parameters: [
-      ...endpoint.parameters.map((each) => ({
-        name: each.name,
+      ...inPath.map((name) => ({
+        name,
         in: "path",
         required: true,
-        description: each.description,
+        ...described(endpoint, name),
         schema: { type: "string" },
       })),
-      ...(inQuery ? queryParameters(input) : []),
+      ...(inQuery ? queryParameters(rest) : []),
     ],
     ...(!inQuery &&
-      input !== null && {
+      rest !== null && {
         requestBody: {
           required: true,
-          content: { [JSON_TYPE]: { schema: input, example: endpoint.example.input } },
+          content: {
+            [JSON_TYPE]: { schema: rest, example: omitted(endpoint.example.input ?? {}, inPath) },
+          },
         },
       }),
     responses: {
@@ -69,6 +73,30 @@ function describe(endpoint: Endpoint, route: Route, index: number): JsonObject {
       ...refusals(endpoint),
     },
   };
+}
+
+/** The schema of what a route takes besides the parameters of its path. */
+function without(input: JsonObject | null, names: readonly string[]): JsonObject | null {
+  const properties = input?.properties;
+  if (names.length === 0 || !isJsonObject(properties)) return input;
+  const required = Array.isArray(input?.required) ? input.required : [];
+  return {
+    ...input,
+    properties: omitted(properties, names),
+    required: required.filter((each) => !names.includes(String(each))),
+  };
+}
+
+function omitted(object: JsonObject, names: readonly string[]): JsonObject {
+  return Object.fromEntries(Object.entries(object).filter(([name]) => !names.includes(name)));
+}
+
+function described(endpoint: Endpoint, name: string): { description?: string } {
+  const said = endpoint.parameters.find((each) => each.name === name)?.description;
+  const properties = endpoint.input?.properties;
+  const field = isJsonObject(properties) ? properties[name] : undefined;
+  const description = said ?? (isJsonObject(field) ? field.description : undefined);
+  return typeof description === "string" ? { description } : {};
 }
 
 function queryParameters(input: JsonObject | null): JsonObject[] {

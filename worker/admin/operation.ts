@@ -13,7 +13,8 @@ export interface Route {
 
 /** What an operation acts on: how far the decision must look, and what `run` gets of it. */
 export interface Target<T> {
-  subject: Subject;
+  /** Several where the call acts on several objects: each has to be allowed, or nothing happens. */
+  subject: Subject | readonly Subject[];
   object: T;
 }
 
@@ -39,7 +40,7 @@ export interface OperationFacts {
 }
 
 interface Spec<I extends z.ZodObject, O extends z.ZodType, T> extends OperationFacts {
-  /** Body of a POST, query of a GET. */
+  /** Body of a call or query of a GET, and the parameters of the path. */
   input: I;
   output: O;
   /**
@@ -74,13 +75,19 @@ export function operation<I extends z.ZodObject, O extends z.ZodType, T>(
       const found = await target(ctx, parsed.data);
       const absent = () => notFound(missing?.what ?? "object", missing?.param);
       if (found === null) throw absent();
-      if (!ctx.may(resource, action, found.subject)) {
-        if (!ctx.may(resource, "read", found.subject)) throw absent();
-        ctx.require(resource, action, found.subject);
+      for (const subject of [found.subject].flat()) {
+        if (ctx.may(resource, action, subject)) continue;
+        if (!ctx.may(resource, "read", subject)) throw absent();
+        ctx.require(resource, action, subject);
       }
       return run(ctx, parsed.data, found.object);
     },
   };
+}
+
+/** Names of the parameters in a path: `/credentials/{name}` has one. */
+export function pathParameters(path: string): string[] {
+  return [...path.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => name);
 }
 
 /** The answer for what is missing, foreign, or not the caller's to see: the same in every case. */

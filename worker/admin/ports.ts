@@ -10,6 +10,8 @@ export interface AdminDeps extends Deps {
   db: Db;
   /** Makes a virtual key of an organization; its row is the operation's to write. */
   issueKey: (orgId: string) => Promise<IssuedKey>;
+  /** Makes another token of a known key; replacing the one in its row is the operation's to do. */
+  reissueKey: (orgId: string, keyId: string) => Promise<IssuedKey>;
   signedKeys: SignedKeys;
   /** The current versions of what can be rotated, and the way to bring a credential to the current one. */
   rotation: { kek: number; pepper: number; rewrap: RotatingVault["rewrap"] };

@@ -54,6 +54,28 @@ export function limitColumns(fields: LimitFields): LimitColumns {
   };
 }
 
+const LIMIT_COLUMNS = {
+  max_budget: "maxBudgetNano",
+  soft_budget: "softBudgetNano",
+  budget_duration: "budgetDuration",
+  tpm_limit: "tpmLimit",
+  rpm_limit: "rpmLimit",
+  max_parallel_requests: "maxParallelRequests",
+  model_max_budget: "modelMaxBudget",
+} as const satisfies Record<keyof typeof LIMITS, keyof LimitColumns>;
+const LIMIT_NAMES = Object.keys(LIMIT_COLUMNS) as (keyof typeof LIMIT_COLUMNS)[];
+
+/** The columns that a change of budget fields sets: null clears one, an absent field leaves it. */
+export function limitPatch(fields: LimitFields): Partial<LimitColumns> {
+  const columns = limitColumns(fields);
+  return Object.fromEntries(
+    LIMIT_NAMES.filter((name) => fields[name] !== undefined).map((name) => {
+      const column = LIMIT_COLUMNS[name];
+      return [column, columns[column]];
+    }),
+  );
+}
+
 function limitFields(row: LimitColumns) {
   return {
     max_budget: row.maxBudgetNano === null ? null : usdNumber(row.maxBudgetNano),
@@ -76,6 +98,11 @@ interface Provenance {
 /** The columns that say who made a row, and when. */
 export function made(by: string, at: number): Provenance {
   return { createdBy: by, createdAt: at, updatedBy: by, updatedAt: at };
+}
+
+/** The same for a row that is changed. */
+export function changed(by: string, at: number): Pick<Provenance, "updatedBy" | "updatedAt"> {
+  return { updatedBy: by, updatedAt: at };
 }
 
 /** An instant as answers show it. */
@@ -201,6 +228,11 @@ export const keyShape = z.object({
   tags: z.array(z.string()),
   metadata: object,
   ...limitsShape,
+  temp_budget_increase: z.number().nullable(),
+  temp_budget_expiry: instant.nullable(),
+  grace_until: instant
+    .nullable()
+    .describe("Until when the secret before the last regeneration works"),
   ...provenanceShape,
 });
 
@@ -222,6 +254,9 @@ export function keyFields(row: KeyRow): z.input<typeof keyShape> {
     tags: row.tags,
     metadata: row.metadata,
     ...limitFields(row),
+    temp_budget_increase: row.tempBudgetNano === null ? null : usdNumber(row.tempBudgetNano),
+    temp_budget_expiry: row.tempBudgetUntil === null ? null : instantText(row.tempBudgetUntil),
+    grace_until: row.previousUntil === null ? null : instantText(row.previousUntil),
     ...provenanceFields(row),
   };
 }

@@ -22,6 +22,8 @@ export interface KeyTag {
   revision: number;
   /** Unix milliseconds of the last bcrypt. */
   provenAt: number;
+  /** Unix milliseconds from which the token counts no more, though its key does: it was regenerated with a grace. */
+  until?: number;
 }
 
 /**

@@ -1,6 +1,8 @@
+import { sql } from "drizzle-orm";
 import type { SQL } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { DrizzleD1Database } from "drizzle-orm/d1";
+import type { AnySQLiteColumn } from "drizzle-orm/sqlite-core";
 import type { Statement } from "../core/ports.ts";
 
 /** The record. Reads run on it; writes only come out of it as statements of a change. */
@@ -32,6 +34,11 @@ function bound(value: unknown): string | number | null {
   if (value === null || value === undefined) return null;
   if (typeof value === "boolean") return value ? 1 : 0;
   throw new TypeError(`A statement can't carry a value of type ${typeof value}.`);
+}
+
+/** True for rows whose column has one of these values; one parameter, however many they are (PLATFORM 10). */
+export function among(column: AnySQLiteColumn, values: readonly string[]): SQL {
+  return sql`${column} in (select value from json_each(${JSON.stringify(values)}))`;
 }
 
 /** Which part of a listing is wanted. */

@@ -12,7 +12,8 @@ const KEY_ID_LENGTH = 12;
 /** 43 base62 characters carry 256 bits. */
 const SECRET_LENGTH = 43;
 const CHECK_BYTES = 8;
-const CHECK_LENGTH = 11;
+/** Characters at the end of a token that say it is ours. */
+export const CHECK_LENGTH = 11;
 
 /** The places of a key: which organization, and which of its keys. */
 export interface KeyPlace {

@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import { GatewayError } from "../core/errors.ts";
 import type { Isolate } from "../core/isolate.ts";
 import type { KeyProof, KeyVerifier } from "../core/ports.ts";
-import { keyDigest, keyDigests, mintKey, parseKey } from "./key-token.ts";
+import { CHECK_LENGTH, keyDigest, keyDigests, mintKey, parseKey, remintKey } from "./key-token.ts";
 import type { KeyPlace, MintedKey } from "./key-token.ts";
 import { secretOf } from "./versioned-secrets.ts";
 import type { VersionedSecrets } from "./versioned-secrets.ts";
@@ -17,6 +17,8 @@ export interface KeyCheckPort {
 export interface KeyCheckAnswer extends KeyProof {
   /** Seconds to wait after too many failures of this key from this address; then nothing was tried. */
   retryAfter?: number;
+  /** For the token before a regeneration: Unix milliseconds from which it counts no more. */
+  until?: number;
 }
 
 /** A new key and the columns of its row that prove it. */
@@ -51,7 +53,8 @@ export function makeKeyVerifier(parts: Parts): KeyVerifier {
     const held = isolate.keyTags.get(name);
     if (!held) return null;
     const latest = isolate.orgs.get(orgId)?.keys.get(keyId)?.key?.revision ?? 0;
-    if (held.revision < latest || now() - held.provenAt > TAG_LIFE_MS) {
+    const ended = held.until !== undefined && now() >= held.until;
+    if (ended || held.revision < latest || now() - held.provenAt > TAG_LIFE_MS) {
       isolate.keyTags.delete(name);
       return null;
     }
@@ -65,7 +68,8 @@ export function makeKeyVerifier(parts: Parts): KeyVerifier {
   return {
     parse: (token) => parseKey(peppers, token),
     async verify(token, place, address) {
-      const name = `${place.orgId}/${place.keyId}`;
+      // Two tokens of one key may count at a time; the check at their end tells them apart and is no secret.
+      const name = `${place.orgId}/${place.keyId}/${token.slice(-CHECK_LENGTH)}`;
       const proof = known(name, token, place);
       if (proof) return proof;
       const object = parts.keyCheck(place.orgId, place.keyId);
@@ -86,7 +90,13 @@ export function makeKeyVerifier(parts: Parts): KeyVerifier {
           const oldest = isolate.keyTags.keys().next().value;
           if (oldest !== undefined) isolate.keyTags.delete(oldest);
         }
-        isolate.keyTags.set(name, { tag, revision: answer.revision, provenAt: now() });
+        const { revision, until } = answer;
+        isolate.keyTags.set(name, {
+          tag,
+          revision,
+          provenAt: now(),
+          ...(until !== undefined && { until }),
+        });
       }
       return { valid: answer.valid, revision: answer.revision };
     },
@@ -98,13 +108,27 @@ export function makeKeyVerifier(parts: Parts): KeyVerifier {
 }
 
 /** Makes a key and what its row keeps of it; writes nothing. The token is in the answer and nowhere else. */
-export async function issueKey(
+export function issueKey(
   parts: Pick<Parts, "peppers" | "keyCheck">,
   orgId: string,
 ): Promise<IssuedKey> {
+  return hashed(parts, mintKey(parts.peppers, orgId));
+}
+
+/** The same for another token of a known key. */
+export function reissueKey(
+  parts: Pick<Parts, "peppers" | "keyCheck">,
+  place: KeyPlace,
+): Promise<IssuedKey> {
+  return hashed(parts, remintKey(parts.peppers, place));
+}
+
+async function hashed(
+  parts: Pick<Parts, "peppers" | "keyCheck">,
+  minted: MintedKey,
+): Promise<IssuedKey> {
   const { peppers } = parts;
-  const minted = mintKey(peppers, orgId);
   const digest = keyDigest(secretOf(peppers, peppers.current), minted.token);
-  const hash = await parts.keyCheck(orgId, minted.keyId).hash(digest);
+  const hash = await parts.keyCheck(minted.orgId, minted.keyId).hash(digest);
   return { ...minted, hash, pepperVersion: peppers.current };
 }

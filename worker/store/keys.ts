@@ -1,14 +1,23 @@
-import { and, asc, eq, getTableColumns, or, sql } from "drizzle-orm";
+import { and, asc, eq, getTableColumns, isNotNull, or, sql } from "drizzle-orm";
 import type { Statement } from "../core/ports.ts";
 import type { KeyRecord } from "../core/records.ts";
-import { page, statement, writer } from "./database.ts";
+import { among, page, statement, writer } from "./database.ts";
 import type { Db, Page, PageRequest } from "./database.ts";
 import { keys } from "./schema.ts";
 
-const { hash: _hash, pepperVersion: _pepper, ...shown } = getTableColumns(keys);
+const {
+  hash: _hash,
+  pepperVersion: _pepper,
+  previousHash: _previous,
+  previousPepperVersion: _previousPepper,
+  ...shown
+} = getTableColumns(keys);
 
 /** A key without what proves its token. */
-export type KeyRow = Omit<typeof keys.$inferSelect, "hash" | "pepperVersion">;
+export type KeyRow = Omit<
+  typeof keys.$inferSelect,
+  "hash" | "pepperVersion" | "previousHash" | "previousPepperVersion"
+>;
 export type NewKey = Omit<typeof keys.$inferInsert, "orgId" | "revision">;
 export type KeyPatch = Partial<Omit<NewKey, "id" | "handle" | "createdAt" | "createdBy">>;
 
@@ -32,9 +41,20 @@ export async function findKey(db: Db, orgId: string, name: string): Promise<KeyR
 }
 
 export interface KeyFilter {
+  keyId?: string;
   teamId?: string;
   userId?: string;
   alias?: string;
+}
+
+function matching(orgId: string, filter: KeyFilter) {
+  return and(
+    eq(keys.orgId, orgId),
+    filter.keyId === undefined ? undefined : eq(keys.id, filter.keyId),
+    filter.teamId === undefined ? undefined : eq(keys.teamId, filter.teamId),
+    filter.userId === undefined ? undefined : eq(keys.userId, filter.userId),
+    filter.alias === undefined ? undefined : eq(keys.alias, filter.alias),
+  );
 }
 
 /** Keys of an organization, oldest first. */
@@ -43,12 +63,7 @@ export function listKeys(
   orgId: string,
   request: PageRequest & KeyFilter = {},
 ): Promise<Page<KeyRow>> {
-  const where = and(
-    eq(keys.orgId, orgId),
-    request.teamId === undefined ? undefined : eq(keys.teamId, request.teamId),
-    request.userId === undefined ? undefined : eq(keys.userId, request.userId),
-    request.alias === undefined ? undefined : eq(keys.alias, request.alias),
-  );
+  const where = matching(orgId, request);
   const rows = db
     .select(shown)
     .from(keys)
@@ -58,18 +73,97 @@ export function listKeys(
   return page(request, db.$count(keys, where), rows);
 }
 
-/** What a token of this key is proved against; for key-check objects alone. */
-export async function findKeyHash(
+/** Aliases of an organization's keys, in their own order. */
+export async function keyAliases(
   db: Db,
   orgId: string,
-  keyId: string,
-): Promise<{ hash: string; pepperVersion: number; revision: number } | null> {
+  request: PageRequest & KeyFilter & { search?: string } = {},
+): Promise<Page<string>> {
+  const { search } = request;
+  const where = and(
+    matching(orgId, request),
+    isNotNull(keys.alias),
+    search === undefined
+      ? undefined
+      : sql`instr(lower(${keys.alias}), ${search.toLowerCase()}) > 0`,
+  );
+  const rows = db
+    .select({ alias: keys.alias })
+    .from(keys)
+    .where(where)
+    .orderBy(asc(keys.alias))
+    .$dynamic();
+  const found = await page(request, db.$count(keys, where), rows);
+  return { ...found, rows: found.rows.flatMap(({ alias }) => (alias === null ? [] : [alias])) };
+}
+
+/** The keys that die with a team, a user, or a user's place in a team. */
+export interface KeysOf {
+  teamIds?: readonly string[];
+  userIds?: readonly string[];
+}
+
+function dependent(orgId: string, of: KeysOf) {
+  return and(
+    eq(keys.orgId, orgId),
+    of.teamIds === undefined ? undefined : among(keys.teamId, of.teamIds),
+    of.userIds === undefined ? undefined : among(keys.userId, of.userIds),
+  );
+}
+
+/** Ids and handles of those keys, oldest first. */
+export function keysOf(
+  db: Db,
+  orgId: string,
+  of: KeysOf,
+): Promise<{ id: string; handle: string; teamId: string | null }[]> {
+  return db
+    .select({ id: keys.id, handle: keys.handle, teamId: keys.teamId })
+    .from(keys)
+    .where(dependent(orgId, of))
+    .orderBy(asc(keys.createdAt), asc(keys.id))
+    .all();
+}
+
+export function deleteKeysOf(orgId: string, of: KeysOf): Statement {
+  return statement(writer.delete(keys).where(dependent(orgId, of)));
+}
+
+export function deleteKeys(orgId: string, ids: readonly string[]): Statement {
+  return statement(writer.delete(keys).where(and(eq(keys.orgId, orgId), among(keys.id, ids))));
+}
+
+/** What tokens of a key are proved against. */
+export interface KeyHashes {
+  hash: string;
+  pepperVersion: number;
+  revision: number;
+  /** The token before the last regeneration, and the instant (Unix milliseconds) from which it counts no more. */
+  previous: { hash: string; pepperVersion: number; until: number } | null;
+}
+
+/** What a token of this key is proved against; for key-check objects alone. */
+export async function findKeyHash(db: Db, orgId: string, keyId: string): Promise<KeyHashes | null> {
   const rows = await db
-    .select({ hash: keys.hash, pepperVersion: keys.pepperVersion, revision: keys.revision })
+    .select({
+      hash: keys.hash,
+      pepperVersion: keys.pepperVersion,
+      revision: keys.revision,
+      previousHash: keys.previousHash,
+      previousPepperVersion: keys.previousPepperVersion,
+      previousUntil: keys.previousUntil,
+    })
     .from(keys)
     .where(and(eq(keys.orgId, orgId), eq(keys.id, keyId)))
     .limit(1);
-  return rows[0] ?? null;
+  const [row] = rows;
+  if (!row) return null;
+  const { previousHash: hash, previousPepperVersion, previousUntil: until, ...own } = row;
+  const known = hash !== null && previousPepperVersion !== null && until !== null;
+  return {
+    ...own,
+    previous: known ? { hash, pepperVersion: previousPepperVersion, until } : null,
+  };
 }
 
 export function insertKey(orgId: string, row: NewKey): Statement {
@@ -82,6 +176,33 @@ export function updateKey(orgId: string, id: string, patch: KeyPatch): Statement
     writer
       .update(keys)
       .set({ ...patch, revision: sql`${keys.revision} + 1` })
+      .where(and(eq(keys.orgId, orgId), eq(keys.id, id))),
+  );
+}
+
+/**
+ * Gives a key another token. The one that it had counts until `graceUntil` (Unix milliseconds), or no more; the one
+ * before that counts no more in any case.
+ */
+export function replaceToken(
+  orgId: string,
+  id: string,
+  token: { hash: string; pepperVersion: number; name: string },
+  graceUntil: number | null,
+  patch: KeyPatch,
+): Statement {
+  const previous =
+    graceUntil === null
+      ? { previousHash: null, previousPepperVersion: null, previousUntil: null }
+      : {
+          previousHash: sql`${keys.hash}`,
+          previousPepperVersion: sql`${keys.pepperVersion}`,
+          previousUntil: graceUntil,
+        };
+  return statement(
+    writer
+      .update(keys)
+      .set({ ...patch, ...token, ...previous, revision: sql`${keys.revision} + 1` })
       .where(and(eq(keys.orgId, orgId), eq(keys.id, id))),
   );
 }

@@ -109,6 +109,8 @@ export const teamMembers = sqliteTable(
     userId: text("user_id").notNull(),
     role: text("role").$type<"admin" | "user">().notNull().default("user"),
     maxBudgetNano: integer("max_budget_nano"),
+    tpmLimit: integer("tpm_limit"),
+    rpmLimit: integer("rpm_limit"),
     createdAt: time("created_at").notNull(),
   },
   (table) => [
@@ -128,6 +130,10 @@ export const users = sqliteTable(
     alias: text("alias"),
     role: text("role").$type<Role>().notNull(),
     active: integer("active", { mode: "boolean" }).notNull().default(true),
+    /** `<org>/<user>` of the row that this person had first; absent in that row itself. */
+    personId: text("person_id"),
+    /** Bare id of the organization that this person's admin calls act in; absent = this one. */
+    activeOrgId: text("active_org_id"),
     models: list("models"),
     metadata: object("metadata"),
     ...limits(),
@@ -136,6 +142,7 @@ export const users = sqliteTable(
   (table) => [
     primaryKey({ columns: [table.orgId, table.id] }),
     uniqueIndex("users_email").on(table.orgId, table.email),
+    uniqueIndex("users_person").on(table.personId, table.orgId),
   ],
 );
 
@@ -163,11 +170,18 @@ export const keys = sqliteTable(
     /** bcrypt of the token's digest under pepper `pepper_version`; read by key-check objects alone. */
     hash: text("hash").notNull(),
     pepperVersion: integer("pepper_version").notNull(),
+    /** The same of the token before the last regeneration; it counts until `previous_until`. */
+    previousHash: text("previous_hash"),
+    previousPepperVersion: integer("previous_pepper_version"),
+    previousUntil: time("previous_until"),
     tags: list("tags"),
     policyId: text("policy_id"),
     routerSettings: object("router_settings"),
     metadata: object("metadata"),
     ...limits(),
+    /** Comes on top of the budget until `temp_budget_until`. */
+    tempBudgetNano: integer("temp_budget_nano"),
+    tempBudgetUntil: time("temp_budget_until"),
     ...provenance(),
   },
   (table) => [
@@ -176,6 +190,30 @@ export const keys = sqliteTable(
     uniqueIndex("keys_alias").on(table.orgId, table.alias),
     index("keys_team").on(table.orgId, table.teamId),
     index("keys_user").on(table.orgId, table.userId),
+  ],
+);
+
+/** End customers that somebody described or blocked; requests may name others too. */
+export const customers = sqliteTable(
+  "customers",
+  {
+    orgId: orgId(),
+    /** As requests name it. */
+    id: text("id").notNull(),
+    alias: text("alias"),
+    blocked: flag("blocked"),
+    /** The team that looks after this customer. */
+    teamId: text("team_id"),
+    metadata: object("metadata"),
+    ...limits(),
+    ...provenance(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.orgId, table.id] }),
+    index("customers_team").on(table.orgId, table.teamId),
+    index("customers_blocked")
+      .on(table.orgId)
+      .where(sql`${table.blocked} = 1`),
   ],
 );
 
@@ -220,12 +258,19 @@ export const credentials = sqliteTable(
     version: integer("version").notNull(),
     sealed: text("sealed").notNull(),
     lastFour: text("last_four").notNull(),
+    /** The base URL that was sent along, for credentials with a name. */
+    apiBase: text("api_base"),
+    /** The organization's own key in the place of the platform's; one per provider. */
+    byok: flag("byok"),
     metadata: object("metadata"),
     ...provenance(),
   },
   (table) => [
     primaryKey({ columns: [table.orgId, table.id] }),
     uniqueIndex("credentials_name").on(table.orgId, table.name),
+    uniqueIndex("credentials_byok")
+      .on(table.orgId, table.provider)
+      .where(sql`${table.byok} = 1`),
   ],
 );
 
@@ -279,6 +324,7 @@ export const requestLog = sqliteTable(
     index("request_log_time").on(table.orgId, table.startedAt),
     index("request_log_key").on(table.orgId, table.keyId),
     index("request_log_team").on(table.orgId, table.teamId),
+    index("request_log_customer").on(table.orgId, table.customerId),
   ],
 );
 

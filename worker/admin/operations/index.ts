@@ -1,4 +1,5 @@
 import type { Operation } from "../operation.ts";
+import { CHANGED_KEYS } from "./key-changes.ts";
 import { KEYS } from "./keys.ts";
 import { MODELS } from "./models.ts";
 import { ORGANIZATIONS } from "./organizations.ts";
@@ -13,6 +14,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...TEAMS,
   ...USERS,
   ...KEYS,
+  ...CHANGED_KEYS,
   ...TOKENS,
   ...MODELS,
   ...ROTATION,

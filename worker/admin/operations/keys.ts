@@ -17,7 +17,7 @@ import { seesTeam } from "./teams.ts";
 const HANDLE = KEY_ROW.token;
 
 /** Whom a key belongs to, as decisions look at it. */
-function ownerOf(row: KeyRow): Subject {
+export function ownerOf(row: KeyRow): Subject {
   return {
     orgId: row.orgId,
     teamId: row.teamId ?? undefined,
@@ -26,7 +26,7 @@ function ownerOf(row: KeyRow): Subject {
 }
 
 /** The team that is named, or the maker's own for makers that may not act for the whole organization. */
-async function teamFor(
+export async function teamFor(
   ctx: AdminContext,
   named: string | null | undefined,
 ): Promise<TeamRow | null> {
@@ -41,7 +41,7 @@ async function teamFor(
 }
 
 /** The user that is named, if the maker may act for that user. */
-async function userFor(
+export async function userFor(
   ctx: AdminContext,
   named: string | null | undefined,
   team: TeamRow | null,
@@ -122,7 +122,7 @@ const generate = operation({
 });
 
 /** The row that a key, a handle or an alias names; null also for a key of another organization. */
-async function keyNamed(ctx: AdminContext, name: string): Promise<KeyRow | null> {
+export async function keyNamed(ctx: AdminContext, name: string): Promise<KeyRow | null> {
   const place = ctx.deps.keys.parse(name);
   if (place === null) return findKey(ctx.deps.db, ctx.orgId, name);
   return place.orgId === ctx.orgId ? findKey(ctx.deps.db, ctx.orgId, place.keyId) : null;
@@ -198,7 +198,7 @@ const list = operation({
     const whole = input.return_full_object;
     const narrowed = reach(ctx);
     if ("keyId" in narrowed) {
-      const own = await findKey(db, ctx.orgId, narrowed.keyId ?? "");
+      const own = await findKey(db, ctx.orgId, narrowed.keyId);
       const keys = own === null ? [] : [whole ? keyFields(own) : own.handle];
       const place = { page: 1, page_size: 1, total: keys.length, total_pages: keys.length };
       return { keys, total_count: keys.length, current_page: 1, ...place };
@@ -223,14 +223,12 @@ const list = operation({
 });
 
 /** The filter that leaves only keys which the caller may see; a key without a user sees itself. */
-function reach(
-  ctx: AdminContext,
-): { teamId?: string; userId?: string } | { keyId: string | undefined } {
+export function reach(ctx: AdminContext): { teamId?: string; userId?: string } | { keyId: string } {
   if (ctx.mayAll("key", "read")) return {};
   const { teamId, userId, keyId } = ctx.principal;
   if (teamId !== undefined && ctx.may("key", "read", { orgId: ctx.orgId, teamId }))
     return { teamId };
-  return userId === undefined ? { keyId } : { userId };
+  return userId === undefined ? { keyId: keyId ?? "" } : { userId };
 }
 
 export const KEYS = [generate, info, list];

@@ -86,6 +86,8 @@ const create = operation({
       alias: input.user_alias ?? null,
       role,
       active: true,
+      personId: null,
+      activeOrgId: null,
       models: input.models,
       metadata: input.metadata,
       budgetResetAt: null,
