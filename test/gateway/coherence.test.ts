@@ -142,6 +142,11 @@ test("a short-lived key ends with its mother key", async () => {
   const { token } = (await made.json()) as { token: string };
   expect(made.status).toBe(200);
   expect(await everywhere(token)).toEqual([OK, OK, OK, OK]);
+  // Whatever its key may: what is short-lived calls models and nothing else.
+  for (const path of ["/key/list", "/key/info", "/organization/list"]) {
+    const headers = { authorization: `Bearer ${token}` };
+    expect((await fetch(`${cluster.workers[1]?.url}${path}`, { headers })).status).toBe(403);
+  }
   await effective(() => deleteKey(key), token, DEAD);
 });
 
