@@ -162,10 +162,10 @@ describe.each(DIALECTS)("a body that is no request, %s", (dialect) => {
     await leftNoTrace();
     // What was held while reading was given back, whyever the body was refused.
     const broken = `${body(10 * 1024 * 1024).slice(0, -1)}]`;
-    for (let n = 0; n < 6; n += 1) {
+    for (let n = 0; n < 5; n += 1) {
       await refused(await ground.post(dialect, broken), dialect, { status: 400 });
     }
-    for (let n = 0; n < 3; n += 1)
+    for (let n = 0; n < 2; n += 1)
       await refused(await ground.post(dialect, large), dialect, expected);
     expect((await ground.post(dialect, body(1))).status).toBe(200);
   });
@@ -173,20 +173,14 @@ describe.each(DIALECTS)("a body that is no request, %s", (dialect) => {
 
 describe.each(DIALECTS)("a member of the wrong type is named, %s", (dialect) => {
   test.each([...COMMON, ...OWN[dialect]])("%s: %j", async (param, more) => {
-    for (const provider of DIALECTS) {
-      const answer = await ground.post(
-        dialect,
-        bodyFor(dialect, { model: MODEL[provider], ...more }),
-      );
-      const message = await refused(answer, dialect, {
-        status: 400,
-        type: "invalid_request_error",
-        code: "invalid_request",
-        param,
-      });
-      expect(message).toContain(param);
-      expect(message).toMatch(/must be|is required/);
-    }
+    const message = await refused(await ground.post(dialect, bodyFor(dialect, more)), dialect, {
+      status: 400,
+      type: "invalid_request_error",
+      code: "invalid_request",
+      param,
+    });
+    expect(message).toContain(param);
+    expect(message).toMatch(/must be|is required/);
     await leftNoTrace();
   });
 });
@@ -302,28 +296,32 @@ describe.each(DIALECTS)("who is not let in, %s", (dialect) => {
     await leftNoTrace();
   });
 
-  test("an expired key is told so, a blocked one is unknown", async () => {
+  const newKey = async (more: object) => {
     const { organizationId, teamId } = ground.gw.tenant;
-    const make = async () => {
-      const body = { organization_id: organizationId, team_id: teamId, duration: "1s" };
-      return (await ground.gw.admin<{ key: string }>("POST", "/key/generate", body)).key;
-    };
-    const key = await make();
-    const until = Date.now() + 1100;
-    await expect
-      .poll(
-        async () => {
-          const answer = await ask(bearer(key));
-          await answer.text();
-          return answer.status;
-        },
-        { timeout: until - Date.now() + 3000 },
-      )
-      .toBe(401);
+    const body = { organization_id: organizationId, team_id: teamId, ...more };
+    return (await ground.gw.admin<{ key: string }>("POST", "/key/generate", body)).key;
+  };
+
+  test("an expired key is told so", async () => {
+    const key = await newKey({ duration: "1s" });
+    const status = async () => (await ask(bearer(key))).status;
+    await expect.poll(status, { timeout: 5000 }).toBe(401);
     before = await recorded(ground.gw);
     ground.up.reset();
-    const code = { status: 401, type: "expired_key", code: "expired_key" };
-    await refused(await ask(bearer(key)), dialect, { ...code, message: /expired at 2/ });
+    const expected = { status: 401, type: "expired_key", code: "expired_key" };
+    await refused(await ask(bearer(key)), dialect, { ...expected, message: /expired at 2/ });
+    await leftNoTrace();
+  });
+
+  test("a blocked key is not told from an unknown one", async () => {
+    const alias = `blocked ${dialect}`;
+    const key = await newKey({ key_alias: alias });
+    await ground.gw.sql("update keys set blocked = 1 where alias = ?", alias);
+    before = await recorded(ground.gw);
+    const answers = [await ask(bearer(key)), await ask(bearer("sk-nobody"))];
+    const expected = { status: 401, type: "auth_error", code: "invalid_api_key" };
+    const said = await Promise.all(answers.map((answer) => refused(answer, dialect, expected)));
+    expect(said[0]).toBe(said[1]);
     await leftNoTrace();
   });
 });

@@ -39,9 +39,10 @@ export async function requestRow(gw: TestGateway, callId: string): Promise<Settl
 
 /** How many requests and administrative events are on record. */
 export async function recorded(gw: TestGateway): Promise<{ requests: number; events: number }> {
-  const count = async (table: string) =>
-    Number((await gw.sql(`select count(*) as n from ${table}`))[0]?.["n"]);
-  return { requests: await count("request_log"), events: await count("audit_events") };
+  const [row] = await gw.sql(
+    "select (select count(*) from request_log) as requests, (select count(*) from audit_events) as events",
+  );
+  return { requests: Number(row?.["requests"]), events: Number(row?.["events"]) };
 }
 
 function settled(row: Record<string, unknown>): Settled {
