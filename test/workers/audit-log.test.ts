@@ -1,0 +1,110 @@
+import {
+  applyD1Migrations,
+  evictDurableObject,
+  runDurableObjectAlarm,
+  runInDurableObject,
+} from "cloudflare:test";
+import type { D1Migration } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { beforeAll, expect, test } from "vitest";
+import { auditLog, auditLogName, ledger, ledgerName } from "../../durable-objects/addresses.ts";
+import type { AuditLog } from "../../durable-objects/audit-log.ts";
+import type { Ledger } from "../../durable-objects/ledger.ts";
+import { trailStores } from "../../durable-objects/trail.ts";
+import type { AuditEventType, AuditRecord } from "../../worker/core/audit.ts";
+import { newOrgId, timeOrderedId } from "../../worker/core/ids.ts";
+import type { JsonObject } from "../../worker/core/json.ts";
+import { makeTrailSink } from "../../worker/store/trail-sink.ts";
+
+function record(orgId: string, type: AuditEventType, data: JsonObject = {}): AuditRecord {
+  const at = Date.now() - 200_000;
+  return {
+    eventId: `evt_${timeOrderedId(at)}`,
+    type,
+    at,
+    orgId,
+    teamId: "team_1",
+    actor: "key:sha256:1",
+    requestId: "req_1",
+    data,
+  };
+}
+
+const stubOf = (orgId: string) => env.AUDIT_LOG.getByName(auditLogName(orgId));
+
+beforeAll(async () => {
+  const { TEST_MIGRATIONS } = env as unknown as { TEST_MIGRATIONS: D1Migration[] };
+  await applyD1Migrations(env.DB, TEST_MIGRATIONS);
+});
+
+test("reading the log of an organization that has none writes nothing", async () => {
+  const orgId = newOrgId("global");
+  expect(await auditLog(env, orgId).list({})).toEqual({ records: [], cursor: null });
+  const tables = "SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf\\_%' ESCAPE '\\'";
+  const made = await runInDurableObject(stubOf(orgId), (_: AuditLog, state) =>
+    state.storage.sql.exec(tables).toArray(),
+  );
+  expect(made).toEqual([]);
+});
+
+test("a group is in the log once, in its order, whatever is sent again before and after an eviction", async () => {
+  const orgId = newOrgId("global");
+  const log = auditLog(env, orgId);
+  const records = Array.from({ length: 128 }, () => record(orgId, "request.blocked"));
+  const half = records.slice(0, 64);
+  expect((await log.append(half)).every((result) => result.ok)).toBe(true);
+  await evictDurableObject(stubOf(orgId));
+  expect((await log.append(records)).every((result) => result.ok)).toBe(true);
+  const { records: found } = await log.list({ limit: 1_000, requestId: "req_1" });
+  expect(found.map(({ sequence }) => sequence).toSorted((a, b) => a - b)).toEqual(
+    records.map((_, at) => at + 1),
+  );
+  expect(new Set(found.map(({ eventId }) => eventId)).size).toBe(128);
+});
+
+test("an object serves one organization alone", async () => {
+  const [mine, other] = [newOrgId("global"), newOrgId("global")];
+  await auditLog(env, mine).append([record(mine, "request.blocked")]);
+  const results = await auditLog(env, mine).append([record(other, "request.blocked")]);
+  expect(results).toMatchObject([{ ok: false, refused: true }]);
+  const stub = stubOf(mine) as unknown as AuditLog;
+  expect(await stub.list(other, {})).toEqual({ fault: "AnotherOrganization" });
+});
+
+test("a decision whose isolate died is charged as reserved and gets its outcome from the ledger, once", async () => {
+  const orgId = newOrgId("global");
+  const alerts: string[] = [];
+  const stores = trailStores(env, (message) => alerts.push(message));
+  const home = env.LEDGER.getByName(ledgerName(orgId, "team_1"));
+  await runInDurableObject(home, (instance: Ledger) => {
+    instance.sink = makeTrailSink(stores);
+  });
+  const amount = { cost: 5_000, requests: 1, tokens: 70 };
+  const scope = { kind: "team", id: "team_1" };
+  const lease = { scope, leaseId: "lease_1", windowId: "life", revision: 0, reserved: amount };
+  const decision = record(orgId, "request.routed", {
+    deadline: Date.now() - 100_000,
+    team_id: "team_1",
+    key_id: "key_1",
+    model: "sim/echo",
+    endpoint: "chat",
+    stream: true,
+    leases: [lease],
+  });
+  const log = auditLog(env, orgId);
+  await log.append([decision]);
+  expect(await runDurableObjectAlarm(stubOf(orgId))).toBe(true);
+  await expect.poll(async () => (await log.list({})).records.length).toBe(2);
+  const [outcome] = (await log.list({ type: "request.failed" })).records;
+  expect(outcome).toMatchObject({ requestId: "req_1", data: { estimated: true } });
+  const [spend] = await ledger(env, orgId, "team_1").spend([{ kind: "team", id: "team_1" }]);
+  expect(spend?.settled).toEqual(amount);
+  await runDurableObjectAlarm(stubOf(orgId));
+  await runDurableObjectAlarm(stubOf(orgId));
+  expect((await log.list({})).records).toHaveLength(2);
+  const open = await runInDurableObject(stubOf(orgId), (_: AuditLog, state) =>
+    state.storage.sql.exec("SELECT * FROM open_decisions").toArray(),
+  );
+  expect(open).toEqual([]);
+  expect(alerts).toEqual([]);
+});
