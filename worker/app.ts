@@ -2,8 +2,8 @@ import { Hono, type Context } from "hono";
 import { mountAdmin } from "./admin/http.ts";
 import type { AdminDeps } from "./admin/ports.ts";
 import type { ProtocolName } from "./core/chat.ts";
-import { asGatewayError, GatewayError, publicError, retryHeaders } from "./core/errors.ts";
-import { gateway, listModels } from "./gateway.ts";
+import { asGatewayError, GatewayError } from "./core/errors.ts";
+import { gateway, listModels, refuseOutside } from "./gateway.ts";
 
 /** What a handler gets from `index.ts`: the composed world of this request. */
 export interface AppEnv {
@@ -49,17 +49,12 @@ export function buildApp(): Hono<AppEnv> {
       c,
       new GatewayError(
         "not_found",
-        `There is no ${c.req.method} ${c.req.path} here; GET /docs shows every endpoint.`,
+        `There is no ${c.req.method} ${c.req.path.slice(0, 128)} here; GET /docs shows every endpoint.`,
       ),
     ),
   );
   app.onError((cause, c) => {
-    const error = asGatewayError(cause);
-    c.env.deps.log.error("request failed outside the path", {
-      code: error.kind,
-      cause: cause.name,
-    });
-    return refusal(c, error);
+    return refusal(c, asGatewayError(cause));
   });
   return app;
 }
@@ -70,16 +65,10 @@ function wrongMethod(allowed: string): GatewayError {
   });
 }
 
-/** A refusal outside the path, in the dialect of the endpoint. */
 function refusal(
   c: Context<AppEnv>,
   error: GatewayError,
   dialect: ProtocolName = "openai-chat",
-): Response {
-  const { message, type, code, param, members, status } = publicError(error);
-  const body =
-    dialect === "anthropic"
-      ? { type: "error", error: { type, message } }
-      : { error: { message, type, param, code, ...members } };
-  return Response.json(body, { status, headers: retryHeaders(error) });
+): Promise<Response> {
+  return refuseOutside(c.env.deps, c.req.raw, dialect, error);
 }

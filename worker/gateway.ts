@@ -75,3 +75,13 @@ export async function listModels(
     return refuse(deps, call, "openai-chat", noProgress(), asGatewayError(cause));
   }
 }
+
+/** What no endpoint takes leaves through the same door: with an id, a line in the log, and the endpoint's dialect. */
+export function refuseOutside(
+  deps: Deps,
+  request: Request,
+  dialect: ProtocolName,
+  error: GatewayError,
+): Promise<Response> {
+  return refuse(deps, greet(deps, request), dialect, noProgress(), error);
+}
