@@ -195,7 +195,15 @@ export class OrgControlMachine {
 
   #forget(change: Change): void {
     this.#generation++;
+    const above = new Set(change.touches.filter((name) => /^(team|user):/.test(name)));
     for (const name of change.touches) this.#cache.delete(name);
+    if (above.size === 0) return;
+    // Keys may have gone with what stood above them.
+    for (const [name, row] of this.#cache) {
+      if (row === null || !name.startsWith("key:")) continue;
+      const { teamId, userId } = row as KeyRecord;
+      if (above.has(`team:${teamId}`) || above.has(`user:${userId}`)) this.#cache.delete(name);
+    }
   }
 
   #inOrder<T>(work: () => Promise<T>): Promise<T> {

@@ -2,7 +2,9 @@ import type { JsonObject } from "../../worker/core/json.ts";
 import type { Role } from "../../worker/core/principal.ts";
 
 /** What every world begins with, besides the teams `t` and `elsewhere`. */
-export const SEEDS: readonly [path: string, input: JsonObject][] = [];
+export const SEEDS: readonly [path: string, input: JsonObject][] = [
+  ["/user/new", { user_id: "eve", auto_create_key: false }],
+];
 
 /** Operations that are done with the key of the user `ada`, since the master key is nobody's. */
 export const PERSONAL: ReadonlySet<string> = new Set([]);
@@ -15,9 +17,18 @@ export const INPUTS: Record<string, Record<string, unknown>> = {
   "team.new": { team_alias: "new" },
   "team.list": {},
   "team.info": { team_id: "t" },
+  "team.update": { team_id: "t", models: ["gpt-4o"], max_budget: 5 },
+  "team.delete": { team_ids: ["t"] },
+  "team.block": { team_id: "t" },
+  "team.unblock": { team_id: "t" },
+  "team.member_add": { team_id: "t", member: { user_id: "eve", role: "user" } },
+  "team.member_update": { team_id: "t", user_id: "ada", role: "admin" },
+  "team.member_delete": { team_id: "t", user_id: "ada" },
   "user.new": { user_id: "new", user_role: "internal_user_viewer" },
   "user.list": {},
   "user.info": { user_id: "ada" },
+  "user.update": { user_id: "ada", user_alias: "Ada" },
+  "user.delete": { user_ids: ["ada"] },
   "key.generate": { team_id: "t" },
   "key.list": {},
   "key.info": { key: "of-ada" },
@@ -40,6 +51,9 @@ export const INPUTS: Record<string, Record<string, unknown>> = {
 
 type Statuses = Partial<Record<Role, number>>;
 const CHANGES_KEY: Statuses = { platform_admin: 200, admin: 200, team_admin: 404, developer: 404 };
+
+const ADMINS: Statuses = { platform_admin: 200, admin: 200 };
+const MANAGES_MEMBERS: Statuses = { ...ADMINS, team_admin: 404 };
 
 // Who gets what, written down by hand from the table of roles. Team and key `of-ada` are the caller's own in column
 // `own`; 200 done, 403 not for this role, 404 not to be seen.
@@ -66,7 +80,16 @@ export const EXPECTED: Record<string, Statuses> = {
     finance: 200,
     member: 404,
   },
+  "team.update": { platform_admin: 200, admin: 200, team_admin: 404 },
+  "team.delete": ADMINS,
+  "team.block": ADMINS,
+  "team.unblock": ADMINS,
+  "team.member_add": MANAGES_MEMBERS,
+  "team.member_update": MANAGES_MEMBERS,
+  "team.member_delete": MANAGES_MEMBERS,
   "user.new": { platform_admin: 200, admin: 200 },
+  "user.update": ADMINS,
+  "user.delete": ADMINS,
   "user.list": {
     platform_admin: 200,
     admin: 200,
@@ -143,6 +166,10 @@ export const OWN: Record<string, Statuses> = {
   "user.info": { team_admin: 200, developer: 200, finance: 200, viewer: 200, member: 200 },
   "key.generate": { team_admin: 200, developer: 200 },
   "key.info": { team_admin: 200, developer: 200, viewer: 200, member: 200 },
+  "team.update": { team_admin: 200 },
+  "team.member_add": { team_admin: 200 },
+  "team.member_update": { team_admin: 200 },
+  "team.member_delete": { team_admin: 200 },
   "key.update": { team_admin: 200, developer: 200 },
   "key.delete": { team_admin: 200, developer: 200 },
   "key.regenerate": { team_admin: 200, developer: 200 },

@@ -34,7 +34,7 @@ const modelName = plain(256);
 export const models = z.array(modelName).max(1000, "At most 1000 models");
 export const tags = z.array(plain(128)).max(64, "At most 64 tags");
 
-const count = z.int().min(0, "Must not be negative");
+export const count = z.int().min(0, "Must not be negative");
 export const dollars = z
   .number()
   .min(0, "Must not be negative")

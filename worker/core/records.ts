@@ -28,6 +28,10 @@ export interface UserRecord {
   alias?: string;
   role: Role;
   active: boolean;
+  /** Ids of the teams that the user administers; absent = none. */
+  adminOf?: string[];
+  /** Bare id of the organization that the user's admin calls act in; absent = this one. */
+  activeOrgId?: string;
 }
 
 export interface KeyRecord {

@@ -7,7 +7,7 @@ import { addressAllowed } from "../policy/authz/addresses.ts";
 import { allows } from "../providers/resolve.ts";
 import { looksSigned } from "../store/signed-key.ts";
 import type { KeyGrant, Scope, SignedKeys } from "../store/signed-key.ts";
-import { masterPrincipal } from "../policy/authz/roles.ts";
+import { masterPrincipal, roleOf } from "../policy/authz/roles.ts";
 
 type Parts = Pick<Deps, "keys" | "directory" | "now"> & { signedKeys: SignedKeys };
 
@@ -129,7 +129,7 @@ function admitted(parts: Parts, asked: Credentialed, proven: Proven): Identity {
     keyType: key.keyType,
     teamId: key.teamId,
     userId: key.userId,
-    role: user?.role ?? "member",
+    role: roleOf(user, key.teamId),
   };
   return { principal, shared, key, team, user };
 }

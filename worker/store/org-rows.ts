@@ -5,7 +5,15 @@ import type { Db } from "./database.ts";
 import { deploymentRecord } from "./deployments.ts";
 import { KEY_COLUMNS, keyRecord } from "./keys.ts";
 import { orgRecord } from "./orgs.ts";
-import { credentials, deployments, keys, organizations, teams, users } from "./schema.ts";
+import {
+  credentials,
+  deployments,
+  keys,
+  organizations,
+  teamMembers,
+  teams,
+  users,
+} from "./schema.ts";
 import { teamRecord } from "./teams.ts";
 import { userRecord } from "./users.ts";
 
@@ -42,7 +50,7 @@ export async function readKey(db: Db, orgId: string, keyId: string): Promise<Key
     sql`(select ${column} from ${keys} where ${keys.orgId} = ${orgId} and ${keys.id} = ${keyId})`;
   const fallback = sql`(select ${organizations.defaultTeamId} from ${organizations}
     where ${organizations.id} = ${orgId})`;
-  const [keyRows, teamRows, userRows] = await db.batch([
+  const [keyRows, teamRows, userRows, adminRows] = await db.batch([
     db
       .select(KEY_COLUMNS)
       .from(keys)
@@ -57,6 +65,16 @@ export async function readKey(db: Db, orgId: string, keyId: string): Promise<Key
       .select()
       .from(users)
       .where(and(eq(users.orgId, orgId), eq(users.id, own(keys.userId)))),
+    db
+      .select({ teamId: teamMembers.teamId })
+      .from(teamMembers)
+      .where(
+        and(
+          eq(teamMembers.orgId, orgId),
+          eq(teamMembers.userId, own(keys.userId)),
+          eq(teamMembers.role, "admin"),
+        ),
+      ),
   ]);
   const key = keyRows[0];
   if (!key) return { key: null, team: null, user: null };
@@ -65,6 +83,11 @@ export async function readKey(db: Db, orgId: string, keyId: string): Promise<Key
   return {
     key: keyRecord(key),
     team: team ? teamRecord(team) : null,
-    user: user ? userRecord(user) : null,
+    user: user
+      ? userRecord(
+          user,
+          adminRows.map((each) => each.teamId),
+        )
+      : null,
   };
 }

@@ -1,7 +1,7 @@
 import { and, asc, eq, inArray, or, sql } from "drizzle-orm";
 import type { Statement } from "../core/ports.ts";
 import type { TeamRecord } from "../core/records.ts";
-import { page, statement, writer } from "./database.ts";
+import { among, page, statement, writer } from "./database.ts";
 import type { Db, Page, PageRequest } from "./database.ts";
 import { teamMembers, teams } from "./schema.ts";
 
@@ -80,6 +80,39 @@ export async function findTeamMember(
 
 export function insertTeamMember(orgId: string, row: NewTeamMember): Statement {
   return statement(writer.insert(teamMembers).values({ ...row, orgId }));
+}
+
+export type TeamMemberPatch = Partial<Omit<NewTeamMember, "teamId" | "userId" | "createdAt">>;
+
+export function updateTeamMember(
+  orgId: string,
+  teamId: string,
+  userId: string,
+  patch: TeamMemberPatch,
+): Statement {
+  const where = and(
+    eq(teamMembers.orgId, orgId),
+    eq(teamMembers.teamId, teamId),
+    eq(teamMembers.userId, userId),
+  );
+  return statement(writer.update(teamMembers).set(patch).where(where));
+}
+
+/** Ends memberships: of these teams, of these users, or of these users in these teams. */
+export function deleteTeamMembers(
+  orgId: string,
+  of: { teamIds?: readonly string[]; userIds?: readonly string[] },
+): Statement {
+  const where = and(
+    eq(teamMembers.orgId, orgId),
+    of.teamIds === undefined ? undefined : among(teamMembers.teamId, of.teamIds),
+    of.userIds === undefined ? undefined : among(teamMembers.userId, of.userIds),
+  );
+  return statement(writer.delete(teamMembers).where(where));
+}
+
+export function deleteTeams(orgId: string, ids: readonly string[]): Statement {
+  return statement(writer.delete(teams).where(and(eq(teams.orgId, orgId), among(teams.id, ids))));
 }
 
 /** What the path needs of a team. */

@@ -1,7 +1,7 @@
 import { and, asc, eq, or, sql } from "drizzle-orm";
 import type { Statement } from "../core/ports.ts";
 import type { UserRecord } from "../core/records.ts";
-import { page, statement, writer } from "./database.ts";
+import { among, page, statement, writer } from "./database.ts";
 import type { Db, Page, PageRequest } from "./database.ts";
 import { users } from "./schema.ts";
 
@@ -52,13 +52,19 @@ export function updateUser(orgId: string, id: string, patch: UserPatch): Stateme
   );
 }
 
-/** What the path needs of a user. */
-export function userRecord(row: UserRow): UserRecord {
+export function deleteUsers(orgId: string, ids: readonly string[]): Statement {
+  return statement(writer.delete(users).where(and(eq(users.orgId, orgId), among(users.id, ids))));
+}
+
+/** What the path needs of a user; `adminOf` are ids of the teams that the user administers. */
+export function userRecord(row: UserRow, adminOf: string[]): UserRecord {
   return {
     id: row.id,
     email: row.email ?? undefined,
     alias: row.alias ?? undefined,
     role: row.role,
     active: row.active,
+    adminOf,
+    ...(row.activeOrgId !== null && { activeOrgId: row.activeOrgId }),
   };
 }

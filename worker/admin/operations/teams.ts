@@ -39,7 +39,8 @@ import {
   teamShape,
 } from "../rows.ts";
 
-const member = z
+/** A member as callers name one. */
+export const member = z
   .object({
     user_id: reference.optional(),
     user_email: reference.optional(),
@@ -50,13 +51,17 @@ const member = z
   });
 
 /** Each user once, by id; a user that is not of this organization is missing. */
-async function membersOf(ctx: AdminContext, wanted: z.output<typeof member>[]) {
+export async function membersOf(
+  ctx: AdminContext,
+  wanted: z.output<typeof member>[],
+  field = "members_with_roles",
+) {
   const members = new Map<string, z.output<typeof memberShape>>();
   for (const [index, each] of wanted.entries()) {
     const user = await findUser(ctx.deps.db, ctx.orgId, each.user_id ?? each.user_email ?? "");
-    if (user === null) throw notFound("user", `members_with_roles[${index}]`);
+    if (user === null) throw notFound("user", `${field}[${index}]`);
     if (members.has(user.id)) {
-      throw invalidField(["members_with_roles", index], "The same user stands here twice");
+      throw invalidField([field, index], "The same user stands here twice");
     }
     members.set(user.id, { user_id: user.id, role: each.role });
   }

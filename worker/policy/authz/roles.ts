@@ -195,6 +195,19 @@ export function roleWithin(inner: Role, outer: Role): boolean {
   );
 }
 
+/**
+ * The role that a user's key of a team carries: the user's own, or that of a team admin where the user administers this
+ * team and loses nothing by it. A key of nobody is a member.
+ */
+export function roleOf(
+  user: { role: Role; adminOf?: readonly string[] } | null,
+  teamId: string | undefined,
+): Role {
+  if (user === null) return "member";
+  const leads = teamId !== undefined && user.adminOf?.includes(teamId) === true;
+  return leads && roleWithin(user.role, "team_admin") ? "team_admin" : user.role;
+}
+
 const SCOPE: Record<Reach, string> = {
   platform: "platform",
   org: "own organization",
