@@ -4,8 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { bareOrgId } from "../../worker/core/ids.ts";
 import type { Statement } from "../../worker/core/ports.ts";
 import { statement, writer } from "../../worker/store/database.ts";
-import { updateKey } from "../../worker/store/keys.ts";
-import { deployments, keys, users } from "../../worker/store/schema.ts";
+import { deployments, users } from "../../worker/store/schema.ts";
 import { startCluster, type Cluster, type Worker } from "../support/cluster/index.ts";
 import { gated, mix, startUpstream, text, type Upstream } from "../support/upstream/index.ts";
 import { wrapBundle, type WrappedBundle } from "../support/wrapped/bundle.ts";
@@ -52,12 +51,9 @@ async function apply(statement: Statement, touched: string): Promise<void> {
   });
   expect(await answer.json()).toMatchObject({ value: { ok: true } });
 }
-const idOf = (key: string) => key.split("-")[3] ?? "";
-const patchKey = (key: string, patch: Parameters<typeof updateKey>[2]) =>
-  apply(updateKey(bareOrgId(organization_id), idOf(key), patch), `key:${idOf(key)}`);
-const setBlocked = (key: string, blocked: boolean) => patchKey(key, { blocked });
-const deleteKey = (key: string) =>
-  apply(statement(writer.delete(keys).where(eq(keys.id, idOf(key)))), `key:${idOf(key)}`);
+const setBlocked = (key: string, blocked: boolean) =>
+  change(blocked ? "/key/block" : "/key/unblock", { key });
+const deleteKey = (key: string) => change("/key/delete", { keys: [key] });
 
 interface Said {
   status: number;
@@ -164,7 +160,7 @@ test("the keys of a removed user are dead on every worker within 5 s", async () 
 
 test("a narrowed allowlist holds on every worker within 5 s", async () => {
   const key = await newKey();
-  await effective(() => patchKey(key, { models: ["another"] }), key, {
+  await effective(() => change("/key/update", { key, models: ["another"] }), key, {
     status: 403,
     code: "model_not_allowed",
   });
