@@ -22,10 +22,10 @@ import {
   DAY_MS,
   draw,
   emptySpend,
+  estimate,
   forgetAt,
   lend,
   reclaim,
-  restore,
   RETENTION_MS,
   spendKey,
   spendOf,
@@ -83,9 +83,11 @@ export class LedgerBook {
       if (isTooOld(decision.decidedAt, now)) return { requestId, state: "stale" };
       const charged = reservedBy(decision.leases);
       const row = estimatedRow(decision, charged);
-      const debits = this.#debit(tables, row, charged, now);
-      for (const { scope, windowId, amount } of debits) {
-        spendOf(tables, scope, windowId, ({ estimated }) => ({
+      const debits = scopesOfRow(row).map((scope) => this.#charge(scope, row.leases, charged, now));
+      for (const { scope, windowId, amount, shares } of debits) {
+        for (const share of shares) estimate(tables, share);
+        spendOf(tables, scope, windowId, ({ settled, estimated }) => ({
+          settled: plus(settled, amount),
           estimated: plus(estimated, amount),
         }));
       }
@@ -108,7 +110,7 @@ export class LedgerBook {
   tick(now: number): boolean {
     return this.#storage.transact((tables) => {
       const leases = tables.leases.due(now, TICK_ROWS);
-      for (const leaseId of leases) reclaim(tables, leaseId, now);
+      for (const leaseId of leases) reclaim(tables, leaseId);
       let more = leases.length === TICK_ROWS;
       for (const rows of [tables.messages, tables.settled]) {
         const old = rows.due(now, TICK_ROWS);
@@ -140,54 +142,51 @@ export class LedgerBook {
     if (known === null && isTooOld(row.startedAt, now)) return "stale";
     if (known?.debits) undo(tables, known.debits);
     const charged = chargeOf(row);
-    const debits = this.#debit(tables, row, charged, now);
+    let overrun = 0;
+    for (const scope of scopesOfRow(row)) {
+      const charge = this.#charge(scope, row.leases, charged, now);
+      for (const share of charge.shares) draw(tables, share);
+      spendOf(tables, scope, charge.windowId, (spend) => ({
+        settled: plus(spend.settled, charged),
+        overrun: spend.overrun + charge.overrun,
+      }));
+      overrun = Math.max(overrun, charge.overrun);
+    }
     tables.settled.put(row.requestId, { charged }, forgetAt(now, RETENTION_MS));
     post(tables, row, {
       revision: known === null ? 1 : 2,
       charged,
       delta: minus(charged, known?.charged ?? NOTHING),
       estimated: false,
-      overrun: Math.max(0, ...debits.map((each) => each.overrun)),
+      overrun,
       settledAt: now,
     });
     return known === null ? "settled" : "late";
   }
 
-  /** Charges an amount to every scope of a row, in the window that admitted it, out of what was lent for it. */
-  #debit(tables: LedgerTables, row: SettleRow, amount: Amount, now: number): Debit[] {
-    return scopesOfRow(row).map((scope) => {
-      const key = scopeKey(scope);
-      const refs = row.leases.filter((ref) => scopeKey(ref.scope) === key);
-      const { draws, overrun } = drawFrom(refs, amount);
-      const windowId = refs[0]?.windowId ?? this.#windowOf(scope, now).id;
-      const debit = {
-        scope,
-        windowId,
-        amount,
-        // Without a lease there was no worst case that could be exceeded.
-        overrun: refs.length === 0 ? 0 : overrun.cost,
-        draws: draws.map(({ leaseId, amount }) => ({
-          leaseId,
-          amount: draw(tables, { leaseId, amount }),
-        })),
-      };
-      spendOf(tables, scope, windowId, (spend) => ({
-        settled: plus(spend.settled, amount),
-        overrun: spend.overrun + debit.overrun,
-      }));
-      return debit;
-    });
+  /** Where an amount is charged: in the window that admitted the request, out of the leases that it holds. */
+  #charge(scope: Scope, leases: LeaseRef[], amount: Amount, now: number) {
+    const key = scopeKey(scope);
+    const refs = leases.filter((ref) => scopeKey(ref.scope) === key);
+    const { draws, overrun } = drawFrom(refs, amount);
+    return {
+      scope,
+      windowId: refs[0]?.windowId ?? this.#windowOf(scope, now).id,
+      amount,
+      shares: draws.map(({ leaseId, amount }) => ({ leaseId, amount })),
+      // Without a lease there was no worst case that could be exceeded.
+      overrun: refs.length === 0 ? 0 : overrun.cost,
+    };
   }
 }
 
 /** Takes an estimate back as if it had never been charged, and counts that this happened. */
 function undo(tables: LedgerTables, debits: Debit[]): void {
-  for (const { scope, windowId, amount, overrun, draws } of debits) {
-    for (const share of draws) restore(tables, share);
+  for (const { scope, windowId, amount, shares } of debits) {
+    for (const share of shares) estimate(tables, share, true);
     spendOf(tables, scope, windowId, (spend) => ({
       settled: minus(spend.settled, amount),
       estimated: minus(spend.estimated, amount),
-      overrun: spend.overrun - overrun,
       late: spend.late + 1,
     }));
   }

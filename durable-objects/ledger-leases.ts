@@ -1,6 +1,6 @@
 import { scopeKey } from "../worker/core/account.ts";
 import type { Grant, HoldItem, LeaseShare, ReturnItem, Scope } from "../worker/core/account.ts";
-import { isNothing, least, minus, NOTHING, plus } from "../worker/core/amount.ts";
+import { beyond, isNothing, minus, NOTHING, plus } from "../worker/core/amount.ts";
 import type { Amount } from "../worker/core/amount.ts";
 import type { LeaseRow, LedgerTables, SpendRow } from "./ledger-rows.ts";
 
@@ -72,16 +72,12 @@ export function lend(
     earlier !== null && mayGoOn(earlier, isolate, item.scope, window, now)
       ? earlier
       : newLease(tables, isolate, item.scope, window, now);
-  putLease(tables, {
-    ...lease,
+  change(tables, lease, {
     grantedAt: now,
     ttlMs,
     lent: plus(lease.lent, item.want),
-    outstanding: plus(lease.outstanding, item.want),
+    left: plus(lease.left, item.want),
   });
-  spendOf(tables, item.scope, window.id, (row) => ({
-    outstanding: plus(row.outstanding, item.want),
-  }));
   const grant: Grant = {
     n: item.n,
     leaseId: lease.leaseId,
@@ -102,45 +98,48 @@ export function accept(tables: LedgerTables, isolate: string, item: ReturnItem, 
   remember(tables, isolate, item, null, now);
 }
 
-/** Takes from what a lease lent, and answers how much of it that was: a lease that is gone has nothing left. */
-export function draw(tables: LedgerTables, { leaseId, amount }: LeaseShare): Amount {
-  return move(tables, leaseId, (standing) => minus(standing, least(standing, amount)));
+/** Takes from what is left of a lease; one that is gone has nothing left. */
+export function draw(tables: LedgerTables, { leaseId, amount }: LeaseShare): void {
+  const lease = tables.leases.get(leaseId);
+  if (lease !== null) change(tables, lease, { left: beyond(lease.left, amount) });
 }
 
-/** Undoes a `draw`. */
-export function restore(tables: LedgerTables, { leaseId, amount }: LeaseShare): void {
-  move(tables, leaseId, (standing) => plus(standing, amount));
-}
-
-/** Frees what a lease lent and nobody accounted for; how much that was stays visible. */
-export function reclaim(tables: LedgerTables, leaseId: string, now: number): void {
+/** Notes that an estimate charges so much of what is left of a lease; `undone` takes the note back. */
+export function estimate(
+  tables: LedgerTables,
+  { leaseId, amount }: LeaseShare,
+  undone = false,
+): void {
   const lease = tables.leases.get(leaseId);
   if (lease === null) return;
-  if (lease.reclaimed || isNothing(lease.outstanding)) {
-    tables.leases.drop(leaseId);
-    return;
-  }
-  const { outstanding } = lease;
-  const reclaimed = { ...lease, outstanding: NOTHING, unattributed: outstanding, reclaimed: true };
-  tables.leases.put(leaseId, reclaimed, forgetAt(now, RETENTION_MS));
-  spendOf(tables, lease.scope, lease.windowId, (row) => ({
-    outstanding: minus(row.outstanding, outstanding),
-    unattributed: plus(row.unattributed, outstanding),
-  }));
+  const { estimated } = lease;
+  change(tables, lease, { estimated: (undone ? minus : plus)(estimated, amount) });
 }
 
-/** Changes what stands on a lease and in its window: outstanding, or unattributed after it was reclaimed. */
-function move(tables: LedgerTables, leaseId: string, to: (standing: Amount) => Amount): Amount {
+/** Frees what is left of a lease when nobody can account for it any more; how much that was stays visible. */
+export function reclaim(tables: LedgerTables, leaseId: string): void {
   const lease = tables.leases.get(leaseId);
-  if (lease === null) return NOTHING;
-  const place = lease.reclaimed ? "unattributed" : "outstanding";
-  const standing = to(lease[place]);
-  const less = minus(lease[place], standing);
-  const changed = { ...lease, [place]: standing };
-  if (!lease.reclaimed) putLease(tables, changed);
-  else tables.leases.put(leaseId, changed, forgetAt(reclaimAt(lease), RETENTION_MS));
-  spendOf(tables, lease.scope, lease.windowId, (row) => ({ [place]: minus(row[place], less) }));
-  return less;
+  if (lease === null) return;
+  if (lease.reclaimed || isNothing(lease.left)) tables.leases.drop(leaseId);
+  else change(tables, lease, { reclaimed: true });
+}
+
+/** What stands against the scope because of a lease: an amount that an estimate charged is not counted twice. */
+export function standing(lease: Pick<LeaseRow, "left" | "estimated">): Amount {
+  return beyond(lease.left, lease.estimated);
+}
+
+/** Changes a lease, and with it what stands in its window. */
+function change(tables: LedgerTables, lease: LeaseRow, to: Partial<LeaseRow>): void {
+  const changed = { ...lease, ...to };
+  const due = reclaimAt(changed);
+  tables.leases.put(lease.leaseId, changed, changed.reclaimed ? forgetAt(due, RETENTION_MS) : due);
+  const before = lease.reclaimed ? "unattributed" : "outstanding";
+  const after = changed.reclaimed ? "unattributed" : "outstanding";
+  spendOf(tables, lease.scope, lease.windowId, (row) => {
+    const less = { ...row, [before]: minus(row[before], standing(lease)) };
+    return { ...less, [after]: plus(less[after], standing(changed)) };
+  });
 }
 
 function takeBack(tables: LedgerTables, isolate: string, item: ReturnItem): void {
@@ -186,14 +185,10 @@ function newLease(
     grantedAt: now,
     ttlMs: 0,
     lent: NOTHING,
-    outstanding: NOTHING,
-    unattributed: NOTHING,
+    left: NOTHING,
+    estimated: NOTHING,
     reclaimed: false,
   };
-}
-
-function putLease(tables: LedgerTables, lease: LeaseRow): void {
-  tables.leases.put(lease.leaseId, lease, reclaimAt(lease));
 }
 
 function reclaimAt(lease: LeaseRow): number {

@@ -7,9 +7,9 @@ export interface SpendRow {
   scope: Scope;
   windowId: string;
   settled: Amount;
-  /** The sum over the window's leases. */
+  /** What is left on the window's leases beyond estimates. */
   outstanding: Amount;
-  /** The sum over the window's reclaimed leases. */
+  /** The same of those that were reclaimed. */
   unattributed: Amount;
   estimated: Amount;
   overrun: NanoUsd;
@@ -30,10 +30,10 @@ export interface LeaseRow {
   ttlMs: number;
   /** Everything that was ever lent on it. */
   lent: Amount;
-  /** Neither settled nor returned; nothing once it was reclaimed. */
-  outstanding: Amount;
-  /** What was outstanding when it was reclaimed, less what was accounted for later. */
-  unattributed: Amount;
+  /** Of that, what was neither settled nor returned. */
+  left: Amount;
+  /** Of what is left, so much is charged already by estimates of abandoned decisions. */
+  estimated: Amount;
   reclaimed: boolean;
 }
 
@@ -43,13 +43,12 @@ export interface MessageRow {
   grant: Grant | null;
 }
 
-/** What a settlement did to one scope, kept where it may have to be undone. */
+/** What an estimate did to one scope: it may have to be undone. */
 export interface Debit {
   scope: Scope;
   windowId: string;
   amount: Amount;
-  overrun: NanoUsd;
-  draws: LeaseShare[];
+  shares: LeaseShare[];
 }
 
 /** A request that was charged. `debits` only for estimates: they give way to the request's own row. */

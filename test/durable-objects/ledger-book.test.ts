@@ -1,0 +1,272 @@
+import { beforeEach, expect, test } from "vitest";
+import { LedgerBook } from "../../durable-objects/ledger-book.ts";
+import type { WindowOf } from "../../durable-objects/ledger-leases.ts";
+import { LedgerSqlite } from "../../durable-objects/ledger-sqlite.ts";
+import { abandonedDecision } from "../../worker/core/abandoned.ts";
+import { scopeKey, scopesOf } from "../../worker/core/account.ts";
+import type { Grant, HoldItem, LeaseRef, Scope } from "../../worker/core/account.ts";
+import { NOTHING } from "../../worker/core/amount.ts";
+import { readRecord } from "../../worker/core/audit-record.ts";
+import type { AuditRecord } from "../../worker/core/audit.ts";
+import { ObjectSqlite } from "../support/object-sqlite.ts";
+import { ORG, rowOf, TEAM } from "../support/ledger-world.ts";
+
+const T = 1_700_000_000_000;
+const MINUTE = 60_000;
+const DAY = 86_400_000;
+const KEY: Scope = { kind: "key", id: "k1" };
+const IDS = { orgId: ORG, teamId: TEAM };
+
+let object: ObjectSqlite;
+let storage: LedgerSqlite;
+let book: LedgerBook;
+let n = 0;
+
+function open(windowOf?: WindowOf): void {
+  storage = new LedgerSqlite(object.storage);
+  book = new LedgerBook(storage, windowOf);
+}
+
+beforeEach(() => {
+  object = new ObjectSqlite();
+  open();
+});
+
+const amount = (cost: number) => ({ cost, requests: cost > 0 ? 1 : 0, tokens: 0 });
+
+function item(want: number, leaseId: string | null = null): HoldItem {
+  return { scope: KEY, n: ++n, leaseId, give: [], need: NOTHING, want: amount(want) };
+}
+
+function lent(items: HoldItem[], at = T, isolate = "i1"): Grant {
+  const reply = book.hold({ isolate, items }, at);
+  const [grant] = reply.granted ? reply.grants : [];
+  return grant ?? expect.fail("nothing was granted");
+}
+
+function refOf({ leaseId, windowId, revision }: Grant, reserved: number): LeaseRef {
+  return { scope: KEY, leaseId, windowId, revision, reserved: amount(reserved) };
+}
+
+function row(requestId: string, cost: number, leases: LeaseRef[] = [], at = T) {
+  return rowOf({ ...IDS, requestId }, "k1", leases, { cost, tokens: 0 }, at);
+}
+
+const keySpend = (at = T) => book.spend([KEY], at)[0];
+
+test("reading the books of nobody writes nothing, not even a table", () => {
+  expect(keySpend()).toMatchObject({ windowId: "life", settled: NOTHING, outstanding: NOTHING });
+  expect([book.nextDue(), book.outbox(9)]).toEqual([null, []]);
+  expect(object.sql.exec("SELECT name FROM sqlite_master").toArray()).toEqual([]);
+});
+
+test("a row is debited to every scope it belongs to, also without a lease, and only once", () => {
+  const request = { ...row("r1", 7), userId: "u1", customerId: "c1", group: "g1" };
+  expect(book.settle([request, request], T)).toEqual([
+    { requestId: "r1", state: "settled" },
+    { requestId: "r1", state: "known" },
+  ]);
+  const scopes = scopesOf(request);
+  expect(scopes.map(scopeKey)).toHaveLength(7);
+  for (const spend of book.spend(scopes, T)) expect(spend.settled).toEqual(amount(7));
+  expect(book.outbox(9).map((each) => [each.seq, each.kind])).toEqual([
+    [1, "usage"],
+    [2, "outcome"],
+  ]);
+});
+
+test("all attempts of a row are debited, and a row without any debits nothing", () => {
+  const [attempt] = row("r1", 5).attempts;
+  if (!attempt) expect.fail();
+  const twice = { ...row("r1", 5), attempts: [attempt, { ...attempt, n: 2, cost: 6 }] };
+  book.settle([twice, rowOf({ ...IDS, requestId: "r2" }, "k1", [], null, T)], T);
+  expect(keySpend()?.settled).toEqual({ cost: 11, requests: 1, tokens: 0 });
+});
+
+test("a message that is sent again is answered as before and lends nothing; an older one nothing at all", () => {
+  const first = item(100);
+  const grant = lent([first]);
+  expect(lent([first])).toEqual(grant);
+  lent([item(50, grant.leaseId)]);
+  expect(book.hold({ isolate: "i1", items: [first] }, T)).toEqual({
+    granted: true,
+    grants: [null],
+  });
+  expect(keySpend()?.outstanding.cost).toBe(150);
+});
+
+test("a return counts once, whatever is sent again", () => {
+  const grant = lent([item(100)]);
+  const give = [{ leaseId: grant.leaseId, amount: amount(60) }];
+  const message = { isolate: "i1", items: [{ scope: KEY, n: ++n, give }] };
+  book.return(message, T);
+  book.return(message, T);
+  expect(keySpend()?.outstanding.cost).toBe(40);
+});
+
+test("a settlement frees what it spent of its lease; beyond its hold it is an overrun, debited in full", () => {
+  const grant = lent([item(100)]);
+  book.settle([row("r1", 30, [refOf(grant, 50)])], T);
+  expect(keySpend()).toMatchObject({
+    settled: { cost: 30 },
+    outstanding: { cost: 70 },
+    overrun: 0,
+  });
+  book.settle([row("r2", 80, [refOf(grant, 50)])], T);
+  expect(keySpend()).toMatchObject({ settled: { cost: 110 }, outstanding: { cost: 20 } });
+  expect(keySpend()?.overrun).toBe(30);
+});
+
+test("a lease that nobody accounts for is reclaimed after the longest request, and not before", () => {
+  const grant = lent([item(100)]);
+  const due = T + grant.ttlMs + 660_000;
+  expect(book.nextDue()).toBe(due);
+  book.tick(due - 1);
+  expect(keySpend()).toMatchObject({ outstanding: { cost: 100 }, unattributed: { cost: 0 } });
+  book.tick(due);
+  expect(keySpend()).toMatchObject({ outstanding: { cost: 0 }, unattributed: { cost: 100 } });
+  // A settlement that comes after all is debited, and is not unattributed any more.
+  book.settle([row("r1", 30, [refOf(grant, 40)])], due + 1);
+  expect(keySpend()).toMatchObject({ settled: { cost: 30 }, unattributed: { cost: 70 } });
+});
+
+test("a lease that is renewed for ever is followed by another, so that what got lost on it comes back", () => {
+  let grant = lent([item(100)]);
+  const { leaseId } = grant;
+  // 60 of it are held by a request that was cut; the rest goes back as soon as there is a new lease.
+  for (let at = T; at <= T + 30 * MINUTE; at += 2_000) {
+    const next = item(0, grant.leaseId);
+    grant = lent([next], at);
+    book.tick(at);
+  }
+  expect(grant.leaseId).not.toBe(leaseId);
+  expect(keySpend()?.unattributed.cost).toBe(100);
+});
+
+test("a lease belongs to one window and revision, lives no longer, and a request is charged to the window of its lease", () => {
+  let revision = 0;
+  open((_, now) => ({
+    id: `m${Math.floor(now / MINUTE)}`,
+    endsAt: (Math.floor(now / MINUTE) + 1) * MINUTE,
+    revision,
+  }));
+  const early = Math.ceil(T / MINUTE) * MINUTE - 1_000;
+  const old = lent([item(100)], early);
+  expect(old.ttlMs).toBe(1_000);
+  const later = early + 2_000;
+  const next = lent([item(100, old.leaseId)], later);
+  expect([next.leaseId === old.leaseId, next.windowId === old.windowId]).toEqual([false, false]);
+  book.settle([row("r1", 30, [refOf(old, 50)])], later);
+  expect(keySpend(later)?.settled.cost).toBe(0);
+  expect(keySpend(early)?.settled.cost).toBe(30);
+  revision++;
+  const newest = lent([item(100, next.leaseId)], later);
+  expect([newest.leaseId === next.leaseId, newest.revision]).toEqual([false, 1]);
+});
+
+test("an abandoned decision is charged as reserved, once; its own row takes its place, once", () => {
+  const grant = lent([item(100)]);
+  const record: AuditRecord = {
+    eventId: "evt_1",
+    type: "request.routed",
+    at: T,
+    orgId: ORG,
+    actor: "key:h",
+    keyHandle: "h",
+    requestId: "r1",
+    data: {
+      team_id: TEAM,
+      key_id: "k1",
+      model: "m",
+      endpoint: "chat",
+      stream: true,
+      leases: JSON.parse(JSON.stringify([refOf(grant, 50)])),
+    },
+  };
+  const decision = abandonedDecision(record) ?? expect.fail();
+  expect(book.settleAbandoned(decision, T).state).toBe("settled");
+  expect(book.settleAbandoned(decision, T).state).toBe("known");
+  expect(keySpend()).toMatchObject({
+    settled: { cost: 50 },
+    estimated: { cost: 50 },
+    outstanding: { cost: 50 },
+  });
+  const real = row("r1", 20, [refOf(grant, 50)]);
+  expect(book.settle([real], T)).toEqual([{ requestId: "r1", state: "late" }]);
+  expect(book.settle([real], T)).toEqual([{ requestId: "r1", state: "known" }]);
+  expect(book.settleAbandoned(decision, T).state).toBe("known");
+  expect(keySpend()).toMatchObject({
+    settled: { cost: 20 },
+    estimated: { cost: 0 },
+    outstanding: { cost: 80 },
+    late: 1,
+  });
+  const events = book.outbox(9).flatMap((each) => (each.kind === "usage" ? [each.event] : []));
+  expect(events.map(({ revision, estimated, delta }) => [revision, estimated, delta.cost])).toEqual(
+    [
+      [1, true, 50],
+      [2, false, -30],
+    ],
+  );
+});
+
+test("outcome records are fit for the log and hold no more than ids, counts and codes", () => {
+  book.settle([{ ...row("r1", 20), keyHandle: "sha256:abc", outcome: "cancelled" }], T);
+  const [, outcome] = book.outbox(9);
+  if (outcome?.kind !== "outcome") expect.fail();
+  expect(readRecord(outcome.record)).toHaveProperty("record");
+  expect(outcome.record).toMatchObject({ type: "request.cancelled", actor: "key:sha256:abc" });
+});
+
+test("a row that is not well formed, or older than what is remembered, is not debited and says so", () => {
+  const [attempt] = row("r1", 5).attempts;
+  if (!attempt) expect.fail();
+  const negative = { ...row("r1", 5), attempts: [{ ...attempt, cost: -5 }] };
+  const fraction = { ...row("r2", 5), attempts: [{ ...attempt, cost: 0.5 }] };
+  const old = row("r3", 5, [], T - 30 * DAY);
+  expect(book.settle([negative, fraction, old, row("r4", 5)], T).map((each) => each.state)).toEqual(
+    ["refused", "refused", "stale", "settled"],
+  );
+  expect(keySpend()?.settled.cost).toBe(5);
+});
+
+test("a settled request is remembered until its repetition would be refused for its age", () => {
+  book.settle([row("r1", 5)], T);
+  const later = T + 29 * DAY + 1;
+  book.tick(later);
+  expect(book.settle([row("r1", 5)], later)[0]?.state).toBe("known");
+  book.tick(T + 31 * DAY);
+  expect(book.settle([row("r1", 5)], T + 31 * DAY)[0]?.state).toBe("stale");
+});
+
+test("what left the outbox does not come again, also for another instance on the same storage", () => {
+  book.settle([row("r1", 5), row("r2", 5)], T);
+  book.delivered([1, 3]);
+  open();
+  expect(book.outbox(9).map((each) => each.seq)).toEqual([2, 4]);
+  expect(book.settle([row("r1", 5)], T)[0]?.state).toBe("known");
+  book.settle([row("r3", 5)], T);
+  expect(book.outbox(9).map((each) => each.seq)).toEqual([2, 4, 5, 6]);
+});
+
+test("a fault at any statement of a settlement leaves the books as they were; sent again it counts once", () => {
+  const grant = lent([item(100)]);
+  const request = row("r1", 30, [refOf(grant, 50)]);
+  for (let at = 0, failed = true; failed; at++) {
+    object.fault = (step) => {
+      if (step === at) throw new Error("The disk is gone.");
+    };
+    try {
+      book.settle([request], T);
+      failed = false;
+    } catch {
+      object.fault = () => undefined;
+      expect(keySpend()).toMatchObject({ settled: NOTHING, outstanding: { cost: 100 } });
+      expect(book.outbox(9)).toEqual([]);
+      open();
+    }
+    expect(at).toBeLessThan(50);
+  }
+  expect(keySpend()).toMatchObject({ settled: { cost: 30 }, outstanding: { cost: 70 } });
+  expect(book.outbox(9)).toHaveLength(2);
+});

@@ -1,0 +1,247 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { standing } from "../../durable-objects/ledger-leases.ts";
+import { scopeKey } from "../../worker/core/account.ts";
+import { covers, isNothing, NOTHING, plus } from "../../worker/core/amount.ts";
+import type { Amount } from "../../worker/core/amount.ts";
+import { isNegative, LedgerWorld } from "../support/ledger-world.ts";
+
+type Step = { what: keyof typeof STEPS; a: number; b: number };
+
+/** What may happen to isolates, requests, messages and time; `a` and `b` choose which and how much. */
+const STEPS = {
+  begin: (world: LedgerWorld, a: number, b: number) =>
+    world.begin(pick(world.isolates, a), b, 1 + (b % 7) * 10),
+  raise: (world: LedgerWorld, a: number, b: number) =>
+    withRunning(world, a, (request) => world.raise(request, 1 + (b % 30))),
+  settle: (world: LedgerWorld, a: number, b: number) =>
+    withRunning(world, a, (request) =>
+      // Up to half more than its worst case: a provider that bills above its own bound.
+      world.settle(request, b % Math.ceil(request.max.cost * 1.5)),
+    ),
+  settleAgain: (world: LedgerWorld, a: number, b: number) => {
+    const request = pick(world.ended, a);
+    if (request) world.settleAgain(request, b % 50);
+  },
+  release: (world: LedgerWorld, a: number) =>
+    withRunning(world, a, (request) => world.release(request)),
+  flush: (world: LedgerWorld, a: number) => world.flush(pick(world.isolates, a)),
+  deliver: (world: LedgerWorld, a: number) => world.deliver(a, false),
+  deliverAndKeep: (world: LedgerWorld, a: number) => world.deliver(a, true),
+  deliverAll: (world: LedgerWorld) => world.deliverAll(),
+  drop: (world: LedgerWorld, a: number) => world.drop(a),
+  answer: (world: LedgerWorld, a: number) => world.answer(a),
+  loseAnswer: (world: LedgerWorld, a: number) => world.loseAnswer(a),
+  idle: (world: LedgerWorld, a: number) => world.idle(pick(world.isolates, a)),
+  nap: (world: LedgerWorld) => {
+    world.advance(2_500);
+    for (const isolate of world.isolates) world.idle(isolate);
+  },
+  advance: (world: LedgerWorld, a: number) => world.advance(a % 3_000),
+  advanceFar: (world: LedgerWorld, a: number) => world.advance((a * 10_007) % 700_000),
+  alarm: (world: LedgerWorld) => void world.book.tick(world.now),
+  redefine: (world: LedgerWorld) => void world.revision++,
+  cut: (world: LedgerWorld, a: number, b: number) =>
+    withRunning(world, a, (request) => world.cut(request, b % 2 === 0)),
+  crash: (world: LedgerWorld, a: number, b: number) =>
+    world.crash(a % world.isolates.length, () => b % 2 === 0),
+  reconcile: (world: LedgerWorld, a: number) => {
+    // Rightly, or too early for a request that still runs.
+    const request = pick([...world.abandoned, ...world.running], a);
+    if (request) world.reconcile(request);
+  },
+};
+
+function pick<T>(list: T[], at: number): T {
+  return list[at % list.length] as T;
+}
+
+function withRunning(
+  world: LedgerWorld,
+  at: number,
+  work: (request: LedgerWorld["running"][number]) => void,
+): void {
+  const request = pick(world.running, at);
+  if (request) work(request);
+}
+
+const weights: [keyof typeof STEPS, number][] = [
+  ["begin", 8],
+  ["raise", 2],
+  ["settle", 5],
+  ["settleAgain", 1],
+  ["release", 1],
+  ["flush", 3],
+  ["deliver", 8],
+  ["deliverAndKeep", 2],
+  ["deliverAll", 4],
+  ["drop", 1],
+  ["answer", 8],
+  ["loseAnswer", 1],
+  ["idle", 1],
+  ["nap", 2],
+  ["advance", 3],
+  ["advanceFar", 1],
+  ["alarm", 2],
+  ["redefine", 1],
+  ["cut", 1],
+  ["crash", 1],
+  ["reconcile", 2],
+];
+
+const step: fc.Arbitrary<Step> = fc.record({
+  what: fc.oneof(...weights.map(([what, weight]) => ({ arbitrary: fc.constant(what), weight }))),
+  a: fc.nat(10_000),
+  b: fc.nat(10_000),
+});
+
+const skews = fc.array(fc.integer({ min: -5_000_000, max: 5_000_000 }), {
+  minLength: 1,
+  maxLength: 3,
+});
+
+function explore(
+  check: (world: LedgerWorld) => void,
+  atEnd: (world: LedgerWorld) => void = () => undefined,
+  without: (keyof typeof STEPS)[] = [],
+): void {
+  fc.assert(
+    fc.property(
+      skews,
+      fc.constantFrom(5_000, 60_000, 10_000_000),
+      fc.array(step, { minLength: 10, maxLength: 120 }),
+      (skews, windowMs, steps) => {
+        const world = new LedgerWorld(skews, windowMs);
+        for (const { what, a, b } of steps) {
+          if (without.includes(what)) continue;
+          STEPS[what](world, a, b);
+          check(world);
+        }
+        world.quiesce();
+        check(world);
+        atEnd(world);
+      },
+    ),
+    { numRuns: 400 },
+  );
+}
+
+test("every request is debited once to each of its scopes, in the window that admitted it", () => {
+  explore((world) => {
+    const expected = world.expected();
+    for (const [key, { row }] of world.storage.spend.rows) {
+      expect([key, row.settled]).toEqual([key, expected.get(key) ?? NOTHING]);
+      expected.delete(key);
+    }
+    expect(expected).toEqual(new Map());
+  });
+});
+
+test("after everything ended, the sums are those of the requests that reached a provider", () => {
+  explore(
+    () => undefined,
+    (world) => {
+      for (const { memory } of world.isolates) expect(memory.queue.size).toBe(0);
+      const standing = [...world.charges.values()].filter(({ real }) => !real);
+      const estimated = standing.reduce((sum, { amount }) => plus(sum, amount), NOTHING as Amount);
+      const [org] = world.allScopes;
+      if (org) expect(world.total(org, "estimated")).toEqual(estimated);
+    },
+  );
+});
+
+test("no lease is ever spent beyond what the ledger has it lent for, and none is negative", () => {
+  explore((world) => {
+    for (const { row } of world.storage.leases.rows.values()) {
+      expect(isNegative(row.left) || isNegative(row.estimated)).toBe(false);
+      expect(covers(row.lent, row.left)).toBe(true);
+      expect(row.estimated).toEqual(world.estimatedOf(row.leaseId));
+    }
+    for (const [leaseId, claim] of world.claims()) {
+      const lease = world.storage.leases.get(leaseId);
+      expect(lease).not.toBeNull();
+      if (lease) expect(covers(lease.left, claim)).toBe(true);
+    }
+  });
+});
+
+test("nothing is admitted after its lease or window, returned twice, or reclaimed while it runs", () => {
+  explore((world) => {
+    expect(world.breaches).toEqual([]);
+    for (const { leases } of world.running) {
+      for (const { leaseId } of leases) {
+        expect(world.storage.leases.get(leaseId)?.reclaimed).toBe(false);
+      }
+    }
+  });
+});
+
+test("what stands against a scope is the sum of its leases, in every window", () => {
+  explore((world) => {
+    for (const place of ["outstanding", "unattributed"] as const) {
+      const sums = new Map<string, Amount>();
+      for (const { row } of world.storage.leases.rows.values()) {
+        if (row.reclaimed !== (place === "unattributed")) continue;
+        const key = `${row.windowId} ${scopeKey(row.scope)}`;
+        sums.set(key, plus(sums.get(key) ?? NOTHING, standing(row)));
+      }
+      for (const [key, { row }] of world.storage.spend.rows) {
+        expect(row[place]).toEqual(sums.get(key) ?? NOTHING);
+      }
+    }
+  });
+});
+
+test("only what the dead and the cut held is left over, and it is reclaimed as unattributed", () => {
+  explore(
+    () => undefined,
+    (world) => {
+      for (const { row } of world.storage.leases.rows.values()) {
+        if (!world.isOwed(row)) expect(row.left).toEqual(NOTHING);
+      }
+      world.advance(20 * 60_000);
+      while (world.book.tick(world.now));
+      for (const scope of world.allScopes) {
+        expect(isNothing(world.total(scope, "outstanding"))).toBe(true);
+      }
+      for (const { row } of world.storage.leases.rows.values()) {
+        if (!isNothing(row.left)) expect(world.isOwed(row)).toBe(true);
+      }
+    },
+  );
+});
+
+test("without crashes and cuts nothing is left over", () => {
+  explore(
+    () => undefined,
+    (world) => {
+      for (const scope of world.allScopes) {
+        expect(world.total(scope, "outstanding")).toEqual(NOTHING);
+      }
+    },
+    ["crash", "cut"],
+  );
+});
+
+test("the outbox tells each charge once, under ids of its own, and its differences add up", () => {
+  explore(
+    () => undefined,
+    (world) => {
+      const ids = new Set<string>();
+      const sums = new Map<string, number>();
+      for (const item of world.storage.items) {
+        const { eventId } = item.kind === "usage" ? item.event : item.record;
+        expect(eventId).toMatch(/^evt_[0-9A-Za-z]{22}$/);
+        expect(ids).not.toContain(eventId);
+        ids.add(eventId);
+        if (item.kind === "usage") {
+          const { requestId } = item.event.row;
+          sums.set(requestId, (sums.get(requestId) ?? 0) + item.event.delta.cost);
+        }
+      }
+      expect(sums).toEqual(
+        new Map([...world.charges].map(([id, { amount }]) => [id, amount.cost])),
+      );
+    },
+  );
+});
