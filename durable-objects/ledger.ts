@@ -10,12 +10,12 @@ import type {
   SettleResult,
   SettleRow,
 } from "../worker/core/account.ts";
-import { makeD1Sink } from "../worker/store/ledger-sink-d1.ts";
 import { answered } from "./answer.ts";
 import type { Answer } from "./answer.ts";
 import { LedgerBook } from "./ledger-book.ts";
 import { OutboxDrain } from "./ledger-outbox.ts";
 import { LedgerSqlite } from "./ledger-sqlite.ts";
+import { ledgerSink } from "./trail.ts";
 
 /** What could not leave is tried again after this time. */
 const RETRY_MS = 1_000;
@@ -35,7 +35,9 @@ export class Ledger extends DurableObject<Env> {
     super(ctx, env);
     this.#book = new LedgerBook(new LedgerSqlite(ctx.storage));
     this.#drain = new OutboxDrain(this.#book);
-    this.sink = makeD1Sink(env.DB);
+    this.sink = ledgerSink(env, (message, fields) =>
+      console.error(JSON.stringify({ level: "error", msg: message, ...fields })),
+    );
     if (this.#book.nextDue() !== null || this.#book.outbox(1).length > 0) this.#arm(RETRY_MS);
   }
 

@@ -3,11 +3,12 @@ import { mountAdmin } from "./admin/http.ts";
 import type { AdminDeps } from "./admin/ports.ts";
 import type { ProtocolName } from "./core/chat.ts";
 import { asGatewayError, GatewayError } from "./core/errors.ts";
+import { answerMetrics } from "./telemetry/metrics.ts";
 import { gateway, listModels, refuseOutside } from "./gateway.ts";
 
 /** What a handler gets from `index.ts`: the composed world of this request. */
 export interface AppEnv {
-  Bindings: { deps: AdminDeps; ready: () => Promise<boolean> };
+  Bindings: { deps: AdminDeps; metricsToken: string | null; ready: () => Promise<boolean> };
 }
 
 /** Paths of the data plane by the dialect that is spoken there; each is served with and without `/v1`. */
@@ -19,6 +20,9 @@ const CHAT_PATHS: Record<string, ProtocolName> = {
   "/anthropic/v1/messages": "anthropic",
   "/v1/v1/messages": "anthropic",
 };
+
+const METRICS_ACCESS =
+  "Counters are shown to the bearer of METRICS_TOKEN or of the master key: send 'Authorization: Bearer <token>'.";
 
 /** Mounts the planes; whatever decides anything lives elsewhere. */
 export function buildApp(): Hono<AppEnv> {
@@ -42,6 +46,12 @@ export function buildApp(): Hono<AppEnv> {
       { status: ready ? "healthy" : "unhealthy", db: ready ? "connected" : "unreachable" },
       ready ? 200 : 503,
     );
+  });
+  app.get("/metrics", (c) => {
+    const { deps, metricsToken: token } = c.env;
+    const { isolate, keys } = deps;
+    const answer = answerMetrics(isolate, c.req.raw, { token, isMaster: keys.isMaster });
+    return answer ?? refusal(c, new GatewayError("invalid_api_key", METRICS_ACCESS));
   });
   mountAdmin(app, (c) => c.env.deps);
   app.notFound((c) =>

@@ -45,6 +45,8 @@ const schema = z.object({
   MASTER_KEY: masterKey,
   /** Still accepted while clients move to the new one; absent most of the time. */
   MASTER_KEY_PREVIOUS: masterKey.optional(),
+  /** Lets a scraper read /metrics without the master key. */
+  METRICS_TOKEN: z.string().min(16, "must have at least 16 characters").optional(),
   KEY_PEPPER: secret,
   KEK: secret,
 });
@@ -56,6 +58,7 @@ export interface Config {
   /** The current master key and, during its rotation, the one before. */
   masterKeys: string[];
   addresses: AddressRules;
+  metricsToken: string | null;
   peppers: VersionedSecrets;
   keks: VersionedSecrets;
   /** The platform's own provider keys by provider. */
@@ -83,6 +86,7 @@ export function readConfig(env: object): Config {
       source: vars.CLIENT_ADDRESS ?? (vars.PROFILE === "cloud" ? "cloudflare" : "none"),
       trustedProxies: vars.TRUSTED_PROXIES,
     },
+    metricsToken: vars.METRICS_TOKEN ?? null,
     peppers: parseVersionedSecrets("KEY_PEPPER", vars.KEY_PEPPER),
     keks: parseVersionedSecrets("KEK", vars.KEK),
     platformKeys: platformKeys(new Map(Object.entries(env))),

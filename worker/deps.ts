@@ -1,4 +1,5 @@
-import { keyCheck, orgControl } from "../durable-objects/addresses.ts";
+import { keyCheck, ledger, orgControl } from "../durable-objects/addresses.ts";
+import { trailSend } from "../durable-objects/trail.ts";
 import type { Config } from "./config.ts";
 import type { Isolate } from "./core/isolate.ts";
 import type { AdminDeps } from "./admin/ports.ts";
@@ -7,16 +8,15 @@ import { proveCredential } from "./identity/credential.ts";
 import { makeSignedKeys } from "./store/signed-key.ts";
 import { RoleAuthorizer } from "./policy/authz/roles.ts";
 import { outbound } from "./providers/outbound.ts";
-import { makeD1Account } from "./store/account-d1.ts";
-import { makeD1Audit } from "./store/audit-d1.ts";
-import { groupedAudit, type TrailSend } from "./store/audit-group.ts";
+import { groupedAudit } from "./store/audit-group.ts";
 import { openDb } from "./store/database.ts";
 import { makeDirectory } from "./store/directory.ts";
+import { makeEscrow } from "./store/escrow.ts";
 import { issueKey, makeKeyVerifier, reissueKey } from "./store/key-verifier.ts";
 import { firstOrgId } from "./store/orgs.ts";
-import { queuedTrail } from "./store/trail-queue.ts";
 import { makeVault } from "./store/vault.ts";
 import { consoleLog } from "./telemetry/log.ts";
+import { makeMetrics } from "./telemetry/metrics.ts";
 
 const authorizer = new RoleAuthorizer();
 
@@ -59,7 +59,8 @@ export function compose(
   const signedKeys = makeSignedKeys(config.peppers, now);
   const vault = makeVault(config.keks, isolate.secrets);
   const { settings } = config;
-  const direct: TrailSend = (_, records) => makeD1Audit(env.DB).append(records);
+  const log = consoleLog(now);
+  const books = (orgId: string, teamId: string) => ledger(env, orgId, teamId);
   return {
     settings,
     isolate,
@@ -76,21 +77,15 @@ export function compose(
       pepper: config.peppers.current,
       rewrap: vault.rewrap,
     },
-    account: makeD1Account(env.DB, now),
-    audit: groupedAudit({
-      isolate,
-      send:
-        settings.profile === "cloud"
-          ? queuedTrail((message) => env.TRAIL_QUEUE.send(message), direct)
-          : direct,
-      waitUntil,
-      now,
-    }),
+    books,
+    account: makeEscrow({ isolate, ledger: books, now, waitUntil, log }),
+    audit: groupedAudit({ isolate, send: trailSend(env), waitUntil, now }),
     authorizer,
     upstream: outbound,
     platformKey: (provider) => config.platformKeys.get(provider) ?? null,
     control,
-    log: consoleLog(now),
+    log,
+    metrics: makeMetrics(isolate),
     now,
     addressOf: (request) =>
       clientAddress(config.addresses, { headers: request.headers, clientIp: peerOf(request) }),

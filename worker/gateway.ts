@@ -7,7 +7,8 @@ import { authorize, mayCall } from "./stages/authorize.ts";
 import { callableModels, choose } from "./stages/choose.ts";
 import { dispatch } from "./stages/dispatch.ts";
 import { noProgress } from "./stages/progress.ts";
-import { abandon, openHeaders, refuse, respond, type Reached } from "./stages/respond.ts";
+import type { Reached } from "./stages/report.ts";
+import { abandon, openHeaders, refuse, respond } from "./stages/respond.ts";
 import { recordDecision } from "./stages/trail.ts";
 
 /**

@@ -2,12 +2,11 @@ import { buildApp } from "./app.ts";
 import { readConfig, type Config } from "./config.ts";
 import type { Isolate } from "./core/isolate.ts";
 import { compose, newIsolate } from "./deps.ts";
-import { archivePrefix } from "../durable-objects/addresses.ts";
+import { trailStores } from "../durable-objects/trail.ts";
 import { consumeDeadTrail, consumeTrail } from "./queues/trail.ts";
 import { housekeep } from "./schedules.ts";
-import { makeD1Audit } from "./store/audit-d1.ts";
-import { makeD1Sink } from "./store/ledger-sink-d1.ts";
 import { makeQuarantine } from "./store/quarantine.ts";
+import { makeTrailSink } from "./store/trail-sink.ts";
 import { consoleLog } from "./telemetry/log.ts";
 
 export { AuditLog } from "../durable-objects/audit-log.ts";
@@ -17,6 +16,9 @@ export { OrgControl } from "../durable-objects/org-control.ts";
 
 const app = buildApp();
 const log = consoleLog(Date.now);
+
+const alert = (message: string, fields: { object: string; reason: string }) =>
+  log.error(message, fields);
 
 let isolate: Isolate | undefined;
 let config: Config | undefined;
@@ -42,21 +44,19 @@ export default {
       const row = await env.DB.prepare("select 1 as one").first();
       return row !== null;
     };
-    return app.fetch(request, { deps, ready }, ctx);
+    return app.fetch(request, { deps, metricsToken: config.metricsToken, ready }, ctx);
   },
   async scheduled(_event, env) {
     await housekeep(env.DB, Date.now());
   },
   async queue(batch, env) {
-    const keep = (name: string, text: string) => env.ARCHIVE.put(name, text);
-    const alert = (message: string, fields: { object: string; reason: string }) =>
-      log.error(message, fields);
+    const stores = trailStores(env, alert);
     const consumer = {
-      auditLog: () => makeD1Audit(env.DB),
-      sink: makeD1Sink(env.DB),
-      setAside: makeQuarantine({ archive: { put: keep }, prefixOf: archivePrefix, alert }),
-      keep,
-      prefixOf: archivePrefix,
+      auditLog: stores.auditLog,
+      sink: makeTrailSink(stores),
+      setAside: makeQuarantine(stores),
+      keep: (name: string, text: string) => env.ARCHIVE.put(name, text),
+      prefixOf: stores.prefixOf,
       log,
     };
     if (batch.queue === "routero-trail") await consumeTrail(batch.messages, consumer);

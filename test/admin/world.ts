@@ -99,6 +99,8 @@ export function openWorld(now: () => number = Date.now): World {
   const vault = makeVault(secrets(2), new Map());
   const deps: AdminDeps = {
     db,
+    books: () => ({ spend: async () => [] }),
+    metrics: { request: () => undefined, audit: () => undefined },
     issueKey: async (orgId) => issued(mintKey(peppers, orgId)),
     reissueKey: async (orgId, keyId) => issued(remintKey(peppers, { orgId, keyId })),
     settings: {
@@ -129,7 +131,7 @@ export function openWorld(now: () => number = Date.now): World {
     now,
     addressOf: () => "10.0.0.1",
     waitUntil: unused("waitUntil"),
-    platformKey: unused("platformKey"),
+    platformKey: (provider) => (provider === "openai" ? "sk-platform" : null),
     isolate: undefined as never,
     account: undefined as never,
     audit: undefined as never,
@@ -137,6 +139,7 @@ export function openWorld(now: () => number = Date.now): World {
   };
   const app = new Hono();
   mountAdmin(app, () => deps);
+  app.notFound((c) => c.json({ error: { message: "There is no such path." } }, 404));
 
   const call: World["call"] = async (key, method, path, input, headers = {}) => {
     const answer = await app.request(path, {
@@ -160,9 +163,10 @@ export function openWorld(now: () => number = Date.now): World {
   const ask: World["ask"] = (key, { method, path }, input) => {
     const rest: Record<string, unknown> = { ...input };
     const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
-      const value = String(rest[name]);
+      const value = rest[name] ?? "";
+      const text = typeof value === "string" ? value : JSON.stringify(value);
       delete rest[name];
-      return encodeURIComponent(value);
+      return encodeURIComponent(text.toWellFormed());
     });
     if (method !== "GET") return call(key, method, filled, rest);
     const query = new URLSearchParams(

@@ -218,7 +218,7 @@ test("running streams of a revoked key end within 5 s: told why, cancelled upstr
   }
   for (const { id } of streams) {
     const rows = () =>
-      cluster.objects.sql("SELECT completion_tokens FROM request_log WHERE request_id = ?", id);
+      cluster.objects.sql("SELECT completion_tokens FROM usage_rows WHERE request_id = ?", id);
     await expect.poll(async () => Number((await rows())[0]?.completion_tokens)).toBeGreaterThan(0);
   }
 });

@@ -97,7 +97,7 @@ async function rowsOf(model: string): Promise<object[]> {
   const files = (await readdir(folder)).filter((name) => /^[0-9a-f]{64}\.sqlite$/.test(name));
   const database = new DatabaseSync(join(folder, files[0] ?? ""));
   const rows = database
-    .prepare("SELECT outcome, status FROM request_log WHERE model = ?")
+    .prepare("SELECT outcome, status FROM usage_rows WHERE model = ?")
     .all(model);
   database.close();
   return rows.map((row) => ({ ...row }));

@@ -1,3 +1,4 @@
+import type { LedgerPort } from "../core/account.ts";
 import type { Deps } from "../core/ports.ts";
 import type { SignedKeys } from "../store/signed-key.ts";
 import type { Db } from "../store/database.ts";
@@ -8,6 +9,8 @@ import type { RotatingVault } from "../store/vault.ts";
 export interface AdminDeps extends Deps {
   /** The record; operations read it and write only through `control`. */
   db: Db;
+  /** The books of a team, for what they show. */
+  books: (orgId: string, teamId: string) => Pick<LedgerPort, "spend">;
   /** Makes a virtual key of an organization; its row is the operation's to write. */
   issueKey: (orgId: string) => Promise<IssuedKey>;
   /** Makes another token of a known key; replacing the one in its row is the operation's to do. */

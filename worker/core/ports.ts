@@ -3,6 +3,7 @@ import type { Credentialed, Identity } from "./call.ts";
 import type { HoldAnswer, HoldRequest, SettleRow } from "./account.ts";
 import type { Isolate } from "./isolate.ts";
 import type { JsonObject } from "./json.ts";
+import type { Metrics } from "./metrics.ts";
 import type { CredentialRecord, Delta, Opened, OrgShared } from "./records.ts";
 import type { Authorizer } from "./principal.ts";
 
@@ -23,6 +24,7 @@ export interface Deps {
   platformKey: (provider: string) => string | null;
   control: (orgId: string) => OrgControlPort;
   log: Log;
+  metrics: Metrics;
   /** Unix milliseconds; stands still between I/O on Workers (PLATFORM 8). */
   now: () => number;
   /** The address that the connection came from, null when it can not be known (then no CIDR check passes). */

@@ -219,7 +219,12 @@ async function secretOf(deps: Deps, call: Chosen, deployment: Deployment): Promi
     }
     return deps.vault.open(principal.orgId, credential);
   }
-  // The platform's own key goes to the catalog's address and nowhere else.
-  const catalogBase = findProvider(deployment.provider)?.baseUrl;
-  return deployment.baseUrl === catalogBase ? deps.platformKey(deployment.provider) : null;
+  // A key for the whole provider, the organization's or else the platform's, goes to the catalog's address alone.
+  const { provider, baseUrl } = deployment;
+  if (baseUrl !== findProvider(provider)?.baseUrl) return null;
+  const { host } = new URL(baseUrl);
+  const own = shared.credentials.find(
+    (each) => each.byok && each.provider === provider && each.host === host,
+  );
+  return own ? deps.vault.open(principal.orgId, own) : deps.platformKey(provider);
 }

@@ -1,18 +1,14 @@
-import type { Answered, Authenticated, Chosen, Credentialed, Progress } from "../core/call.ts";
+import type { Answered, Chosen, Credentialed, Progress } from "../core/call.ts";
 import type { ProtocolName } from "../core/chat.ts";
 import { asGatewayError, publicError, retryHeaders, type GatewayError } from "../core/errors.ts";
-import { shownOrgId } from "../core/ids.ts";
 import { usdText } from "../core/money.ts";
 import type { Deps } from "../core/ports.ts";
-import { completionTokens, promptTokens } from "../core/usage.ts";
 import { protocolOf } from "../protocols/index.ts";
 import { noProgress } from "./progress.ts";
+import { overheadOf, report, type Reached } from "./report.ts";
 import { settle, totalCost, type Ending } from "./settle.ts";
 import { recordOutcome, recordRefusal } from "./trail.ts";
 import { watchCaller, type CallerWatch } from "./watch.ts";
-
-/** How far a request came, whatever happened then. */
-export type Reached = Credentialed | Authenticated<Credentialed> | Authenticated | Chosen;
 
 /** Silence that a waiting caller is spared (PROTOCOLS 3). */
 const KEEP_ALIVE_MS = 15_000;
@@ -54,7 +50,7 @@ export async function refuse(
   } else {
     if ("chat" in reached) await recordRefusal(deps, reached, error);
     release(deps, reached);
-    logLine(deps, reached, progress, { outcome: "refused", status: error.status }, error);
+    report(deps, reached, progress, { outcome: "refused", status: error.status }, error);
   }
   if (error.kind === "internal_error") {
     deps.log.error("request failed inside the gateway", {
@@ -186,12 +182,14 @@ async function keptAlive<T>(step: Promise<T>, sign: () => Promise<void>): Promis
 
 async function finish(deps: Deps, call: Chosen, progress: Progress, ending: Ending): Promise<void> {
   release(deps, call);
-  logLine(deps, call, progress, ending);
+  report(deps, call, progress, ending);
   try {
     await settle(deps, call, progress, ending);
   } catch (cause) {
     deps.log.error("settlement failed", { request_id: call.requestId, cause: causeOf(cause) });
   }
+  // What was charged gets its outcome from the ledger, with the debit; only what was not is told from here.
+  if (progress.attempts.length > 0) return;
   if (!(await recordOutcome(deps, call, progress, ending))) {
     deps.log.error("outcome not recorded", { request_id: call.requestId });
   }
@@ -203,7 +201,6 @@ function release(deps: Deps, reached: Reached): void {
 
 function headersOf(deps: Deps, reached: Reached, progress: Progress): Headers {
   const durationMs = deps.now() - reached.receivedAt;
-  const providerMs = progress.attempts.reduce((sum, row) => sum + row.durationMs, 0);
   const own = "headers" in reached ? reached.headers["x-request-id"] : undefined;
   const headers = new Headers({
     "x-routero-call-id": reached.requestId,
@@ -221,7 +218,7 @@ function headersOf(deps: Deps, reached: Reached, progress: Progress): Headers {
   if (!("plan" in reached)) return headers;
   const { deployment, attempts } = progress;
   set("response-duration-ms", String(durationMs));
-  set("overhead-ms", String(Math.max(0, durationMs - providerMs)));
+  set("overhead-ms", String(overheadOf(deps, reached, progress)));
   set("route", reached.model);
   set("attempted-retries", "0");
   set("attempted-fallbacks", String(Math.max(0, triedBefore(attempts.length, progress))));
@@ -250,36 +247,6 @@ const LITELLM_ALIASES = new Set([
 /** Attempts before the one that serves; a stream's serving attempt has no row yet. */
 function triedBefore(rows: number, progress: Progress): number {
   return progress.attempts.at(-1)?.error === undefined ? rows - 1 : rows;
-}
-
-/** The canonical line of a request: ids, counts and codes. */
-function logLine(
-  deps: Deps,
-  reached: Reached,
-  progress: Progress,
-  ending: Ending,
-  error?: GatewayError,
-): void {
-  const identity = "identity" in reached ? reached.identity.principal : undefined;
-  deps.log.info("request", {
-    request_id: reached.requestId,
-    org_id: identity === undefined ? null : shownOrgId(identity.orgId),
-    team_id: identity?.teamId ?? null,
-    key: identity?.keyHandle ?? null,
-    // Only a name that resolved: anything else is text that the caller chose.
-    model: "plan" in reached ? reached.model : null,
-    provider: progress.deployment?.provider ?? null,
-    deployment: progress.deployment?.id ?? null,
-    outcome: ending.outcome,
-    status: ending.status,
-    code: error?.kind ?? null,
-    tokens_input: promptTokens(progress.usage),
-    tokens_output: completionTokens(progress.usage),
-    cost_usd: usdText(totalCost(progress)),
-    attempts: progress.attempts.length,
-    time_to_first_token_ms: progress.firstContentAt,
-    duration_ms: deps.now() - reached.receivedAt,
-  });
 }
 
 /** The class of an unexpected failure; its message could quote content and stays out. */

@@ -17,7 +17,8 @@ import { totalCost, type Ending } from "./settle.ts";
 export async function recordDecision(deps: Deps, call: Chosen): Promise<boolean> {
   const { userId, keyId } = call.identity.principal;
   const { customerId } = call.extensions;
-  return append(deps, call, "request.routed", {
+  const began = deps.now();
+  const durable = await append(deps, call, "request.routed", {
     deadline: call.deadline,
     team_id: teamOf(call),
     ...(userId !== undefined && { user_id: userId }),
@@ -32,6 +33,8 @@ export async function recordDecision(deps: Deps, call: Chosen): Promise<boolean>
     seed: call.seed,
     leases: call.leases as unknown as Json,
   });
+  deps.metrics.audit({ durable, lagMs: deps.now() - began });
+  return durable;
 }
 
 /** Puts on record that a known caller was refused before anything was chosen. */

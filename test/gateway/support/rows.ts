@@ -1,4 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
+import { gunzipSync } from "node:zlib";
+import type { UsageEvent } from "../../../worker/core/account.ts";
+import { completionTokens, promptTokens } from "../../../worker/core/usage.ts";
 import type { TestGateway } from "../../support/cluster/index.ts";
 
 /** What a request's settlement says; the only view of it that stories have. */
@@ -22,17 +25,13 @@ export interface Settled {
 
 const PATIENCE_MS = 5_000;
 
-/** The settlement of a request, once it is there with its outcome: it is written behind the answer. */
+/** The settlement of a request, once its usage is filed: that happens behind the answer. */
 export async function requestRow(gw: TestGateway, callId: string): Promise<Settled> {
   const until = Date.now() + PATIENCE_MS;
   for (;;) {
-    const rows = await gw.sql("select * from request_log where request_id = ?", callId);
-    const [row] = rows;
-    if (rows.length > 1) throw new Error(`${rows.length} settlements of ${callId}`);
-    if (row?.["settled_at"] && row["outcome_record"]) return settled(row);
-    if (Date.now() > until) {
-      throw new Error(`no settlement of ${callId}: ${JSON.stringify(row ?? null)}`);
-    }
+    const [row] = await gw.sql("select * from usage_rows where request_id = ?", callId);
+    if (row !== undefined) return settled(await eventOf(gw, row));
+    if (Date.now() > until) throw new Error(`no settlement of ${callId}`);
     await wait(10);
   }
 }
@@ -40,27 +39,41 @@ export async function requestRow(gw: TestGateway, callId: string): Promise<Settl
 /** How many requests and administrative events are on record. */
 export async function recorded(gw: TestGateway): Promise<{ requests: number; events: number }> {
   const [row] = await gw.sql(
-    "select (select count(*) from request_log) as requests, (select count(*) from audit_events) as events",
+    "select (select count(*) from usage_rows) as requests, (select count(*) from audit_events) as events",
   );
   return { requests: Number(row?.["requests"]), events: Number(row?.["events"]) };
 }
 
-function settled(row: Record<string, unknown>): Settled {
-  const json = (name: string) => JSON.parse(String(row[name] ?? "null")) as unknown;
-  const usage = json("usage") as { estimated?: boolean } | null;
+async function eventOf(gw: TestGateway, row: Record<string, unknown>): Promise<UsageEvent> {
+  const bytes = await gw.archived(String(row["segment"]));
+  if (bytes === null) throw new Error(`no segment ${String(row["segment"])}`);
+  const events = gunzipSync(bytes)
+    .toString()
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as UsageEvent)
+    .filter((event) => event.row.requestId === row["request_id"]);
+  const [event] = events;
+  if (event === undefined || events.length > 1) {
+    throw new Error(`${events.length} settlements of ${String(row["request_id"])}`);
+  }
+  return event;
+}
+
+function settled({ row, charged }: UsageEvent): Settled {
   return {
-    outcome: String(row["outcome"]),
-    status: Number(row["status"]),
-    model: String(row["model"]),
-    group: String(row["model_group"]),
-    stream: row["stream"] === 1,
-    customerId: (row["customer_id"] as string | null) ?? null,
-    tags: json("tags") as string[],
-    input: Number(row["prompt_tokens"]),
-    output: Number(row["completion_tokens"]),
-    estimated: usage?.estimated === true,
-    costNano: Number(row["cost_nano"]),
-    attempts: json("attempts") as Settled["attempts"],
+    outcome: row.outcome,
+    status: row.status,
+    model: row.model,
+    group: row.group ?? "",
+    stream: row.stream,
+    customerId: row.customerId ?? null,
+    tags: row.tags,
+    input: promptTokens(row.usage),
+    output: completionTokens(row.usage),
+    estimated: row.usage.estimated,
+    costNano: charged.cost,
+    attempts: row.attempts,
     kept: JSON.stringify(row),
   };
 }

@@ -31,6 +31,8 @@ export interface Cell {
   tick: () => Promise<void>;
   /** One statement on the D1 database. */
   sql: (statement: string, ...values: unknown[]) => Promise<Record<string, unknown>[]>;
+  /** The bytes of one object of the archive, null where there is none. */
+  archived: (name: string) => Promise<Uint8Array | null>;
   close: () => Promise<void>;
 }
 
@@ -77,6 +79,10 @@ export async function openCell(options: CellOptions, log: (line: LogLine) => voi
         const query = (await database()).prepare(statement);
         const bound = values.length === 0 ? query : query.bind(...values);
         return (await bound.all<Record<string, unknown>>()).results;
+      },
+      archived: async (name) => {
+        const object = await (await miniflare.getR2Bucket("ARCHIVE", options.name)).get(name);
+        return object === null ? null : new Uint8Array(await object.arrayBuffer());
       },
       close: () => miniflare.dispose(),
     };

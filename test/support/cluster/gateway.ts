@@ -26,6 +26,8 @@ export interface TestGateway extends AdminClient, First {
   /** What the worker and its objects wrote to the console, so far. */
   logs: LogLine[];
   sql(statement: string, ...values: unknown[]): Promise<Record<string, unknown>[]>;
+  /** The bytes of one object of the archive, null where there is none. */
+  archived(name: string): Promise<Uint8Array | null>;
   /** Runs the scheduled handler once. */
   tick(): Promise<void>;
   stop(): Promise<void>;
@@ -51,7 +53,14 @@ export async function startGateway(options: GatewayOptions = {}): Promise<TestGa
   const client = adminClient(() => url, bindings);
   try {
     await untilReady(url);
-    const own = { url, logs, sql: cell.sql, tick: cell.tick, stop: cell.close };
+    const own = {
+      url,
+      logs,
+      sql: cell.sql,
+      tick: cell.tick,
+      archived: cell.archived,
+      stop: cell.close,
+    };
     return Object.assign(await first(client, options.tenant ?? true), client, own);
   } catch (error) {
     await cell.close();

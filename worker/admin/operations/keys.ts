@@ -3,7 +3,6 @@ import { GatewayError } from "../../core/errors.ts";
 import { usdNumber } from "../../core/money.ts";
 import type { Subject } from "../../core/principal.ts";
 import { findKey, listKeys, type KeyRow } from "../../store/keys.ts";
-import { spendOf } from "../../store/request-log.ts";
 import { findTeam, findTeamMember, type TeamRow } from "../../store/teams.ts";
 import { findUser, type UserRow } from "../../store/users.ts";
 import type { AdminContext } from "../context.ts";
@@ -11,6 +10,7 @@ import { KEY_ROW, PAGE_ROW } from "../examples.ts";
 import { ORG, PAGE, reference } from "../fields.ts";
 import { KEY_FIELDS, newKey } from "../new-key.ts";
 import { notFound, operation, visible } from "../operation.ts";
+import { keySpend } from "../spend.ts";
 import { keyFields, keyShape, pageShape } from "../rows.ts";
 import { seesTeam } from "./teams.ts";
 
@@ -158,7 +158,7 @@ const info = operation({
     return row && { subject: ownerOf(row), object: row };
   },
   async run(ctx, _, row) {
-    const spend = usdNumber(await spendOf(ctx.deps.db, ctx.orgId, { keyId: row.id }));
+    const spend = usdNumber(await keySpend(ctx, row));
     return { key: row.handle, info: { ...keyFields(row), spend } };
   },
 });

@@ -1,8 +1,8 @@
+import { teamSpend } from "../spend.ts";
 import * as z from "zod";
 import { usdNumber } from "../../core/money.ts";
 import type { Db } from "../../store/database.ts";
 import { listKeys } from "../../store/keys.ts";
-import { spendOf } from "../../store/request-log.ts";
 import {
   findTeam,
   findTeamMember,
@@ -230,7 +230,7 @@ const info = operation({
     const [members, keys, spend] = await Promise.all([
       listTeamMembers(db, ctx.orgId, row.id),
       listKeys(db, ctx.orgId, { teamId: row.id, page_size: 100 }),
-      spendOf(db, ctx.orgId, { teamId: row.id }),
+      teamSpend(ctx, row.id),
     ]);
     const shown = keys.rows.filter((key) =>
       ctx.may("key", "read", {
