@@ -32,7 +32,9 @@ describe("a team", () => {
     const { body } = await world.call(MASTER, "GET", "/team/info?team_id=search");
     expect(body).toMatchObject({ keys: [], team_memberships: [] });
     const { body: user } = await world.call(MASTER, "GET", "/user/info?user_id=ada");
-    expect((user["teams"] as { team_id: string }[]).map((each) => each.team_id)).toEqual(["ads"]);
+    expect((user["teams"] as unknown as { team_id: string }[]).map((each) => each.team_id)).toEqual(
+      ["ads"],
+    );
   });
 
   it("that keys without a team belong to stays", async () => {

@@ -4,6 +4,23 @@ import type { Role } from "../../worker/core/principal.ts";
 /** What every world begins with, besides the teams `t` and `elsewhere`. */
 export const SEEDS: readonly [path: string, input: JsonObject][] = [
   ["/user/new", { user_id: "eve", auto_create_key: false }],
+  [
+    "/model/new",
+    {
+      model_name: "gpt",
+      litellm_params: { model: "openai/gpt-4o", api_key: "sk-up-1234567890abcd" },
+      model_info: { id: "d1" },
+    },
+  ],
+  [
+    "/credentials",
+    {
+      credential_name: "main",
+      credential_values: { api_key: "sk-up-1234567890abcd" },
+      credential_info: { custom_llm_provider: "groq" },
+    },
+  ],
+  ["/byok", { provider: "anthropic", api_key: "sk-up-1234567890abcd" }],
 ];
 
 /** Operations that are done with the key of the user `ada`, since the master key is nobody's. */
@@ -47,6 +64,23 @@ export const INPUTS: Record<string, Record<string, unknown>> = {
   },
   "model.info": {},
   "model.groups": {},
+  "model.update": { model_id: "d1", litellm_params: { weight: 2 } },
+  "model.delete": { id: "d1" },
+  "credential.new": {
+    credential_name: "new",
+    credential_values: { api_key: "sk-up-1234567890abcd" },
+    credential_info: { custom_llm_provider: "openai" },
+  },
+  "credential.list": {},
+  "credential.update": {
+    credential_name: "main",
+    credential_values: { api_key: "sk-up-1234567890efgh" },
+  },
+  "credential.delete": { credential_name: "main" },
+  "byok.list": {},
+  "byok.new": { provider: "mistral", api_key: "sk-up-1234567890abcd" },
+  "byok.rotate": { provider: "anthropic", api_key: "sk-up-1234567890efgh" },
+  "byok.delete": { provider: "anthropic" },
 };
 
 type Statuses = Partial<Record<Role, number>>;
@@ -151,6 +185,16 @@ export const EXPECTED: Record<string, Statuses> = {
     member: 200,
   },
   "model.new": { platform_admin: 200, admin: 200 },
+  "model.update": ADMINS,
+  "model.delete": ADMINS,
+  "credential.new": ADMINS,
+  "credential.list": ADMINS,
+  "credential.update": ADMINS,
+  "credential.delete": ADMINS,
+  "byok.list": ADMINS,
+  "byok.new": ADMINS,
+  "byok.rotate": ADMINS,
+  "byok.delete": ADMINS,
   "model.info": { platform_admin: 200, admin: 200, team_admin: 200, developer: 200, auditor: 200 },
   "model.groups": {
     platform_admin: 200,

@@ -35,6 +35,13 @@ const CAPABILITIES = Object.fromEntries(
 
 const tokens = z.int().min(1, "Must be at least 1").max(1e9, "At most 1,000,000,000");
 
+/** A provider's key. */
+export const secret = z
+  .string()
+  .min(1, "Must not be empty")
+  .max(8192, "At most 8192 characters")
+  .regex(/^[\x21-\x7e]+$/, "Must be printable ASCII without spaces");
+
 export const litellmParams = z.object({
   model: alias.describe("`provider/model`, as `openai/gpt-4o-mini`"),
   custom_llm_provider: alias
@@ -45,13 +52,12 @@ export const litellmParams = z.object({
     .max(2048, "At most 2048 characters")
     .nullish()
     .describe("As the vendor's SDK takes it; absent = the provider's own"),
-  api_key: z
-    .string()
-    .min(1, "Must not be empty")
-    .max(8192, "At most 8192 characters")
-    .regex(/^[\x21-\x7e]+$/, "Must be printable ASCII without spaces")
+  api_key: secret
     .nullish()
     .describe("Kept sealed and bound to the host of api_base; no answer ever holds it"),
+  litellm_credential_name: alias
+    .nullish()
+    .describe("A stored credential (POST /credentials) in the place of api_key"),
   region_name: alias.nullish(),
   rpm: z.int().min(0).nullish(),
   tpm: z.int().min(0).nullish(),
@@ -134,24 +140,24 @@ function providerOf(params: Pick<LitellmParams, "model" | "custom_llm_provider">
   const slash = text.indexOf("/");
   const prefix = slash > 0 ? text.slice(0, slash) : null;
   if (named != null) {
-    const row = known(findProvider(named), ["litellm_params", "custom_llm_provider"], named);
+    const row = known(findProvider(named), ["litellm_params", "custom_llm_provider"]);
     return { row, model: prefix === named ? text.slice(slash + 1) : text };
   }
   const path = ["litellm_params", "model"];
   if (prefix !== null) {
     const model = text.slice(slash + 1);
     if (model === "") throw invalidField(path, "Must be provider/model");
-    return { row: known(findProvider(prefix), path, prefix), model };
+    return { row: known(findProvider(prefix), path), model };
   }
   const [owner] = providersOf(text);
   if (owner === undefined) throw invalidField(path, "Must be provider/model");
-  return { row: known(findProvider(owner), path, owner), model: text };
+  return { row: known(findProvider(owner), path), model: text };
 }
 
-function known(row: ProviderRow | undefined, path: string[], name: string): ProviderRow {
+function known(row: ProviderRow | undefined, path: string[]): ProviderRow {
   if (row !== undefined) return row;
   const slugs = providers().map((each) => each.slug);
-  throw invalidField(path, `There is no provider '${name}'; known are ${slugs.join(", ")}`);
+  throw invalidField(path, `There is no such provider; known are ${slugs.join(", ")}`);
 }
 
 /** A secret of the environment must not be named from outside: whoever may call could read it off a host of his. */
@@ -179,6 +185,13 @@ export function factsOf(place: Place, params: LitellmParams, info: ModelInfo): M
   const prices = pricesOf(params, info);
   if (prices !== undefined) facts.prices = prices;
   return facts;
+}
+
+/** Prices are kept in the facts, in whole nano-dollars; absent fields are not kept at all. */
+export function withoutPrices<T extends object>(fields: T) {
+  return Object.fromEntries(
+    Object.entries(fields).filter(([name, value]) => value != null && !(name in PRICE_FIELDS)),
+  );
 }
 
 /** Prices replace the catalog's as a whole: a mixture of two price lists would be nobody's. */

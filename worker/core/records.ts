@@ -65,6 +65,8 @@ export interface CredentialRecord {
   /** Version of the key-encryption key, wrapped data key, nonces and cipher text, base64url parts joined with `.`. */
   sealed: string;
   lastFour: string;
+  /** The organization's own key in the place of the platform's: it serves what names no credential. */
+  byok?: boolean;
 }
 
 /** The part of an organization that all its keys share. */

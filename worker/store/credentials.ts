@@ -1,4 +1,4 @@
-import { and, asc, eq, getTableColumns, or, sql } from "drizzle-orm";
+import { and, asc, eq, getTableColumns, isNotNull, isNull, or, sql } from "drizzle-orm";
 import type { Statement } from "../core/ports.ts";
 import type { CredentialRecord } from "../core/records.ts";
 import { page, statement, writer } from "./database.ts";
@@ -31,13 +31,23 @@ export async function findCredential(
   return rows[0] ?? null;
 }
 
-/** Credentials of an organization, oldest first. */
+/** What a credential is for: a name that models refer to, the provider as a whole, or one deployment. */
+export type CredentialUse = "named" | "byok" | "deployment";
+
+/** Credentials of an organization, oldest first; with `use`, those of one kind. */
 export function listCredentials(
   db: Db,
   orgId: string,
-  request: PageRequest = {},
+  request: PageRequest & { use?: CredentialUse; provider?: string } = {},
 ): Promise<Page<CredentialRow>> {
-  const where = eq(credentials.orgId, orgId);
+  const { use, provider } = request;
+  const where = and(
+    eq(credentials.orgId, orgId),
+    use === undefined ? undefined : eq(credentials.byok, use === "byok"),
+    use === "named" ? isNotNull(credentials.name) : undefined,
+    use === "deployment" ? isNull(credentials.name) : undefined,
+    provider === undefined ? undefined : eq(credentials.provider, provider),
+  );
   const rows = db
     .select(shown)
     .from(credentials)
@@ -51,6 +61,21 @@ export function insertCredential(orgId: string, row: NewCredential): Statement {
   return statement(writer.insert(credentials).values({ ...row, orgId }));
 }
 
+/** Changes a credential. A new secret comes with the version that it was sealed for. */
+export function updateCredential(
+  orgId: string,
+  id: string,
+  patch: Partial<Omit<NewCredential, "id" | "createdAt" | "createdBy">>,
+): Statement {
+  const where = and(eq(credentials.orgId, orgId), eq(credentials.id, id));
+  return statement(writer.update(credentials).set(patch).where(where));
+}
+
+export function deleteCredential(orgId: string, id: string): Statement {
+  const where = and(eq(credentials.orgId, orgId), eq(credentials.id, id));
+  return statement(writer.delete(credentials).where(where));
+}
+
 /** What the vault opens. */
 export function credentialRecord(row: typeof credentials.$inferSelect): CredentialRecord {
   return {
@@ -60,5 +85,6 @@ export function credentialRecord(row: typeof credentials.$inferSelect): Credenti
     version: row.version,
     sealed: row.sealed,
     lastFour: row.lastFour,
+    ...(row.byok && { byok: true }),
   };
 }

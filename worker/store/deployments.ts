@@ -47,6 +47,19 @@ export function updateDeployment(orgId: string, id: string, patch: DeploymentPat
   return statement(writer.update(deployments).set(patch).where(where));
 }
 
+export function deleteDeployment(orgId: string, id: string): Statement {
+  const where = and(eq(deployments.orgId, orgId), eq(deployments.id, id));
+  return statement(writer.delete(deployments).where(where));
+}
+
+/** How many deployments use a credential. */
+export function countUsing(db: Db, orgId: string, credentialId: string): Promise<number> {
+  return db.$count(
+    deployments,
+    and(eq(deployments.orgId, orgId), eq(deployments.credentialId, credentialId)),
+  );
+}
+
 /** What the path needs of a deployment. */
 export function deploymentRecord(row: DeploymentRow): Deployment {
   return {

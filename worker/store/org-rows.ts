@@ -1,4 +1,4 @@
-import { and, asc, eq, sql } from "drizzle-orm";
+import { and, asc, desc, eq, sql } from "drizzle-orm";
 import type { KeyRecord, OrgShared, TeamRecord, UserRecord } from "../core/records.ts";
 import { credentialRecord } from "./credentials.ts";
 import type { Db } from "./database.ts";
@@ -33,7 +33,12 @@ export async function readShared(db: Db, orgId: string): Promise<OrgShared | nul
       .from(deployments)
       .where(eq(deployments.orgId, orgId))
       .orderBy(asc(deployments.createdAt), asc(deployments.id)),
-    db.select().from(credentials).where(eq(credentials.orgId, orgId)),
+    // The first that fits a provider serves it: its own key for the whole provider goes before those of single models.
+    db
+      .select()
+      .from(credentials)
+      .where(eq(credentials.orgId, orgId))
+      .orderBy(desc(credentials.byok), asc(credentials.createdAt), asc(credentials.id)),
   ]);
   const org = orgRows[0];
   if (!org) return null;

@@ -1,6 +1,9 @@
 import type { Operation } from "../operation.ts";
+import { BYOK } from "./byok.ts";
+import { CREDENTIALS } from "./credentials.ts";
 import { CHANGED_KEYS } from "./key-changes.ts";
 import { KEYS } from "./keys.ts";
+import { CHANGED_MODELS } from "./model-changes.ts";
 import { MODELS } from "./models.ts";
 import { ORGANIZATIONS } from "./organizations.ts";
 import { ROTATION } from "./rotation.ts";
@@ -23,5 +26,8 @@ export const OPERATIONS: readonly Operation[] = [
   ...CHANGED_KEYS,
   ...TOKENS,
   ...MODELS,
+  ...CHANGED_MODELS,
+  ...CREDENTIALS,
+  ...BYOK,
   ...ROTATION,
 ];

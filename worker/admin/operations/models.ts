@@ -1,6 +1,6 @@
 import * as z from "zod";
 import type { ModelFacts } from "../../core/model.ts";
-import { findCredential, insertCredential, listCredentials } from "../../store/credentials.ts";
+import { findCredential, listCredentials } from "../../store/credentials.ts";
 import type { Db } from "../../store/database.ts";
 import {
   findDeployment,
@@ -10,22 +10,27 @@ import {
 } from "../../store/deployments.ts";
 import type { AdminContext, ChangeEvent } from "../context.ts";
 import { MODEL_ROW } from "../examples.ts";
-import { invalidField } from "../faults.ts";
 import { alias, ORG, PAGE, reference } from "../fields.ts";
+import {
+  addressed,
+  credentialFor,
+  deploymentColumnsOf,
+  namedCredential,
+} from "../model-credential.ts";
 import {
   CAPABILITY_FIELDS,
   CAPABILITY_NAMES,
-  checkSecret,
   factsOf,
   litellmParams,
   modelInfo,
   placeOf,
+  withoutPrices,
 } from "../new-model.ts";
 import { inOrg, operation } from "../operation.ts";
 import { dollarsPerToken, PRICE_FIELD_NAMES, PRICE_FIELDS } from "../prices.ts";
 import { made, provenanceFields } from "../rows.ts";
 
-const modelShape = z.object({
+export const modelShape = z.object({
   model_name: z.string(),
   litellm_params: z
     .record(z.string(), z.unknown())
@@ -54,7 +59,10 @@ function factFields(facts: ModelFacts) {
   };
 }
 
-function modelFields(row: DeploymentRow, lastFour: string | undefined): z.input<typeof modelShape> {
+export function modelFields(
+  row: DeploymentRow,
+  lastFour: string | undefined,
+): z.input<typeof modelShape> {
   return {
     model_name: row.group,
     litellm_params: {
@@ -103,12 +111,13 @@ const create = operation({
     },
     output: { model_id: MODEL_ROW.model_info.id, ...MODEL_ROW },
   },
-  errors: ["conflict"],
+  errors: ["conflict", "not_found"],
   target: inOrg,
   async run(ctx, input) {
     const { litellm_params: params } = input;
     const wished = input.model_info ?? {};
-    const place = placeOf(params, ctx.deps.settings);
+    const named = await namedCredential(ctx, params);
+    const place = placeOf(addressed(params, named), ctx.deps.settings);
     const facts = factsOf(place, params, wished);
     const id = wished.id ?? crypto.randomUUID();
     const provenance = made(ctx.actor, ctx.now);
@@ -116,56 +125,22 @@ const create = operation({
     const events: ChangeEvent[] = [
       { type: "model.created", objectId: id, data: { provider: place.provider } },
     ];
-    let credentialId: string | null = null;
-    if (params.api_key != null) {
-      checkSecret(params.api_key);
-      if (place.host === null) {
-        throw invalidField(["litellm_params", "api_key"], `${place.provider} takes no key`);
-      }
-      ctx.require("credential", "create", { orgId: ctx.orgId });
-      credentialId = crypto.randomUUID();
-      const version = 1;
-      const sealed = await ctx.deps.vault.seal(
-        ctx.orgId,
-        place.provider,
-        credentialId,
-        version,
-        params.api_key,
-      );
-      statements.push(
-        insertCredential(ctx.orgId, {
-          id: credentialId,
-          provider: place.provider,
-          host: place.host,
-          version,
-          sealed,
-          lastFour: lastFourOf(params.api_key),
-          ...provenance,
-        }),
-      );
+    const credential = await credentialFor(ctx, params, place, named);
+    if (credential?.statement !== undefined) {
+      statements.push(credential.statement);
       events.push({
         type: "credential.created",
-        objectId: credentialId,
+        objectId: credential.row.id,
         data: { provider: place.provider, host: place.host },
       });
     }
-    const { api_key: secret, tags, timeout, weight, order, ...kept } = params;
     const row: DeploymentRow = {
       orgId: ctx.orgId,
       id,
       group: input.model_name,
-      provider: place.provider,
-      model: place.model,
-      protocol: place.protocol,
-      baseUrl: place.baseUrl,
-      credentialId,
-      region: params.region_name ?? null,
-      weight: weight ?? 1,
-      order: order ?? 0,
-      tags: tags ?? [],
-      timeoutMs: timeout == null ? null : Math.ceil(timeout * 1000),
+      ...deploymentColumnsOf(place, params),
+      credentialId: credential?.row.id ?? null,
       facts,
-      litellmParams: { ...withoutPrices(kept), ...(timeout != null && { timeout }) },
       modelInfo: withoutPrices(wished),
       ...provenance,
     };
@@ -173,22 +148,10 @@ const create = operation({
     await ctx.commit({ statements, touches: ["shared"], events });
     return {
       model_id: id,
-      ...modelFields(row, secret == null ? undefined : lastFourOf(secret)),
+      ...modelFields(row, credential?.row.lastFour),
     };
   },
 });
-
-/** What people recognize a secret by; nothing of one that is too short to spare it. */
-function lastFourOf(secret: string): string {
-  return secret.length >= 16 ? secret.slice(-4) : "";
-}
-
-/** Prices are kept in the facts, in whole nano-dollars; absent fields are not kept at all. */
-function withoutPrices<T extends object>(fields: T) {
-  return Object.fromEntries(
-    Object.entries(fields).filter(([name, value]) => value != null && !(name in PRICE_FIELDS)),
-  );
-}
 
 /** All deployments of an organization, or one page of them. */
 async function deploymentsOf(db: Db, orgId: string, input: { page?: number; page_size?: number }) {
