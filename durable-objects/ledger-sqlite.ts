@@ -68,9 +68,10 @@ export class LedgerSqlite implements LedgerStorage {
   outbox(limit: number): OutboxItem[] {
     if (!this.#made) return [];
     const query = "SELECT item FROM outbox ORDER BY seq LIMIT ?";
-    return this.#storage.sql.exec<{ item: string }>(query, limit).toArray().map(
-      ({ item }) => JSON.parse(item) as OutboxItem,
-    );
+    return this.#storage.sql
+      .exec<{ item: string }>(query, limit)
+      .toArray()
+      .map(({ item }) => JSON.parse(item) as OutboxItem);
   }
 
   dropOutbox(seqs: number[]): void {
@@ -160,7 +161,10 @@ class CachedRows<T> implements Rows<T> {
 
   due(now: number, limit: number): string[] {
     const query = `SELECT key FROM ${this.#table} WHERE due <= ? ORDER BY due LIMIT ?`;
-    return this.#sql.exec<{ key: string }>(query, now, limit).toArray().map(({ key }) => key);
+    return this.#sql
+      .exec<{ key: string }>(query, now, limit)
+      .toArray()
+      .map(({ key }) => key);
   }
 
   flush(): void {

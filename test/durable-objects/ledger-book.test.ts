@@ -9,7 +9,7 @@ import { NOTHING } from "../../worker/core/amount.ts";
 import { readRecord } from "../../worker/core/audit-record.ts";
 import type { AuditRecord } from "../../worker/core/audit.ts";
 import { ObjectSqlite } from "../support/object-sqlite.ts";
-import { ORG, rowOf, TEAM } from "../support/ledger-world.ts";
+import { ORG, rowOf, TEAM } from "../support/settle-row.ts";
 
 const T = 1_700_000_000_000;
 const MINUTE = 60_000;

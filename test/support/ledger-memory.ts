@@ -27,7 +27,7 @@ class MemoryRows<T> implements Rows<T> {
   due(now: number, limit: number): string[] {
     return [...this.rows]
       .filter(([, { due }]) => due !== null && due <= now)
-      .sort(([, a], [, b]) => (a.due ?? 0) - (b.due ?? 0))
+      .toSorted(([, a], [, b]) => (a.due ?? 0) - (b.due ?? 0))
       .slice(0, limit)
       .map(([key]) => key);
   }

@@ -14,12 +14,10 @@ import type {
 } from "../../worker/core/account.ts";
 import { covers, NOTHING, plus } from "../../worker/core/amount.ts";
 import type { Amount } from "../../worker/core/amount.ts";
-import { NO_USAGE } from "../../worker/core/usage.ts";
 import { EscrowMemory } from "../../worker/store/escrow-memory.ts";
 import { LedgerMemory } from "./ledger-memory.ts";
+import { ORG, rowOf, TEAM } from "./settle-row.ts";
 
-export const ORG = "g000000000000";
-export const TEAM = "t1";
 const KEYS = ["k1", "k2"];
 /** Longer than any request may run. */
 const LONGEST_MS = 590_000;
@@ -44,37 +42,6 @@ interface Borrower {
 /** What is under way: once it arrives it may arrive again, and its answer may come late, twice or never. */
 interface Flying {
   arrive: () => (() => void) | null;
-}
-
-export function rowOf(
-  request: Pick<HoldRequest, "orgId" | "teamId" | "requestId">,
-  keyId: string,
-  leases: LeaseRef[],
-  amount: { cost: number; tokens: number } | null,
-  startedAt: number,
-): SettleRow {
-  const { orgId, teamId, requestId } = request;
-  const usage = { ...NO_USAGE, input: amount?.tokens ?? 0 };
-  const attempt = { n: 1, deployment: "d", provider: "p", model: "m", usage, status: 200 };
-  const { cost = 0 } = amount ?? {};
-  return {
-    requestId,
-    orgId,
-    teamId,
-    keyId,
-    leases,
-    model: "m",
-    endpoint: "chat",
-    stream: false,
-    tags: [],
-    outcome: "success",
-    status: 200,
-    attempts: amount ? [{ ...attempt, cost, priceKnown: true, startedAt, durationMs: 1 }] : [],
-    usage,
-    cost,
-    startedAt,
-    durationMs: 1,
-  };
 }
 
 /**
@@ -335,7 +302,7 @@ export class LedgerWorld {
 
   /** Everything ends: requests, messages, leases. */
   quiesce(): void {
-    for (const request of [...this.running]) this.settle(request, 1);
+    for (let [next] = this.running; next; [next] = this.running) this.settle(next, 1);
     this.deliverAll();
     for (const request of this.abandoned) this.reconcile(request);
     for (let round = 0; round < 6; round++) {
