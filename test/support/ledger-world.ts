@@ -5,7 +5,6 @@ import { drawFrom, scopeKey } from "../../worker/core/account.ts";
 import type {
   HoldItem,
   HoldReply,
-  HoldRequest,
   LeaseRef,
   ReturnItem,
   Scope,
