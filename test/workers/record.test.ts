@@ -2,12 +2,10 @@ import { applyD1Migrations } from "cloudflare:test";
 import type { D1Migration } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeAll, expect, test } from "vitest";
-import type { SettleRow } from "../../worker/core/account.ts";
+import type { UsageEvent } from "../../worker/core/account.ts";
 import type { AuditRecord } from "../../worker/core/audit.ts";
 import type { Statement } from "../../worker/core/ports.ts";
 import { NO_USAGE } from "../../worker/core/usage.ts";
-import { makeD1Account } from "../../worker/store/account-d1.ts";
-import { makeD1Audit } from "../../worker/store/audit-d1.ts";
 import * as auditEvents from "../../worker/store/audit-events.ts";
 import { prepared } from "../../worker/store/changes.ts";
 import * as credentials from "../../worker/store/credentials.ts";
@@ -17,18 +15,18 @@ import * as deployments from "../../worker/store/deployments.ts";
 import * as keys from "../../worker/store/keys.ts";
 import * as orgRows from "../../worker/store/org-rows.ts";
 import { findOrg, firstOrgId, insertOrg, listOrgs } from "../../worker/store/orgs.ts";
-import * as requestLog from "../../worker/store/request-log.ts";
 import * as teams from "../../worker/store/teams.ts";
+import * as usageRows from "../../worker/store/usage-rows.ts";
 import * as users from "../../worker/store/users.ts";
 
-const { listAuditEvents } = auditEvents;
+const { insertAuditEvents, listAuditEvents } = auditEvents;
 const { findCredential, insertCredential, listCredentials } = credentials;
 const { findDeployment, insertDeployment, listDeployments } = deployments;
 const { findKey, findKeyHash, insertKey, listKeys } = keys;
 const { readKey, readShared } = orgRows;
-const { findRequest, listRequests, spendOf } = requestLog;
 const { findTeam, findTeamMember, insertTeam, insertTeamMember, listTeamMembers, listTeams } =
   teams;
+const { dailyUsage, findUsage, listUsage, writeUsage } = usageRows;
 const { findUser, insertUser, listUsers } = users;
 
 const A = "g00000000000A";
@@ -79,25 +77,35 @@ function rowsOf(orgId: string): Statement[] {
   ];
 }
 
-function settlement(orgId: string, cost: number): SettleRow {
+/** A settled request, as a ledger sends it. */
+function usage(orgId: string, cost: number): UsageEvent {
+  const amount = { cost, requests: 1, tokens: 10 };
   return {
-    requestId: "req_1",
-    leases: [],
-    orgId,
-    teamId: "t1",
-    keyId: "k1",
-    keyHandle: "sha256:k1",
-    model: orgId,
-    endpoint: "chat",
-    stream: true,
-    tags: ["a"],
-    outcome: "success",
-    status: 200,
-    attempts: [],
-    usage: { ...NO_USAGE, input: 7, output: 3 },
-    cost,
-    startedAt: 5,
-    durationMs: 9,
+    eventId: "evt_usage",
+    revision: 1,
+    settledAt: 6,
+    charged: amount,
+    delta: amount,
+    estimated: false,
+    overrun: 0,
+    row: {
+      requestId: "req_1",
+      orgId,
+      teamId: "t1",
+      keyId: "k1",
+      keyHandle: "sha256:k1",
+      model: orgId,
+      endpoint: "chat",
+      stream: true,
+      tags: ["a"],
+      outcome: "success",
+      status: 200,
+      attempts: [],
+      usage: { ...NO_USAGE, input: 7, output: 3 },
+      cost,
+      startedAt: 5,
+      durationMs: 9,
+    },
   };
 }
 
@@ -110,11 +118,9 @@ beforeAll(async () => {
   await applyD1Migrations(env.DB, TEST_MIGRATIONS);
   for (const orgId of [A, B]) {
     await run(rowsOf(orgId));
-    await makeD1Account(env.DB, () => 6).settle(settlement(orgId, orgId === A ? 10 : 20));
-    await makeD1Audit(env.DB).append([
-      event(orgId, "evt_1", "request.routed", "req_1"),
-      event(orgId, "evt_2", "key.created"),
-    ]);
+    const filed = { event: usage(orgId, orgId === A ? 10 : 20), segment: `${orgId}/segment` };
+    await run(writeUsage([filed]));
+    await run([insertAuditEvents([event(orgId, "evt_2", "key.created")])]);
   }
 });
 
@@ -140,8 +146,9 @@ const READS: Record<string, (db: Db, orgId: string) => Promise<unknown>> = {
   listCredentials: (db, orgId) => listCredentials(db, orgId),
   readShared: (db, orgId) => readShared(db, orgId),
   readKey: (db, orgId) => readKey(db, orgId, "k1"),
-  findRequest: (db, orgId) => findRequest(db, orgId, "req_1"),
-  listRequests: (db, orgId) => listRequests(db, orgId, { keyId: "k1", teamId: "t1" }),
+  findUsage: (db, orgId) => findUsage(db, orgId, "req_1"),
+  listUsage: (db, orgId) => listUsage(db, orgId, { keyId: "k1", teamId: "t1" }),
+  dailyUsage: (db, orgId) => dailyUsage(db, orgId, { from: "1970-01-01", to: "1970-01-02" }),
   listAuditEvents: (db, orgId) => listAuditEvents(db, orgId, { type: "key.created" }),
 };
 
@@ -163,19 +170,12 @@ test.each(Object.keys(READS))("%s sees one organization and never another", asyn
 });
 
 test("every reading function of the store is among those that are tested above", () => {
-  const modules = [auditEvents, credentials, deployments, keys, orgRows, requestLog, teams, users];
+  const modules = [auditEvents, credentials, deployments, keys, orgRows, teams, usageRows, users];
   const reading = modules
     .flatMap((module) => Object.keys(module))
-    .filter((name) => /^(find|list|read)/.test(name));
+    .filter((name) => /^(daily|find|list|read)/.test(name));
   const tested = new Set(Object.keys(READS).map((name) => name.split(" ")[0]));
   expect(reading.filter((name) => !tested.has(name))).toEqual([]);
-});
-
-test("spend is summed within the organization", async () => {
-  const db = openDb(env.DB);
-  expect(await spendOf(db, A, { keyId: "k1" })).toBe(10);
-  expect(await spendOf(db, B, { teamId: "t1" })).toBe(20);
-  expect(await spendOf(db, A, { teamId: "t2" })).toBe(0);
 });
 
 test("rows come back as they were written, secrets left out", async () => {
@@ -192,42 +192,4 @@ test("rows come back as they were written, secrets left out", async () => {
   const page = await listOrgs(db, { page: 2, page_size: 1 });
   expect([page.rows[0]?.id, page.total, page.total_pages]).toEqual([B, 2, 2]);
   expect((await listOrgs(db, { page: -4, page_size: 1e9 })).page_size).toBe(100);
-});
-
-test("a request is debited once, and its events keep their places however they come", async () => {
-  const db = openDb(env.DB);
-  const account = makeD1Account(env.DB, () => 7);
-  const audit = makeD1Audit(env.DB);
-  const row = { ...settlement(A, 100), requestId: "req_2", keyId: "k2" };
-  const routed = event(A, "evt_3", "request.routed", "req_2");
-  const completed = event(A, "evt_4", "request.completed", "req_2");
-  const blocked = event(A, "evt_5", "request.blocked", "req_2");
-  expect(await audit.append([completed, routed, blocked, routed])).toEqual(
-    Array.from({ length: 4 }, () => ({ ok: true })),
-  );
-  await account.settle(row);
-  await account.settle({ ...row, cost: 999 });
-  await audit.append([completed, blocked]);
-  expect(await spendOf(db, A, { keyId: "k2" })).toBe(100);
-  const found = await findRequest(db, A, "req_2");
-  expect(found).toMatchObject({
-    costNano: 100,
-    promptTokens: 7,
-    completionTokens: 3,
-    stream: true,
-  });
-  expect(found?.decision).toEqual(routed);
-  expect(found?.outcomeRecord).toEqual(completed);
-  // The place of a decision was taken: the second one is kept beside it, once.
-  const beside = await listAuditEvents(db, A, { type: "request.blocked" });
-  expect(beside.rows.map((each) => each.eventId)).toEqual(["evt_5"]);
-});
-
-test("a group holds more records than a statement holds parameters, and drops only what is too big", async () => {
-  const many = Array.from({ length: 300 }, (_, n) => event(A, `evt_many_${n}`, "team.created"));
-  const huge = { ...event(A, "evt_huge", "team.created"), data: { text: "x".repeat(20_000) } };
-  const results = await makeD1Audit(env.DB).append([...many, huge]);
-  expect(results.filter((result) => result.ok)).toHaveLength(300);
-  expect(results[300]).toMatchObject({ ok: false });
-  expect((await listAuditEvents(openDb(env.DB), A, { type: "team.created" })).total).toBe(300);
 });

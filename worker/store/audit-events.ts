@@ -25,19 +25,7 @@ export function insertAuditEvents(records: AuditRecord[]): Statement {
   };
 }
 
-/** The same for those events alone that did not find their place in a row of the request log. */
-export function insertHomelessEvents(records: AuditRecord[]): Statement {
-  return {
-    sql: `${INSERT} WHERE NOT EXISTS (
-      SELECT 1 FROM request_log AS known
-      WHERE known.org_id = event.value ->> 'orgId' AND known.request_id = event.value ->> 'requestId'
-        AND event.value ->> 'eventId' IN (known.decision ->> 'eventId', known.outcome_record ->> 'eventId')
-    ) ON CONFLICT DO NOTHING`,
-    params: [JSON.stringify(records)],
-  };
-}
-
-/** Events that are not part of a request's row, newest first. */
+/** Events of an organization, newest first. */
 export function listAuditEvents(
   db: Db,
   orgId: string,

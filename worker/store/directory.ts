@@ -59,6 +59,7 @@ const NOBODY: OrgShared = Object.freeze({
   org: { id: "", alias: "", models: [], blocked: true, metadata: {} },
   deployments: [],
   credentials: [],
+  blockedCustomers: [],
 });
 
 class View {

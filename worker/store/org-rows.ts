@@ -7,6 +7,7 @@ import { KEY_COLUMNS, keyRecord } from "./keys.ts";
 import { orgRecord } from "./orgs.ts";
 import {
   credentials,
+  customers,
   deployments,
   keys,
   organizations,
@@ -26,7 +27,7 @@ export interface KeyRows {
 
 /** What all keys of an organization share; null if there is no such organization. */
 export async function readShared(db: Db, orgId: string): Promise<OrgShared | null> {
-  const [orgRows, deploymentRows, credentialRows] = await db.batch([
+  const [orgRows, deploymentRows, credentialRows, blockedRows] = await db.batch([
     db.select().from(organizations).where(eq(organizations.id, orgId)),
     db
       .select()
@@ -39,6 +40,10 @@ export async function readShared(db: Db, orgId: string): Promise<OrgShared | nul
       .from(credentials)
       .where(eq(credentials.orgId, orgId))
       .orderBy(desc(credentials.byok), asc(credentials.createdAt), asc(credentials.id)),
+    db
+      .select({ id: customers.id })
+      .from(customers)
+      .where(and(eq(customers.orgId, orgId), eq(customers.blocked, true))),
   ]);
   const org = orgRows[0];
   if (!org) return null;
@@ -46,6 +51,7 @@ export async function readShared(db: Db, orgId: string): Promise<OrgShared | nul
     org: orgRecord(org),
     deployments: deploymentRows.map(deploymentRecord),
     credentials: credentialRows.map(credentialRecord),
+    blockedCustomers: blockedRows.map((each) => each.id),
   };
 }
 

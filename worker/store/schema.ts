@@ -8,13 +8,11 @@ import {
   text,
   uniqueIndex,
 } from "drizzle-orm/sqlite-core";
-import type { AttemptRow, Outcome } from "../core/account.ts";
-import type { AuditRecord } from "../core/audit.ts";
+import type { Outcome } from "../core/account.ts";
 import type { ProtocolName } from "../core/chat.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { ModelFacts } from "../core/model.ts";
 import type { KeyType, Role } from "../core/principal.ts";
-import type { TokenUsage } from "../core/usage.ts";
 
 // Every table begins with the organization, and so does every key: two organizations may choose the
 // same id or alias and never meet. There are no foreign keys, because SQLite can alter a referenced
@@ -283,49 +281,6 @@ export const changes = sqliteTable(
     appliedAt: time("applied_at").notNull(),
   },
   (table) => [primaryKey({ columns: [table.orgId, table.id] })],
-);
-
-/** One row per request. Its decision, its money and its outcome may come in any order and more than once. */
-export const requestLog = sqliteTable(
-  "request_log",
-  {
-    orgId: orgId(),
-    requestId: text("request_id").notNull(),
-    teamId: text("team_id"),
-    userId: text("user_id"),
-    keyId: text("key_id"),
-    keyHandle: text("key_handle"),
-    customerId: text("customer_id"),
-    model: text("model"),
-    group: text("model_group"),
-    endpoint: text("endpoint"),
-    stream: flag("stream"),
-    tags: list("tags"),
-    outcome: text("outcome").$type<Outcome>(),
-    status: integer("status"),
-    usage: text("usage", { mode: "json" }).$type<TokenUsage>(),
-    promptTokens: integer("prompt_tokens").notNull().default(0),
-    completionTokens: integer("completion_tokens").notNull().default(0),
-    costNano: integer("cost_nano").notNull().default(0),
-    attempts: text("attempts", { mode: "json" })
-      .$type<AttemptRow[]>()
-      .notNull()
-      .default(sql`'[]'`),
-    startedAt: time("started_at").notNull(),
-    durationMs: integer("duration_ms"),
-    timeToFirstTokenMs: integer("time_to_first_token_ms"),
-    /** Set by the first settlement; later ones of the same request change nothing. */
-    settledAt: time("settled_at"),
-    decision: text("decision", { mode: "json" }).$type<AuditRecord>(),
-    outcomeRecord: text("outcome_record", { mode: "json" }).$type<AuditRecord>(),
-  },
-  (table) => [
-    primaryKey({ columns: [table.orgId, table.requestId] }),
-    index("request_log_time").on(table.orgId, table.startedAt),
-    index("request_log_key").on(table.orgId, table.keyId),
-    index("request_log_team").on(table.orgId, table.teamId),
-    index("request_log_customer").on(table.orgId, table.customerId),
-  ],
 );
 
 export const auditEvents = sqliteTable(
