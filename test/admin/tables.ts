@@ -20,6 +20,7 @@ export const SEEDS: readonly [path: string, input: JsonObject][] = [
       credential_info: { custom_llm_provider: "groq" },
     },
   ],
+  ["/customer/new", { user_id: "shop", team_id: "t" }],
   ["/byok", { provider: "anthropic", api_key: "sk-up-1234567890abcd" }],
 ];
 
@@ -46,6 +47,13 @@ export const INPUTS: Record<string, Record<string, unknown>> = {
   "user.info": { user_id: "ada" },
   "user.update": { user_id: "ada", user_alias: "Ada" },
   "user.delete": { user_ids: ["ada"] },
+  "customer.new": { user_id: "new", max_budget: 5 },
+  "customer.update": { user_id: "shop", alias: "Shop" },
+  "customer.delete": { user_ids: ["shop"] },
+  "customer.block": { user_ids: ["shop"] },
+  "customer.unblock": { user_ids: ["shop"] },
+  "customer.info": { end_user_id: "shop" },
+  "customer.list": {},
   "key.generate": { team_id: "t" },
   "key.list": {},
   "key.info": { key: "of-ada" },
@@ -144,6 +152,13 @@ export const EXPECTED: Record<string, Statuses> = {
     viewer: 404,
     member: 404,
   },
+  "customer.new": { ...ADMINS, team_admin: 200 },
+  "customer.update": { ...ADMINS, team_admin: 404 },
+  "customer.delete": { ...ADMINS, team_admin: 404 },
+  "customer.block": { ...ADMINS, team_admin: 404 },
+  "customer.unblock": { ...ADMINS, team_admin: 404 },
+  "customer.info": { ...ADMINS, team_admin: 404, auditor: 200, finance: 200 },
+  "customer.list": { ...ADMINS, team_admin: 200, auditor: 200, finance: 200 },
   "key.generate": { platform_admin: 200, admin: 200, team_admin: 404, developer: 404 },
   "key.list": {
     platform_admin: 200,
@@ -206,6 +221,11 @@ export const EXPECTED: Record<string, Statuses> = {
 };
 /** The same for callers whose own team is `t` and who are ada. */
 export const OWN: Record<string, Statuses> = {
+  "customer.update": { team_admin: 200 },
+  "customer.delete": { team_admin: 200 },
+  "customer.block": { team_admin: 200 },
+  "customer.unblock": { team_admin: 200 },
+  "customer.info": { team_admin: 200 },
   "team.info": { team_admin: 200, developer: 200, member: 200 },
   "user.info": { team_admin: 200, developer: 200, finance: 200, viewer: 200, member: 200 },
   "key.generate": { team_admin: 200, developer: 200 },

@@ -10,6 +10,7 @@ const SHARED: OrgShared = {
   org: { id: "o", alias: "o", models: [], blocked: false, metadata: {} },
   deployments: [],
   credentials: [],
+  blockedCustomers: [],
 };
 
 /** A key whose revision is the number of changes that the record saw. */

@@ -36,6 +36,7 @@ function world(over: Partial<World> = {}) {
     org: { id: "gA", alias: "a", models: [], blocked: false, metadata: {}, ...org },
     deployments: [],
     credentials: [],
+    blockedCustomers: [],
   };
   const directory: Directory = {
     open: async () => {

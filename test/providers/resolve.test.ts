@@ -29,6 +29,7 @@ const shared = (over: Partial<OrgShared> = {}): OrgShared => ({
   org: { id: "g000000000000", alias: "o", models: [], blocked: false, metadata: {} },
   deployments: [],
   credentials: [],
+  blockedCustomers: [],
   ...over,
 });
 

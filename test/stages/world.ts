@@ -67,6 +67,7 @@ export function chosen(
         org: { id: "g000000000000", alias: "o", models: [], blocked: false, metadata: {} },
         deployments: plan,
         credentials: [],
+        blockedCustomers: [],
       },
       key: null,
       team: null,

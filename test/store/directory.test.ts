@@ -27,6 +27,7 @@ function sharedOf(alias: string): OrgShared {
     org: { id: ORG, alias, models: [], blocked: false, metadata: {} },
     deployments: [],
     credentials: [],
+    blockedCustomers: [],
   };
 }
 

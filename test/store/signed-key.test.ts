@@ -69,7 +69,7 @@ function prove(
           ...over.key,
         };
   const org = { id: ORG, alias: "a", models: [], blocked: over.orgBlocked ?? false, metadata: {} };
-  const shared = { org, deployments: [], credentials: [] };
+  const shared = { org, deployments: [], credentials: [], blockedCustomers: [] };
   const user = { id: "u1", role: "admin" as const, active: over.active ?? true };
   const directory: Directory = {
     open: async () => ({ revision: 9, shared, key, team: null, user }),

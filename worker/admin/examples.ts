@@ -61,6 +61,19 @@ export const USER_ROW = {
   ...MADE,
 };
 
+export const CUSTOMER_ROW = {
+  user_id: "shop-4711",
+  alias: "Corner shop",
+  blocked: false,
+  team_id: null,
+  metadata: {},
+  ...NO_LIMITS,
+  max_budget: 20,
+  budget_duration: "30d",
+  spend: 0,
+  ...MADE,
+};
+
 export const KEY_ROW = {
   token: HANDLE,
   token_id: HANDLE,

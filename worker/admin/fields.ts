@@ -16,6 +16,8 @@ const plain = (most: number) =>
 
 /** A name for people: alias of a team, a key, an organization. */
 export const alias = plain(200);
+/** An end customer, as requests name one. */
+export const customerId = plain(256);
 /** An id that a caller chose. */
 export const chosenId = z
   .string()

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { shownOrgId } from "../core/ids.ts";
 import { nanoUsd, usdNumber, type NanoUsd } from "../core/money.ts";
+import type { CustomerRow } from "../store/customers.ts";
 import type { KeyRow } from "../store/keys.ts";
 import type { OrgRow } from "../store/orgs.ts";
 import type { ModelBudgets } from "../store/schema.ts";
@@ -207,6 +208,30 @@ export function userFields(row: UserRow): z.input<typeof userShape> {
     models: row.models,
     metadata: row.metadata,
     ...limitFields(row),
+    ...provenanceFields(row),
+  };
+}
+
+export const customerShape = z.object({
+  user_id: z.string().describe("As requests name the customer"),
+  alias: nullable,
+  blocked: z.boolean(),
+  team_id: nullable,
+  metadata: object,
+  ...limitsShape,
+  spend: z.number().describe("US dollars, of all requests so far"),
+  ...provenanceShape,
+});
+
+export function customerFields(row: CustomerRow, spend: NanoUsd): z.input<typeof customerShape> {
+  return {
+    user_id: row.id,
+    alias: row.alias,
+    blocked: row.blocked,
+    team_id: row.teamId,
+    metadata: row.metadata,
+    ...limitFields(row),
+    spend: usdNumber(spend),
     ...provenanceFields(row),
   };
 }

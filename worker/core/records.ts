@@ -74,6 +74,8 @@ export interface OrgShared {
   org: OrgRecord;
   deployments: Deployment[];
   credentials: CredentialRecord[];
+  /** Ids of customers whose requests are refused. All of them are here, so that no request waits for its customer. */
+  blockedCustomers: string[];
 }
 
 /** The answer of `OrgControl.open`. `shared` is left out when the caller's revision is current. */

@@ -6,6 +6,10 @@ import { allows, shortName } from "../providers/resolve.ts";
 /** The policy gate: may this identity call, with this model, with these features? */
 export function authorize(deps: Deps, call: Authenticated<Received>): Authorized {
   mayCall(deps, call);
+  const { customerId } = call.extensions;
+  if (customerId !== undefined && call.identity.shared.blockedCustomers.includes(customerId)) {
+    throw new GatewayError("forbidden", "This customer is blocked.", { param: "customer_id" });
+  }
   const [feature] = Object.keys(call.extensions.features);
   if (feature !== undefined) {
     throw new GatewayError("feature_not_found", `${feature}: there is no such object here.`, {

@@ -1,6 +1,7 @@
 import type { Operation } from "../operation.ts";
 import { BYOK } from "./byok.ts";
 import { CREDENTIALS } from "./credentials.ts";
+import { CUSTOMERS } from "./customers.ts";
 import { CHANGED_KEYS } from "./key-changes.ts";
 import { KEYS } from "./keys.ts";
 import { CHANGED_MODELS } from "./model-changes.ts";
@@ -22,6 +23,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...TEAM_MEMBERS,
   ...USERS,
   ...CHANGED_USERS,
+  ...CUSTOMERS,
   ...KEYS,
   ...CHANGED_KEYS,
   ...TOKENS,

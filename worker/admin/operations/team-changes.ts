@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { GatewayError } from "../../core/errors.ts";
+import { releaseCustomers } from "../../store/customers.ts";
 import { findOrg } from "../../store/orgs.ts";
 import {
   deleteTeamMembers,
@@ -124,6 +125,7 @@ const remove = operation({
       statements: [
         deleteTeams(ctx.orgId, teamIds),
         deleteTeamMembers(ctx.orgId, { teamIds }),
+        releaseCustomers(ctx.orgId, teamIds),
         revoked.statement,
       ],
       touches: teamIds.map((id) => `team:${id}`),
