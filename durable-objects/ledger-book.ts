@@ -80,6 +80,7 @@ export class LedgerBook {
     const { requestId } = decision;
     return this.#storage.transact((tables) => {
       if (tables.settled.get(requestId) !== null) return { requestId, state: "known" };
+      if (!areSound(decision.leases)) return { requestId, state: "refused" };
       if (isTooOld(decision.decidedAt, now)) return { requestId, state: "stale" };
       const charged = reservedBy(decision.leases);
       const row = estimatedRow(decision, charged);
@@ -242,8 +243,12 @@ function isWellFormed(row: SettleRow): boolean {
     row.requestId.length > 0 &&
     counts.every((count) => Number.isSafeInteger(count) && count >= 0) &&
     isAmount(chargeOf(row)) &&
-    row.leases.every((ref) => isAmount(ref.reserved))
+    areSound(row.leases)
   );
+}
+
+function areSound(leases: readonly LeaseRef[]): boolean {
+  return leases.every(({ reserved }) => isAmount(reserved));
 }
 
 /** A day is left for what clocks may differ. */

@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from "vitest";
 import { LedgerBook } from "../../durable-objects/ledger-book.ts";
 import type { WindowOf } from "../../durable-objects/ledger-leases.ts";
 import { LedgerSqlite } from "../../durable-objects/ledger-sqlite.ts";
-import { abandonedDecision } from "../../worker/core/abandoned.ts";
+import { abandonedDecision } from "../../durable-objects/abandoned.ts";
 import { scopeKey, scopesOf } from "../../worker/core/account.ts";
 import type { Grant, HoldItem, LeaseRef, Scope } from "../../worker/core/account.ts";
 import { NOTHING } from "../../worker/core/amount.ts";
@@ -227,6 +227,9 @@ test("a row that is not well formed, or older than what is remembered, is not de
   expect(book.settle([negative, fraction, old, row("r4", 5)], T).map((each) => each.state)).toEqual(
     ["refused", "refused", "stale", "settled"],
   );
+  const { tags: _, ...decision } = { ...row("r5", 5), decidedAt: T };
+  const leases = [{ ...refOf(lent([item(9)]), 5), reserved: amount(-5) }];
+  expect(book.settleAbandoned({ ...decision, leases }, T).state).toBe("refused");
   expect(keySpend()?.settled.cost).toBe(5);
 });
 
