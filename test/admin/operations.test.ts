@@ -13,7 +13,7 @@ import { MASTER, openWorld, type World } from "./world.ts";
 /** An organization with one object of each kind; `ada` is of team `t`, and so is her key. */
 async function seeded(): Promise<World> {
   const world = openWorld();
-  await world.make("/organization/new", { organization_alias: "acme" });
+  await world.make("/organization/new", { organization_alias: "acme", organization_id: "acme" });
   for (const name of ["t", "elsewhere"]) {
     await world.make("/team/new", { team_alias: name, team_id: name });
   }

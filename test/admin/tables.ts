@@ -3,6 +3,7 @@ import type { Role } from "../../worker/core/principal.ts";
 
 /** What every world begins with, besides the teams `t` and `elsewhere`. */
 export const SEEDS: readonly [path: string, input: JsonObject][] = [
+  ["/organization/new", { organization_alias: "doomed", organization_id: "doomed" }],
   ["/user/new", { user_id: "eve", auto_create_key: false }],
   [
     "/model/new",
@@ -25,13 +26,19 @@ export const SEEDS: readonly [path: string, input: JsonObject][] = [
 ];
 
 /** Operations that are done with the key of the user `ada`, since the master key is nobody's. */
-export const PERSONAL: ReadonlySet<string> = new Set([]);
+export const PERSONAL: ReadonlySet<string> = new Set(["user.switch_org"]);
 
 /** A fitting input of each operation, in a world with a team `t`, a user `ada`. */
 export const INPUTS: Record<string, Record<string, unknown>> = {
   "organization.new": { organization_alias: "other" },
   "organization.list": {},
   "organization.info": {},
+  "organization.update": { models: ["gpt-4o"], max_budget: 5 },
+  "organization.delete": { organization_ids: ["doomed"] },
+  "organization.member_add": { member: { user_id: "new", role: "internal_user" } },
+  "organization.member_update": { user_id: "ada", max_budget_in_organization: 5 },
+  "organization.member_delete": { user_id: "ada" },
+  "organization.member_permission_update": { user_id: "ada", user_role: "internal_user" },
   "team.new": { team_alias: "new" },
   "team.list": {},
   "team.info": { team_id: "t" },
@@ -47,6 +54,7 @@ export const INPUTS: Record<string, Record<string, unknown>> = {
   "user.info": { user_id: "ada" },
   "user.update": { user_id: "ada", user_alias: "Ada" },
   "user.delete": { user_ids: ["ada"] },
+  "user.switch_org": { organization_id: "acme" },
   "customer.new": { user_id: "new", max_budget: 5 },
   "customer.update": { user_id: "shop", alias: "Shop" },
   "customer.delete": { user_ids: ["shop"] },
@@ -103,6 +111,12 @@ export const EXPECTED: Record<string, Statuses> = {
   "organization.new": { platform_admin: 200 },
   "organization.list": { platform_admin: 200, admin: 200, auditor: 200, finance: 200 },
   "organization.info": { platform_admin: 200, admin: 200, auditor: 200, finance: 200 },
+  "organization.update": ADMINS,
+  "organization.delete": { platform_admin: 200 },
+  "organization.member_add": ADMINS,
+  "organization.member_update": ADMINS,
+  "organization.member_delete": ADMINS,
+  "organization.member_permission_update": ADMINS,
   "team.new": { platform_admin: 200, admin: 200 },
   "team.list": {
     platform_admin: 200,
@@ -132,6 +146,15 @@ export const EXPECTED: Record<string, Statuses> = {
   "user.new": { platform_admin: 200, admin: 200 },
   "user.update": ADMINS,
   "user.delete": ADMINS,
+  "user.switch_org": {
+    ...ADMINS,
+    team_admin: 200,
+    developer: 200,
+    auditor: 200,
+    finance: 200,
+    viewer: 200,
+    member: 200,
+  },
   "user.list": {
     platform_admin: 200,
     admin: 200,

@@ -12,6 +12,8 @@ import type { AdminDeps } from "./ports.ts";
 export interface Caller {
   principal: Principal;
   identity: Identity | null;
+  /** The same caller in the key's own organization, where the call acts in another one. */
+  home?: Caller;
   /** Unix milliseconds. */
   at: number;
   requestId: string;

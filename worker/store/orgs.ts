@@ -4,7 +4,16 @@ import type { Statement } from "../core/ports.ts";
 import type { OrgRecord } from "../core/records.ts";
 import { page, statement, writer } from "./database.ts";
 import type { Db, Page, PageRequest } from "./database.ts";
-import { organizations } from "./schema.ts";
+import {
+  credentials,
+  customers,
+  deployments,
+  keys,
+  organizations,
+  teamMembers,
+  teams,
+  users,
+} from "./schema.ts";
 
 export type OrgRow = typeof organizations.$inferSelect;
 export type NewOrg = typeof organizations.$inferInsert;
@@ -49,6 +58,15 @@ export function insertOrg(row: NewOrg): Statement {
 
 export function updateOrg(orgId: string, patch: OrgPatch): Statement {
   return statement(writer.update(organizations).set(patch).where(eq(organizations.id, orgId)));
+}
+
+/** Takes an organization away with all that belongs to it; what happened and what was spent stays on record. */
+export function deleteOrg(orgId: string): Statement[] {
+  const owned = [teams, teamMembers, users, keys, customers, deployments, credentials];
+  return [
+    statement(writer.delete(organizations).where(eq(organizations.id, orgId))),
+    ...owned.map((table) => statement(writer.delete(table).where(eq(table.orgId, orgId)))),
+  ];
 }
 
 /** What the path needs of an organization. */

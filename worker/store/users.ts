@@ -1,4 +1,4 @@
-import { and, asc, eq, or, sql } from "drizzle-orm";
+import { and, asc, eq, isNull, or, sql } from "drizzle-orm";
 import type { Statement } from "../core/ports.ts";
 import type { UserRecord } from "../core/records.ts";
 import { among, page, statement, writer } from "./database.ts";
@@ -19,6 +19,40 @@ export async function findUser(db: Db, orgId: string, idOrEmail: string): Promis
     .orderBy(sql`${users.id} = ${idOrEmail} desc`)
     .limit(1);
   return rows[0] ?? null;
+}
+
+/** The person behind a user: the same in every organization that the person was let into. */
+export function personOf(row: Pick<UserRow, "orgId" | "id" | "personId">): string {
+  return row.personId ?? `${row.orgId}/${row.id}`;
+}
+
+/** The user that a person is in an organization. */
+export async function findPerson(db: Db, orgId: string, personId: string): Promise<UserRow | null> {
+  const first = personId.startsWith(`${orgId}/`) ? personId.slice(orgId.length + 1) : null;
+  const rows = await db
+    .select()
+    .from(users)
+    .where(
+      and(
+        eq(users.orgId, orgId),
+        or(
+          eq(users.personId, personId),
+          first === null ? undefined : and(isNull(users.personId), eq(users.id, first)),
+        ),
+      ),
+    )
+    .limit(1);
+  return rows[0] ?? null;
+}
+
+/** Bare ids of the organizations that a person is in, besides the first one; across organizations, for the person alone. */
+export async function orgsOfPerson(db: Db, personId: string): Promise<string[]> {
+  const rows = await db
+    .select({ orgId: users.orgId })
+    .from(users)
+    .where(eq(users.personId, personId))
+    .orderBy(asc(users.createdAt));
+  return rows.map((row) => row.orgId);
 }
 
 /** Users of an organization, oldest first. */

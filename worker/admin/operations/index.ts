@@ -6,8 +6,11 @@ import { CHANGED_KEYS } from "./key-changes.ts";
 import { KEYS } from "./keys.ts";
 import { CHANGED_MODELS } from "./model-changes.ts";
 import { MODELS } from "./models.ts";
+import { CHANGED_ORGANIZATIONS } from "./organization-changes.ts";
+import { ORGANIZATION_MEMBERS } from "./organization-members.ts";
 import { ORGANIZATIONS } from "./organizations.ts";
 import { ROTATION } from "./rotation.ts";
+import { SWITCH_ORG } from "./switch-org.ts";
 import { CHANGED_TEAMS } from "./team-changes.ts";
 import { TEAM_MEMBERS } from "./team-members.ts";
 import { TEAMS } from "./teams.ts";
@@ -18,11 +21,14 @@ import { USERS } from "./users.ts";
 /** Every admin operation. HTTP, OpenAPI, the documents and the tests are made of this list. */
 export const OPERATIONS: readonly Operation[] = [
   ...ORGANIZATIONS,
+  ...CHANGED_ORGANIZATIONS,
+  ...ORGANIZATION_MEMBERS,
   ...TEAMS,
   ...CHANGED_TEAMS,
   ...TEAM_MEMBERS,
   ...USERS,
   ...CHANGED_USERS,
+  ...SWITCH_ORG,
   ...CUSTOMERS,
   ...KEYS,
   ...CHANGED_KEYS,

@@ -3,8 +3,10 @@ import { bareOrgId, isOrgId, newOrgId, shownOrgId } from "../../core/ids.ts";
 import { orgSpend } from "../spend.ts";
 import { findOrg, insertOrg, listOrgs, type OrgRow } from "../../store/orgs.ts";
 import { insertTeam, listTeams, type TeamRow } from "../../store/teams.ts";
-import { listUsers } from "../../store/users.ts";
+import { findUser, listUsers, orgsOfPerson, personOf } from "../../store/users.ts";
 import { usdNumber } from "../../core/money.ts";
+import { crossing } from "../authenticate.ts";
+import type { AdminContext } from "../context.ts";
 import { ORG_ROW, TEAM_ROW } from "../examples.ts";
 import { alias, chosenId, LIMITS, metadata, models, ORG, PAGE } from "../fields.ts";
 import { inOrg, operation, visible } from "../operation.ts";
@@ -80,11 +82,30 @@ const create = operation({
   },
 });
 
+/** The key's own organization first, then those that it may cross over to. */
+async function organizationsOf(ctx: AdminContext): Promise<OrgRow[]> {
+  const { db } = ctx.deps;
+  const home = (ctx.caller.home ?? ctx.caller).principal;
+  const user = home.userId === undefined ? null : await findUser(db, home.orgId, home.userId);
+  const person = user && personOf(user);
+  const first = person?.slice(0, person.indexOf("/"));
+  const others = person ? await orgsOfPerson(db, person) : [];
+  const ids = new Set([home.orgId, ...(first === undefined ? [] : [first]), ...others]);
+  const rows: OrgRow[] = [];
+  for (const id of ids) {
+    const open = id === home.orgId || (await crossing(ctx.deps, ctx.caller, id)) !== null;
+    const row = open ? await findOrg(db, id) : null;
+    if (row !== null) rows.push(row);
+  }
+  return rows;
+}
+
 const list = operation({
   id: "organization.list",
   section: "Organizations",
   summary: "List organizations",
-  notes: "The platform admin sees all, oldest first; anybody else the organization of the key.",
+  notes:
+    "The platform admin sees all, oldest first; anybody else the organization of the key, and others that its user belongs to if the key may act there.",
   http: [{ method: "GET", path: "/organization/list" }],
   permission: { resource: "organization", action: "read" },
   event: null,
@@ -100,9 +121,9 @@ const list = operation({
       ctx.headers["x-total-count"] = String(found.total);
       return found.rows.map(orgFields);
     }
-    const own = await findOrg(ctx.deps.db, ctx.orgId);
-    ctx.headers["x-total-count"] = own ? "1" : "0";
-    return own ? [orgFields(own)] : [];
+    const rows = await organizationsOf(ctx);
+    ctx.headers["x-total-count"] = String(rows.length);
+    return rows.map(orgFields);
   },
 });
 

@@ -69,7 +69,7 @@ export function userChange(
   const role = patch.role ?? row.role;
   requireRole(ctx, role, "user_role");
   const events = [event];
-  if (role !== row.role) {
+  if (role !== row.role && event.type !== "role.changed") {
     events.push({
       type: "role.changed",
       objectId: row.id,
