@@ -19,6 +19,8 @@ import { ledgerSink } from "./trail.ts";
 
 /** What could not leave is tried again after this time. */
 const RETRY_MS = 1_000;
+/** What is posted within this time leaves together. */
+const GATHER_MS = 100;
 /** The object wakes at least this often while anything is on its books. */
 const WAKE_MS = 60_000;
 
@@ -30,6 +32,7 @@ export class Ledger extends DurableObject<Env> {
   readonly #drain: OutboxDrain;
   /** When the alarm is due, as far as this instance knows. */
   #alarmAt = Infinity;
+  #gathering = false;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -85,8 +88,18 @@ export class Ledger extends DurableObject<Env> {
   #posting<T>(mutate: () => T): T {
     this.#arm(RETRY_MS);
     const result = mutate();
-    this.ctx.waitUntil(this.#drain.run(this.sink));
+    this.#drainSoon();
     return result;
+  }
+
+  /** Gathers what is posted meanwhile; a memory that dies before then leaves it to the alarm. */
+  #drainSoon(): void {
+    if (this.#gathering) return;
+    this.#gathering = true;
+    setTimeout(() => {
+      this.#gathering = false;
+      this.ctx.waitUntil(this.#drain.run(this.sink));
+    }, GATHER_MS);
   }
 
   /** Sees to it that the alarm rings within this time. */

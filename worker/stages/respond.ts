@@ -67,6 +67,14 @@ export async function refuse(
   return Response.json(body, { status: error.status, headers });
 }
 
+const SETTLE_AFTER_MS = 10;
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}
+
 /** The headers that every answer carries, for endpoints beside the path. */
 export function openHeaders(deps: Deps, call: Credentialed): Headers {
   return headersOf(deps, call, noProgress());
@@ -183,6 +191,8 @@ async function keptAlive<T>(step: Promise<T>, sign: () => Promise<void>): Promis
 async function finish(deps: Deps, call: Chosen, progress: Progress, ending: Ending): Promise<void> {
   release(deps, call);
   report(deps, call, progress, ending);
+  // The answer goes first: where objects share the worker's thread, settling would be done before it is written.
+  await pause(SETTLE_AFTER_MS);
   try {
     await settle(deps, call, progress, ending);
   } catch (cause) {
