@@ -327,6 +327,7 @@ export const usageRows = sqliteTable(
     completionTokens: integer("completion_tokens").notNull(),
     costNano: integer("cost_nano").notNull(),
     durationMs: integer("duration_ms").notNull(),
+    /** The provider told no usage, or the request's isolate died before it could be told. */
     estimated: flag("estimated"),
     /** Name of the object in R2. */
     segment: text("segment").notNull(),

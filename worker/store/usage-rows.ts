@@ -116,7 +116,7 @@ function rowOf({ event, segment }: Filed) {
     completionTokens: completionTokens(row.usage),
     costNano: charged.cost,
     durationMs: row.durationMs,
-    estimated: estimated ? 1 : 0,
+    estimated: estimated || row.usage.estimated ? 1 : 0,
     segment,
     revision,
   };
