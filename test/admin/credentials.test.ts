@@ -100,6 +100,12 @@ describe("a stored secret", () => {
     expect(await secrets(world, orgId)).toEqual([
       { provider: "openai", host: "eu.example.com", secret: NEXT },
     ]);
+    const moved = { api_key: NEXT, api_base: "https://us.example.com/v1" };
+    expect((await patch(moved)).body).toMatchObject({ version: 3, host: "us.example.com" });
+    const weighed = { model_id: "d1", litellm_params: { weight: 4 } };
+    expect(await world.make("/model/update", weighed)).toMatchObject({
+      litellm_params: { api_base: "https://us.example.com/v1", weight: 4, api_key: "…2222" },
+    });
     expect((await world.call(MASTER, "DELETE", "/credentials/eu")).status).toBe(409);
     const foreign = model({ ...named, api_base: "https://evil.example/v1" });
     const other = { ...foreign, model_info: { id: "d2" } };

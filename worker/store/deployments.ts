@@ -52,6 +52,21 @@ export function deleteDeployment(orgId: string, id: string): Statement {
   return statement(writer.delete(deployments).where(where));
 }
 
+/** Moves the deployments of a credential that are at one address to another. */
+export function moveDeployments(
+  orgId: string,
+  credentialId: string,
+  from: string,
+  to: string,
+): Statement {
+  const where = and(
+    eq(deployments.orgId, orgId),
+    eq(deployments.credentialId, credentialId),
+    eq(deployments.baseUrl, from),
+  );
+  return statement(writer.update(deployments).set({ baseUrl: to }).where(where));
+}
+
 /** How many deployments use a credential. */
 export function countUsing(db: Db, orgId: string, credentialId: string): Promise<number> {
   return db.$count(

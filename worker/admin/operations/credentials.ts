@@ -8,7 +8,7 @@ import {
   updateCredential,
   type CredentialRow,
 } from "../../store/credentials.ts";
-import { countUsing } from "../../store/deployments.ts";
+import { countUsing, moveDeployments } from "../../store/deployments.ts";
 import type { AdminContext } from "../context.ts";
 import { alias, metadata, ORG, PAGE, reference } from "../fields.ts";
 import { invalidField } from "../faults.ts";
@@ -169,7 +169,7 @@ const update = operation({
   section: "Credentials",
   summary: "Change a provider credential",
   notes:
-    "A secret is bound to where it was saved for: another api_base needs api_key in the same call. Models that name the credential use the new secret within 5 s.",
+    "A secret is bound to where it was saved for: another api_base needs api_key in the same call. Models that name the credential use the new secret, at the new address, within 5 s.",
   http: [{ method: "PATCH", path: "/credentials/{credential_name}" }],
   permission: { resource: "credential", action: "write" },
   event: "credential.updated",
@@ -217,6 +217,10 @@ const update = operation({
       const replaced = await replacedCredential(ctx, after, sealing);
       statements.push(replaced.statement);
       after = replaced.row;
+      const before = placeFor(ctx, row.provider, row.apiBase).baseUrl;
+      if (place.baseUrl !== before) {
+        statements.push(moveDeployments(ctx.orgId, row.id, before, place.baseUrl));
+      }
     }
     await ctx.commit({
       statements,

@@ -170,11 +170,11 @@ const update = operation({
     const { id: _, ...wished } = input.model_info ?? {};
     const { params, info } = merged(row, wish, wished);
     const named = await namedCredential(ctx, wish);
-    const place = placeOf(addressed(params, named), ctx.deps.settings);
     const held =
       row.credentialId === null
         ? null
         : await findCredential(ctx.deps.db, ctx.orgId, row.credentialId);
+    const place = placeOf(addressed(params, named ?? held), ctx.deps.settings);
     const moved = place.baseUrl !== row.baseUrl || place.provider !== row.provider;
     if (held !== null && moved && wish.api_key === undefined && named === null) {
       throw new GatewayError(
