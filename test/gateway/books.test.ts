@@ -106,7 +106,7 @@ test("after thousands of mixed requests the books hold each of them once, at wha
     // One row per request, and no request without one.
     expect(new Set(mine.map((row) => row.request_id))).toEqual(asked[kind]);
     expect(mine.length).toBe(asked[kind].size);
-    expect(new Set(mine.map((row) => `${row.outcome} ${row.status}`))).toEqual(
+    expect(new Set(mine.map((row) => `${String(row.outcome)} ${String(row.status)}`))).toEqual(
       new Set([outcomes[kind].join(" ")]),
     );
     const calls = up.calls.of(kind);

@@ -83,7 +83,7 @@ function without(input: JsonObject | null, names: readonly string[]): JsonObject
   return {
     ...input,
     properties: omitted(properties, names),
-    required: required.filter((each) => !names.includes(String(each))),
+    required: required.filter((each) => typeof each !== "string" || !names.includes(each)),
   };
 }
 
