@@ -20,8 +20,8 @@ import { newOrgId } from "../../worker/core/ids.ts";
 import type { Change, Statement } from "../../worker/core/ports.ts";
 import { openDb } from "../../worker/store/database.ts";
 import { remintKey } from "../../worker/store/key-token.ts";
-import { issueKey, makeKeyVerifier } from "../../worker/store/key-verifier.ts";
-import { findKeyHash, insertKey, updateKey } from "../../worker/store/keys.ts";
+import { issueKey, makeKeyVerifier, reissueKey } from "../../worker/store/key-verifier.ts";
+import { findKeyHash, insertKey, replaceToken, updateKey } from "../../worker/store/keys.ts";
 import { insertOrg } from "../../worker/store/orgs.ts";
 import { findTeam, insertTeam } from "../../worker/store/teams.ts";
 import { listAuditEvents } from "../../worker/store/audit-events.ts";
@@ -164,6 +164,35 @@ test("a key is proved by its own token until it changes, and too many failures w
   expect((await keys.verify(next.token, key, "192.0.2.2")).valid).toBe(false);
   const missing = { orgId, keyId: "nokeynokey12" };
   expect(await keys.verify(key.token, missing, null)).toEqual({ valid: false, revision: 0 });
+});
+
+test("a regenerated key's old token counts as long as its grace, and the new one is rehashed by itself alone", async () => {
+  const orgId = await newOrg();
+  const key = await newKey(orgId);
+  const isolate = { keyTags: new Map(), tagSecret: new Uint8Array(32), orgs: new Map() };
+  const check = (o: string, k: string) => keyCheck(env, o, k);
+  const parts = { peppers, keyCheck: check };
+  const keys = makeKeyVerifier({ ...parts, masterKeys: [], isolate, now: Date.now });
+  const regenerate = async (until: number | null) => {
+    const { token, hash, pepperVersion, name } = await reissueKey(parts, key);
+    const replaced = replaceToken(orgId, key.keyId, { hash, pepperVersion, name }, until, {});
+    await orgControl(env, orgId).apply(change([replaced], [`key:${key.keyId}`]));
+    return token;
+  };
+  const valid = async (token: string) => {
+    isolate.keyTags.clear();
+    return (await keys.verify(token, key, null)).valid;
+  };
+  const second = await regenerate(Date.now() + 60_000);
+  expect([await valid(key.token), await valid(second)]).toEqual([true, true]);
+  const third = await regenerate(Date.now() - 1);
+  expect([await valid(key.token), await valid(second), await valid(third)]).toEqual([
+    false,
+    false,
+    true,
+  ]);
+  const fourth = await regenerate(null);
+  expect([await valid(third), await valid(fourth)]).toEqual([false, true]);
 });
 
 test("addresses are derived from the organization's id for ever", () => {

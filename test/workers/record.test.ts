@@ -11,6 +11,7 @@ import { prepared } from "../../worker/store/changes.ts";
 import * as credentials from "../../worker/store/credentials.ts";
 import { openDb } from "../../worker/store/database.ts";
 import type { Db } from "../../worker/store/database.ts";
+import * as customers from "../../worker/store/customers.ts";
 import * as deployments from "../../worker/store/deployments.ts";
 import * as keys from "../../worker/store/keys.ts";
 import * as orgRows from "../../worker/store/org-rows.ts";
@@ -27,7 +28,8 @@ const { readKey, readShared } = orgRows;
 const { findTeam, findTeamMember, insertTeam, insertTeamMember, listTeamMembers, listTeams } =
   teams;
 const { dailyUsage, findUsage, listUsage, writeUsage } = usageRows;
-const { findUser, insertUser, listUsers } = users;
+const { findPerson, findUser, insertUser, listUsers } = users;
+const { findCustomer, insertCustomer, listCustomers } = customers;
 
 const A = "g00000000000A";
 const B = "g00000000000B";
@@ -41,7 +43,9 @@ function rowsOf(orgId: string): Statement[] {
     insertOrg({ id: orgId, alias: `org ${orgId}`, defaultTeamId: "t1", ...at }),
     insertTeam(orgId, { id: "t1", alias: "team", metadata: { of: orgId }, ...at }),
     insertUser(orgId, { id: "u1", email: "Ann@Example.com", alias: orgId, role: "admin", ...at }),
+    insertUser(orgId, { id: "u2", role: "viewer", personId: "elsewhere/u", alias: orgId, ...at }),
     insertTeamMember(orgId, { teamId: "t1", userId: "u1", createdAt: 1 }),
+    insertCustomer(orgId, { id: "shop", blocked: true, metadata: { of: orgId }, ...at }),
     insertKey(orgId, {
       id: "k1",
       handle: "sha256:k1",
@@ -134,6 +138,10 @@ const READS: Record<string, (db: Db, orgId: string) => Promise<unknown>> = {
   findTeamMember: (db, orgId) => findTeamMember(db, orgId, "t1", "u1"),
   findUser: (db, orgId) => findUser(db, orgId, "u1"),
   "findUser by e-mail": (db, orgId) => findUser(db, orgId, "ann@example.COM"),
+  findPerson: (db, orgId) => findPerson(db, orgId, `${orgId}/u1`),
+  "findPerson from elsewhere": (db, orgId) => findPerson(db, orgId, "elsewhere/u"),
+  findCustomer: (db, orgId) => findCustomer(db, orgId, "shop"),
+  listCustomers: (db, orgId) => listCustomers(db, orgId),
   listUsers: (db, orgId) => listUsers(db, orgId),
   findKey: (db, orgId) => findKey(db, orgId, "k1"),
   "findKey by handle": (db, orgId) => findKey(db, orgId, "sha256:k1"),
@@ -170,7 +178,17 @@ test.each(Object.keys(READS))("%s sees one organization and never another", asyn
 });
 
 test("every reading function of the store is among those that are tested above", () => {
-  const modules = [auditEvents, credentials, deployments, keys, orgRows, teams, usageRows, users];
+  const modules = [
+    auditEvents,
+    credentials,
+    customers,
+    deployments,
+    keys,
+    orgRows,
+    teams,
+    usageRows,
+    users,
+  ];
   const reading = modules
     .flatMap((module) => Object.keys(module))
     .filter((name) => /^(daily|find|list|read)/.test(name));

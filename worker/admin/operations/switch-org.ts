@@ -6,7 +6,7 @@ import { updateUser } from "../../store/users.ts";
 import { crossing } from "../authenticate.ts";
 import { USER_ROW } from "../examples.ts";
 import { reference } from "../fields.ts";
-import { notFound, operation, visible } from "../operation.ts";
+import { operation, visible } from "../operation.ts";
 
 const switchOrg = operation({
   id: "user.switch_org",
