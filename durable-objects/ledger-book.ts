@@ -15,7 +15,7 @@ import type {
 import { isAmount, minus, most, NOTHING, plus } from "../worker/core/amount.ts";
 import type { Amount } from "../worker/core/amount.ts";
 import { NO_USAGE } from "../worker/core/usage.ts";
-import { outcomeRecord, usageEvent } from "./ledger-events.ts";
+import { eventIdsOf, outcomeRecord, usageEvent } from "./ledger-events.ts";
 import type { Charge } from "./ledger-events.ts";
 import {
   accept,
@@ -194,8 +194,9 @@ function undo(tables: LedgerTables, debits: Debit[]): void {
 }
 
 function post(tables: LedgerTables, row: SettleRow, charge: Charge): void {
-  const event = usageEvent(row, charge);
-  const record = outcomeRecord(row, charge);
+  const ids = eventIdsOf(row, charge.revision);
+  const event = usageEvent(row, charge, ids);
+  const record = outcomeRecord(row, charge, ids);
   tables.append({ seq: tables.next("outbox"), kind: "usage", event });
   tables.append({ seq: tables.next("outbox"), kind: "outcome", record });
 }

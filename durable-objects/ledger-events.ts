@@ -1,24 +1,32 @@
 import { createHash } from "node:crypto";
 import type { SettleRow, UsageEvent } from "../worker/core/account.ts";
 import type { AuditEventType, AuditRecord } from "../worker/core/audit.ts";
-import { base62, timeOrderedId } from "../worker/core/ids.ts";
+import { base62, timePrefix } from "../worker/core/ids.ts";
 import type { JsonObject } from "../worker/core/json.ts";
 import { usdText } from "../worker/core/money.ts";
 import { completionTokens, promptTokens } from "../worker/core/usage.ts";
 
-const TIME_CHARACTERS = 8;
+/** Bytes of a digest behind an event id; 14 characters hold them. */
+const ID_BYTES = 10;
 
-/** An event id that every repetition of a row makes again; it sorts by the request's beginning. */
-export function eventIdOf(
+export interface EventIds {
+  usage: string;
+  outcome: string;
+}
+
+/**
+ * The event ids of a request's row, in the form of all event ids: they sort by the request's beginning, and every
+ * repetition of the row makes the same ones.
+ */
+export function eventIdsOf(
   row: Pick<SettleRow, "orgId" | "requestId" | "startedAt">,
-  kind: "usage" | "outcome",
   revision: 1 | 2,
-): string {
-  const digest = createHash("sha256")
-    .update(`${row.orgId}\0${row.requestId}\0${kind}\0${revision}`)
-    .digest();
-  const time = timeOrderedId(row.startedAt).slice(0, TIME_CHARACTERS);
-  return `evt_${time}${base62(new Uint8Array(digest.subarray(0, 10)), 14)}`;
+): EventIds {
+  const text = `${row.orgId}\0${row.requestId}\0${revision}`;
+  const digest = new Uint8Array(createHash("sha256").update(text).digest());
+  const idAt = (at: number) =>
+    `evt_${timePrefix(row.startedAt)}${base62(digest.subarray(at, at + ID_BYTES), 14)}`;
+  return { usage: idAt(0), outcome: idAt(ID_BYTES) };
 }
 
 /** How a settlement counts: what it charges, and what it takes the place of. */
@@ -27,9 +35,13 @@ export type Charge = Pick<
   "revision" | "charged" | "delta" | "estimated" | "overrun" | "settledAt"
 >;
 
-export function usageEvent(row: SettleRow, charge: Charge): UsageEvent {
+export function usageEvent(
+  row: SettleRow,
+  charge: Charge,
+  ids = eventIdsOf(row, charge.revision),
+): UsageEvent {
   const { leases: _, holdId: __, ...rest } = row;
-  return { eventId: eventIdOf(row, "usage", charge.revision), row: rest, ...charge };
+  return { eventId: ids.usage, row: rest, ...charge };
 }
 
 const OUTCOME_EVENTS: Record<SettleRow["outcome"], AuditEventType> = {
@@ -40,7 +52,11 @@ const OUTCOME_EVENTS: Record<SettleRow["outcome"], AuditEventType> = {
 };
 
 /** The outcome record that closes a request's decision: ids, counts and codes, as CONTRACT 7.1 lists them. */
-export function outcomeRecord(row: SettleRow, charge: Charge): AuditRecord {
+export function outcomeRecord(
+  row: SettleRow,
+  charge: Charge,
+  ids = eventIdsOf(row, charge.revision),
+): AuditRecord {
   const last = row.attempts.at(-1);
   const data: JsonObject = {
     status: row.status,
@@ -62,10 +78,10 @@ export function outcomeRecord(row: SettleRow, charge: Charge): AuditRecord {
   };
   if (charge.estimated) data.estimated = true;
   if (charge.overrun > 0) data.overrun_usd = usdText(charge.overrun);
-  if (charge.revision === 2) data.corrects = eventIdOf(row, "outcome", 1);
+  if (charge.revision === 2) data.corrects = eventIdsOf(row, 1).outcome;
   const handle = row.keyHandle;
   return {
-    eventId: eventIdOf(row, "outcome", charge.revision),
+    eventId: ids.outcome,
     type: OUTCOME_EVENTS[row.outcome],
     at: row.startedAt + row.durationMs,
     orgId: row.orgId,

@@ -23,16 +23,23 @@ const TABLES = [
    CREATE TABLE IF NOT EXISTS outbox (seq INTEGER PRIMARY KEY, item TEXT NOT NULL);`,
 ].join("");
 
+/** Rows that stay in memory, of those tables whose rows are used again and again. */
+const HOT_ROWS = 5_000;
+const HOT: readonly Keyed[] = ["spend", "leases", "messages"];
+
 /** Items of an outbox that go into one statement; a bound value may have 2 MB. */
 const APPEND_ROWS = 64;
 
 /**
  * A ledger's part of an object's SQLite: rows as JSON beside their key and the time at which they want attention. A
  * transaction reads each row once and writes each changed one once, in a statement per table (PLATFORM 10), however
- * many messages it works through. Nothing is written before the first mutation, not even a table.
+ * many messages it works through. The object is the only writer, so rows in use stay in memory. Nothing is written before
+ * the first mutation, not even a table.
  */
 export class LedgerSqlite implements LedgerStorage {
   readonly #storage: DurableObjectStorage;
+  /** Committed rows by table and key. */
+  readonly #hot = new Map<Keyed, Map<string, unknown>>(HOT.map((table) => [table, new Map()]));
   #made: boolean;
 
   constructor(storage: DurableObjectStorage) {
@@ -43,19 +50,21 @@ export class LedgerSqlite implements LedgerStorage {
 
   transact<T>(work: (tables: LedgerTables) => T): T {
     const { sql } = this.#storage;
+    const tables = new Transaction(sql, this.#hot);
     const result = this.#storage.transactionSync(() => {
       if (!this.#made) sql.exec(TABLES);
-      const tables = new Transaction(sql);
       const value = work(tables);
       tables.flush();
       return value;
     });
     this.#made = true;
+    tables.committed();
     return result;
   }
 
   spendRow(key: string): SpendRow | null {
-    return this.#made ? readRow<SpendRow>(this.#storage.sql, "spend", key) : null;
+    if (!this.#made) return null;
+    return new CachedRows<SpendRow>(this.#storage.sql, "spend", this.#hot.get("spend")).get(key);
   }
 
   nextDue(): number | null {
@@ -90,12 +99,12 @@ class Transaction implements LedgerTables {
   readonly #numbers = new Map<string, number>();
   readonly #outbox: OutboxItem[] = [];
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: SqlStorage, hot: ReadonlyMap<Keyed, Map<string, unknown>>) {
     this.#sql = sql;
-    this.spend = new CachedRows<SpendRow>(sql, "spend");
-    this.leases = new CachedRows<LeaseRow>(sql, "leases");
-    this.messages = new CachedRows<MessageRow>(sql, "messages");
-    this.settled = new CachedRows<SettledRow>(sql, "settled");
+    this.spend = new CachedRows<SpendRow>(sql, "spend", hot.get("spend"));
+    this.leases = new CachedRows<LeaseRow>(sql, "leases", hot.get("leases"));
+    this.messages = new CachedRows<MessageRow>(sql, "messages", hot.get("messages"));
+    this.settled = new CachedRows<SettledRow>(sql, "settled", hot.get("settled"));
   }
 
   next(name: "lease" | "outbox"): number {
@@ -124,39 +133,48 @@ class Transaction implements LedgerTables {
       this.#sql.exec(append, JSON.stringify(items));
     }
   }
+
+  committed(): void {
+    for (const rows of [this.spend, this.leases, this.messages]) rows.committed();
+  }
 }
 
 interface Changed<T> {
   row: T | null;
   due: number | null;
-  written: boolean;
 }
 
 /** Rows of one table as one transaction sees them. */
 class CachedRows<T> implements Rows<T> {
   readonly #sql: SqlStorage;
   readonly #table: Keyed;
-  readonly #rows = new Map<string, Changed<T>>();
+  readonly #hot: Map<string, unknown> | undefined;
+  readonly #changed = new Map<string, Changed<T>>();
 
-  constructor(sql: SqlStorage, table: Keyed) {
+  constructor(sql: SqlStorage, table: Keyed, hot: Map<string, unknown> | undefined) {
     this.#sql = sql;
     this.#table = table;
+    this.#hot = hot;
   }
 
   get(key: string): T | null {
-    const known = this.#rows.get(key);
-    if (known) return known.row;
-    const row = readRow<T>(this.#sql, this.#table, key);
-    this.#rows.set(key, { row, due: null, written: false });
+    const changed = this.#changed.get(key);
+    if (changed) return changed.row;
+    const hot = this.#hot?.get(key);
+    if (hot !== undefined) return hot as T | null;
+    const query = `SELECT row FROM ${this.#table} WHERE key = ?`;
+    const [found] = this.#sql.exec<{ row: string }>(query, key).toArray();
+    const row = found ? (JSON.parse(found.row) as T) : null;
+    this.#keep(key, row);
     return row;
   }
 
   put(key: string, row: T, due: number | null): void {
-    this.#rows.set(key, { row, due, written: true });
+    this.#changed.set(key, { row, due });
   }
 
   drop(key: string): void {
-    this.#rows.set(key, { row: null, due: null, written: true });
+    this.#changed.set(key, { row: null, due: null });
   }
 
   due(now: number, limit: number): string[] {
@@ -170,8 +188,7 @@ class CachedRows<T> implements Rows<T> {
   flush(): void {
     const put: { key: string; due: number | null; row: T }[] = [];
     const dropped: string[] = [];
-    for (const [key, { row, due, written }] of this.#rows) {
-      if (!written) continue;
+    for (const [key, { row, due }] of this.#changed) {
       if (row === null) dropped.push(key);
       else put.push({ key, due, row });
     }
@@ -188,10 +205,15 @@ class CachedRows<T> implements Rows<T> {
       this.#sql.exec(drop, JSON.stringify(dropped));
     }
   }
-}
 
-function readRow<T>(sql: SqlStorage, table: Keyed, key: string): T | null {
-  const query = `SELECT row FROM ${table} WHERE key = ?`;
-  const [found] = sql.exec<{ row: string }>(query, key).toArray();
-  return found ? (JSON.parse(found.row) as T) : null;
+  /** What was changed is the truth from now on. */
+  committed(): void {
+    for (const [key, { row }] of this.#changed) this.#keep(key, row);
+  }
+
+  #keep(key: string, row: T | null): void {
+    if (this.#hot === undefined) return;
+    if (this.#hot.size >= HOT_ROWS) this.#hot.clear();
+    this.#hot.set(key, row);
+  }
 }

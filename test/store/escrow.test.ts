@@ -20,6 +20,8 @@ let book: LedgerBook;
 let calls: string[];
 let holds: HoldMessage[];
 let settled: SettleRow[][];
+/** What the first scope gave back. */
+let returned: number;
 let fate: (call: string) => Fate;
 let errors: string[];
 let isolate: Isolate;
@@ -30,7 +32,11 @@ const ledger: LedgerPort = {
     holds.push(structuredClone(message));
     return call("hold", () => book.hold(message, Date.now()));
   },
-  return: (message) => call("return", () => book.return(message, Date.now())),
+  return: (message) => {
+    const given = message.items[0]?.give ?? [];
+    returned += given.reduce((sum, { amount }) => sum + amount.cost, 0);
+    return call("return", () => book.return(message, Date.now()));
+  },
   settle: (rows) => {
     settled.push(rows);
     return call("settle", () => book.settle(rows, Date.now()));
@@ -98,6 +104,7 @@ beforeEach(() => {
   vi.spyOn(Math, "random").mockReturnValue(0);
   book = new LedgerBook(new LedgerMemory());
   [calls, holds, settled, errors, background] = [[], [], [], [], []];
+  returned = 0;
   fate = () => "ok";
   isolate = { id: "i1" } as Isolate;
 });
@@ -265,6 +272,7 @@ test("settling twice, or releasing what was settled, gives nothing back twice", 
   await escrow().release(`hold_${one.requestId}`);
   await pass(10_000);
   expect(spend()).toEqual({ settled: 4, outstanding: 0 });
+  expect(returned).toBe(16);
 });
 
 test("what nobody asked for in 2 s is returned, also when the return is lost at first", async () => {

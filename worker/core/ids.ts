@@ -23,10 +23,15 @@ export function base62(bytes: Uint8Array, length: number): string {
 
 /** A 22-character id that sorts by creation time: 8 characters of milliseconds, 14 random. */
 export function timeOrderedId(now: number): string {
+  return timePrefix(now) + randomBase62(14);
+}
+
+/** The 8 characters that such an id begins with. */
+export function timePrefix(now: number): string {
   let time = "";
   for (let rest = now; time.length < 8; rest = Math.floor(rest / 62))
     time = BASE62[rest % 62] + time;
-  return time + randomBase62(14);
+  return time;
 }
 
 /** Data regions: the letter an org id begins with decides where the org's state lives, for ever (PLATFORM 12). */
