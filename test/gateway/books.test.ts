@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { AuditPage, SequencedRecord } from "../../worker/core/audit.ts";
 import { startGateway, type TestGateway } from "../support/cluster/index.ts";
 import {
   cutAfter,
@@ -10,6 +11,7 @@ import {
   withoutUsage,
   type Upstream,
 } from "../support/upstream/index.ts";
+import { wrapBundle, type WrappedBundle } from "../support/wrapped/bundle.ts";
 
 /** Enough for every kind to meet every other in flight; ROUTERO_BOOKS_REQUESTS asks for more. */
 const REQUESTS = Number(process.env["ROUTERO_BOOKS_REQUESTS"] ?? 2_000);
@@ -30,10 +32,12 @@ const kinds = Object.keys(KINDS) as Kind[];
 
 let up: Upstream;
 let gw: TestGateway;
+let wrapped: WrappedBundle;
 
 beforeAll(async () => {
   up = await startUpstream();
-  gw = await startGateway({ vars: { PROFILE: "self-hosted" } });
+  wrapped = await wrapBundle("door");
+  gw = await startGateway({ vars: { PROFILE: "self-hosted" }, bundle: wrapped.folder });
   for (const kind of kinds) {
     up.model(kind, KINDS[kind].behaviour);
     const prices = { input_cost_per_token: 1e-6, output_cost_per_token: 3e-6 };
@@ -43,7 +47,25 @@ beforeAll(async () => {
 afterAll(async () => {
   await gw?.stop();
   await up?.stop();
+  await wrapped?.remove();
 });
+
+/** The whole log of the organization, page by page. */
+async function logged(): Promise<SequencedRecord[]> {
+  const orgId = gw.tenant.organizationId.replace("org_", "");
+  const records: SequencedRecord[] = [];
+  let cursor: string | null | undefined;
+  do {
+    const answer = await fetch(`${gw.url}/test/log`, {
+      method: "POST",
+      body: JSON.stringify({ orgId, query: { limit: 1000, ...(cursor && { cursor }) } }),
+    });
+    const { value } = (await answer.json()) as { value: AuditPage };
+    records.push(...value.records);
+    ({ cursor } = value);
+  } while (cursor);
+  return records;
+}
 
 async function ask(kind: Kind): Promise<string> {
   const leave = new AbortController();
@@ -136,6 +158,16 @@ test("after thousands of mixed requests the books hold each of them once, at wha
   );
   expect(Math.round(team.team_info.spend * 1e9)).toBe(sums?.cost);
   expect(Math.round(key.info.spend * 1e9)).toBe(sums?.cost);
+  // Each decision and each outcome stands in the log once, the outcome as the caller saw it.
+  const records = await logged();
+  const places = records.map((each) => each.sequence).toSorted((a, b) => a - b);
+  expect(places).toEqual(records.map((_, n) => n + 1));
+  const all = kinds.flatMap((kind) => [...asked[kind]]).toSorted();
+  const idsOf = (wanted: (type: string) => boolean) =>
+    records.flatMap((each) => (wanted(each.type) ? [each.requestId] : [])).toSorted();
+  expect(idsOf((type) => type === "request.routed")).toEqual(all);
+  expect(idsOf((type) => type !== "request.routed")).toEqual(all);
+
   const [days] = await gw.sql("select sum(cost_nano) as cost from usage_daily");
   expect(days?.cost).toBe(sums?.cost);
 }, 300_000);

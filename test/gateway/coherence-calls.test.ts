@@ -50,16 +50,19 @@ const RECORD = /^env\.(DB\.batch|TRAIL_QUEUE|AUDIT_LOG)/;
 const before = ({ calls, sent }: Seen) =>
   calls.slice(0, sent?.begun).filter(({ name }) => !RECORD.test(name));
 
-test("a cold isolate asks two objects at once before the provider, and a warm one asks nobody", async () => {
+test("a cold isolate asks two objects at once and then the ledger, and a warm one asks nobody", async () => {
   const worker = cluster.workers[1] as Worker;
   const cold = await ask(worker);
   expect(before(cold).map(({ name, level }) => `${level} ${name}`)).toEqual([
     "1 env.ORG_CONTROL.open",
     "1 env.KEY_CHECK.verify",
+    "2 env.LEDGER.hold",
   ]);
   expect(cold.sent?.depth).toBeLessThanOrEqual(2);
 
   const warm = await ask(worker);
   expect(warm.sent?.depth).toBe(0);
-  expect(before(warm)).toEqual([]);
+  // The ledger may be asked behind the request to fill up its slices; nobody waits for that.
+  const others = before(warm).filter(({ name }) => name !== "env.LEDGER.hold");
+  expect(others).toEqual([]);
 });
