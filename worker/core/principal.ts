@@ -26,6 +26,11 @@ export interface Principal {
   role: Role;
 }
 
+/** How records name who asked: `key:<handle>`, or the kind of principal (`master`). */
+export function actorOf({ kind, keyHandle }: Pick<Principal, "kind" | "keyHandle">): string {
+  return keyHandle === undefined ? kind : `key:${keyHandle}`;
+}
+
 /** Resources and actions that the `Authorizer` decides on; a data-plane call is `inference:call`. */
 export type Resource =
   | "inference"

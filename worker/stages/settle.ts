@@ -2,6 +2,7 @@ import type { Outcome, SettleRow } from "../core/account.ts";
 import type { Chosen, Progress } from "../core/call.ts";
 import type { NanoUsd } from "../core/money.ts";
 import type { Deps } from "../core/ports.ts";
+import { actorOf } from "../core/principal.ts";
 import { payerOf } from "./choose.ts";
 
 /** How a request ended, as the caller saw it. */
@@ -30,13 +31,14 @@ export async function settle(
 }
 
 function rowOf(deps: Deps, call: Chosen, progress: Progress, ending: Ending): SettleRow {
-  const { keyHandle } = call.identity.principal;
+  const { principal } = call.identity;
   return {
     ...payerOf(call),
     requestId: call.requestId,
     ...(call.holdId !== undefined && { holdId: call.holdId }),
     leases: call.leases,
-    ...(keyHandle !== undefined && { keyHandle }),
+    ...(principal.keyHandle !== undefined && { keyHandle: principal.keyHandle }),
+    actor: actorOf(principal),
     model: call.chat.model,
     endpoint: call.endpoint,
     stream: call.chat.stream,

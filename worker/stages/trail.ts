@@ -5,6 +5,7 @@ import { timeOrderedId } from "../core/ids.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 import { usdText } from "../core/money.ts";
 import type { Deps } from "../core/ports.ts";
+import { actorOf } from "../core/principal.ts";
 import { completionTokens, promptTokens } from "../core/usage.ts";
 import { teamOf } from "./choose.ts";
 import { totalCost, type Ending } from "./settle.ts";
@@ -96,7 +97,7 @@ async function append(
     type,
     at: deps.now(),
     orgId: principal.orgId,
-    actor: principal.keyHandle === undefined ? principal.kind : `key:${principal.keyHandle}`,
+    actor: actorOf(principal),
     requestId: call.requestId,
     data,
     ...(principal.teamId !== undefined && { teamId: principal.teamId }),
