@@ -124,6 +124,7 @@ async function startGateway(upstreamOf: (path: UpstreamPath) => Upstream) {
     port: 0,
     stateDir,
     bindings: { ...secrets, PROFILE: "self-hosted", ALLOW_PRIVATE_UPSTREAMS: "true" },
+    console: () => undefined,
   });
   const { MASTER_KEY: masterKey } = secrets;
   if (masterKey === undefined) throw new Error("no master key was made");

@@ -22,6 +22,8 @@ export interface ServeOptions {
   bindings: Record<string, string>;
   /** Told what happens next, one line each. */
   progress?: (line: string) => void;
+  /** Gets what the Worker writes to its console; without it that goes to ours. */
+  console?: (line: string) => void;
 }
 
 /** A gateway that answers. */
@@ -90,6 +92,9 @@ export async function serve(options: ServeOptions): Promise<Gateway> {
       cf: false,
       log: new Log(LogLevel.ERROR),
       logRequests: false,
+      ...(options.console && {
+        handleStructuredLogs: ({ message }) => options.console?.(message),
+      }),
       ...(options.stateDir === undefined ? {} : { resourcePersistencePath: options.stateDir }),
     }),
   );
