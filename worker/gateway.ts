@@ -1,7 +1,8 @@
 import { asGatewayError, GatewayError } from "./core/errors.ts";
 import type { ProtocolName } from "./core/chat.ts";
+import { greet } from "./core/greet.ts";
 import type { Deps } from "./core/ports.ts";
-import { accept, greet, keysStayOutOfUrls } from "./stages/accept.ts";
+import { accept, keysStayOutOfUrls } from "./stages/accept.ts";
 import { authenticate } from "./stages/authenticate.ts";
 import { authorize, mayCall } from "./stages/authorize.ts";
 import { callableModels, choose } from "./stages/choose.ts";

@@ -1,8 +1,7 @@
 import type { Context, Env, Hono } from "hono";
-import type { Credentialed } from "../core/call.ts";
-import { readCredential } from "../core/credential.ts";
 import { asGatewayError, GatewayError, publicError, retryHeaders } from "../core/errors.ts";
-import { shownOrgId, timeOrderedId } from "../core/ids.ts";
+import { shownOrgId } from "../core/ids.ts";
+import { greet, idHeaders } from "../core/greet.ts";
 import type { JsonObject } from "../core/json.ts";
 import { authenticateAdmin, settleOrg } from "./authenticate.ts";
 import { readInput } from "./body.ts";
@@ -35,7 +34,7 @@ export function mountAdmin<E extends Env>(
       const error = new GatewayError("method_not_allowed", `This endpoint takes ${allow}.`, {
         headers: { allow },
       });
-      return refusal(error, idHeaders(c.req.raw, greet(deps, c.req.raw).requestId));
+      return refusal(error, headersFor(c.req.raw, greet(deps, c.req.raw).requestId));
     });
   }
   mountDocs(app);
@@ -49,7 +48,7 @@ async function serve(
   fromPath: Record<string, string>,
 ): Promise<Response> {
   const call = greet(deps, request);
-  const headers = idHeaders(request, call.requestId);
+  const headers = headersFor(request, call.requestId);
   const line: JsonObject = { request_id: call.requestId, operation: operation.id };
   try {
     const known = await authenticateAdmin(deps, call);
@@ -77,23 +76,10 @@ async function serve(
   }
 }
 
-function greet(deps: AdminDeps, request: Request): Credentialed {
-  const receivedAt = deps.now();
-  return {
-    requestId: `req_${timeOrderedId(receivedAt)}`,
-    receivedAt,
-    credential: readCredential(request.headers),
-    address: deps.addressOf(request),
-  };
-}
-
-function idHeaders(request: Request, requestId: string): Record<string, string> {
+/** An admin answer may hold a secret that is shown once: nothing on the way may keep it. */
+function headersFor(request: Request, requestId: string): Record<string, string> {
   const own = request.headers.get("x-request-id");
-  return {
-    "x-routero-call-id": requestId,
-    "x-request-id": own !== null && /^[\w.:-]{1,128}$/.test(own) ? own : requestId,
-    "cache-control": "no-store",
-  };
+  return { ...idHeaders(requestId, own), "cache-control": "no-store" };
 }
 
 /** Members that the operation does not know: tolerated, never kept, and named so that nobody relies on them. */

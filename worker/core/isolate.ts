@@ -36,7 +36,7 @@ export interface Isolate {
   tagSecret: Uint8Array;
   orgs: Map<string, OrgCopy>;
   keyTags: Map<string, KeyTag>;
-  /** Opened provider secrets by `credential id@version`. */
+  /** Opened provider secrets, by what they are bound to and the sealed text; the vault's alone. */
   secrets: Map<string, string>;
   firstOrg: string | null;
   /** Bodies in memory, in bytes (PLATFORM 6). */

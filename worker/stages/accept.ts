@@ -1,8 +1,8 @@
+import { joined } from "../core/bytes.ts";
 import type { Received, Credentialed, Extensions } from "../core/call.ts";
 import type { ProtocolName } from "../core/chat.ts";
-import { CREDENTIAL_HEADERS, readCredential } from "../core/credential.ts";
+import { CREDENTIAL_HEADERS } from "../core/credential.ts";
 import { GatewayError } from "../core/errors.ts";
-import { timeOrderedId } from "../core/ids.ts";
 import { isJsonObject, scanJson, type JsonObject, type JsonScan } from "../core/json.ts";
 import type { Deps } from "../core/ports.ts";
 import { protocolOf } from "../protocols/index.ts";
@@ -16,16 +16,6 @@ const MAX_BYTES_IN_FLIGHT = 48 * 1024 * 1024;
 const MAX_DISCARDED = 64 * 1024 * 1024;
 /** No request runs longer (PROTOCOLS 10). */
 const TOTAL_MS = 600_000;
-
-/** The identity-free facts of any request that needs a credential: its id, its key, where it comes from. */
-export function greet(deps: Deps, request: Request): Credentialed {
-  return {
-    requestId: `req_${timeOrderedId(deps.now())}`,
-    receivedAt: deps.now(),
-    credential: readCredential(request.headers),
-    address: deps.addressOf(request),
-  };
-}
 
 /** Refuses `?key=` on the data plane: URLs end up in logs, and a key there must not even seem to work. */
 export function keysStayOutOfUrls(request: Request): void {
@@ -112,9 +102,7 @@ async function readBody(deps: Deps, request: Request): Promise<{ text: string; b
       }
       chunks.push(chunk);
     }
-    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(
-      joined(chunks, size),
-    );
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(joined(chunks));
     return { text, bytes: size };
   } catch (cause) {
     isolate.bytesInFlight -= size;
@@ -141,18 +129,6 @@ async function discard(body: ReadableStream<Uint8Array> | null): Promise<void> {
   } catch {
     // The client left first.
   }
-}
-
-function joined(chunks: readonly Uint8Array[], size: number): Uint8Array {
-  const [only] = chunks;
-  if (chunks.length === 1 && only !== undefined) return only;
-  const all = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return all;
 }
 
 /** The scan of a text that may be no JSON at all: its depth is wanted before anything parses it. */

@@ -2,7 +2,9 @@ import type { Answered, Chosen, Credentialed, Progress } from "../core/call.ts";
 import type { ProtocolName } from "../core/chat.ts";
 import { asGatewayError, publicError, retryHeaders, type GatewayError } from "../core/errors.ts";
 import { usdText } from "../core/money.ts";
+import { idHeaders } from "../core/greet.ts";
 import type { Deps } from "../core/ports.ts";
+import { pause } from "../core/time.ts";
 import { protocolOf } from "../protocols/index.ts";
 import { noProgress } from "./progress.ts";
 import { overheadOf, report, type Reached } from "./report.ts";
@@ -68,12 +70,6 @@ export async function refuse(
 }
 
 const SETTLE_AFTER_MS = 10;
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
-}
 
 /** The headers that every answer carries, for endpoints beside the path. */
 export function openHeaders(deps: Deps, call: Credentialed): Headers {
@@ -212,10 +208,7 @@ function release(deps: Deps, reached: Reached): void {
 function headersOf(deps: Deps, reached: Reached, progress: Progress): Headers {
   const durationMs = deps.now() - reached.receivedAt;
   const own = "headers" in reached ? reached.headers["x-request-id"] : undefined;
-  const headers = new Headers({
-    "x-routero-call-id": reached.requestId,
-    "x-request-id": own !== undefined && /^[\w.:-]{1,128}$/.test(own) ? own : reached.requestId,
-  });
+  const headers = new Headers(idHeaders(reached.requestId, own));
   const set = (name: string, value: string | undefined) => {
     if (value === undefined) return;
     const text = headerText(value);

@@ -1,3 +1,4 @@
+import { joined } from "../core/bytes.ts";
 import type { Chosen, Progress } from "../core/call.ts";
 import type { ChatEvent } from "../core/chat.ts";
 import type { Deployment } from "../core/model.ts";
@@ -308,16 +309,4 @@ function cut(): AttemptFault {
 function lastBlock(splitter: SseSplitter): SseBlock[] {
   const block = splitter.end();
   return block === null ? [] : [block];
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const [only] = pieces;
-  if (pieces.length === 1 && only !== undefined) return only;
-  const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.byteLength, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.byteLength;
-  }
-  return all;
 }

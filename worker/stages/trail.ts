@@ -7,7 +7,7 @@ import { usdText } from "../core/money.ts";
 import type { Deps } from "../core/ports.ts";
 import { actorOf } from "../core/principal.ts";
 import { completionTokens, promptTokens } from "../core/usage.ts";
-import { teamOf } from "./choose.ts";
+import { payerOf } from "./choose.ts";
 import { totalCost, type Ending } from "./settle.ts";
 
 /**
@@ -16,12 +16,11 @@ import { totalCost, type Ending } from "./settle.ts";
  * reaches the caller (DESIGN §3): the result says whether it is, and never rejects.
  */
 export async function recordDecision(deps: Deps, call: Chosen): Promise<boolean> {
-  const { userId, keyId } = call.identity.principal;
-  const { customerId } = call.extensions;
+  const { teamId, userId, keyId, customerId } = payerOf(call);
   const began = deps.now();
   const durable = await append(deps, call, "request.routed", {
     deadline: call.deadline,
-    team_id: teamOf(call),
+    team_id: teamId,
     ...(userId !== undefined && { user_id: userId }),
     ...(keyId !== undefined && { key_id: keyId }),
     ...(customerId !== undefined && { customer_id: customerId }),

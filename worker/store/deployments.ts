@@ -93,9 +93,3 @@ export function deploymentRecord(row: DeploymentRow): Deployment {
     facts: row.facts,
   };
 }
-
-/** The columns of a new row that a deployment fills. */
-export function deploymentColumns(deployment: Deployment) {
-  const { timeout, ...rest } = deployment;
-  return { ...rest, timeoutMs: timeout };
-}

@@ -1,3 +1,4 @@
+import { inTime, pause } from "../core/time.ts";
 import { GatewayError } from "../core/errors.ts";
 import type { Isolate, KeyCopy, OrgCopy } from "../core/isolate.ts";
 import type { Directory, OrgControlPort } from "../core/ports.ts";
@@ -123,11 +124,10 @@ class View {
     const sentAt = now();
     const known = copy?.shared ? copy.revision : -1;
     const sync = copy && this.#isStale(copy) ? control.sync(copy.revision) : null;
-    const since = copy?.revision ?? -1;
-    const [delta, opened] = await inTime(Promise.all([sync, control.open(keyId, known)]));
+    const [delta, opened] = await inTime(CALL_MS, Promise.all([sync, control.open(keyId, known)]));
     if (opened.shared === undefined && known === -1) return true;
     // The delta goes first: what was opened may be newer than it and must not be dropped by it.
-    if (copy && delta) applyDelta(copy, since, delta, sentAt);
+    if (copy && delta) applyDelta(copy, delta, sentAt);
     if (copy) holdOpened(copy, keyId, opened);
     else holdCopy(isolate, orgId, keyId, opened, sentAt);
     return false;
@@ -140,9 +140,8 @@ class View {
     const sentAt = now();
     if (!copy || sentAt - copy.syncedAt < SYNC_MS || this.#flights.recent(name, sentAt)) return;
     const sync = async () => {
-      const since = copy.revision;
-      const delta = await inTime(this.#parts.control(orgId).sync(since));
-      applyDelta(copy, since, delta, sentAt);
+      const delta = await inTime(CALL_MS, this.#parts.control(orgId).sync(copy.revision));
+      applyDelta(copy, delta, sentAt);
     };
     // A failure is seen by the next request that finds the copy too old.
     this.#flights.start(name, sentAt, sync, waitUntil).catch(() => undefined);
@@ -168,16 +167,4 @@ function unavailable(cause?: unknown): GatewayError {
     retryAfter: 1,
     cause,
   });
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-function inTime<T>(work: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("No answer in time.")), CALL_MS);
-  });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

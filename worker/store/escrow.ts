@@ -1,3 +1,4 @@
+import { inTime, pause } from "../core/time.ts";
 import { scopeKey } from "../core/account.ts";
 import type {
   HoldAnswer,
@@ -182,10 +183,12 @@ class Escrow implements AccountPort {
     const { isolate, now, waitUntil } = this.#parts;
     const items = place.book.ask(scopes, now());
     let refusal: HoldRefusal | null = null;
-    const asked = inTime(place.ledger().hold({ isolate: isolate.id, items })).then((reply) => {
-      place.book.answered(items, reply);
-      if (!reply.granted) refusal = reply;
-    });
+    const asked = inTime(CALL_MS, place.ledger().hold({ isolate: isolate.id, items })).then(
+      (reply) => {
+        place.book.answered(items, reply);
+        if (!reply.granted) refusal = reply;
+      },
+    );
     for (const scope of scopes) {
       this.#memory.flights
         .start(flightOf(place, scope), now(), () => asked, waitUntil)
@@ -237,7 +240,7 @@ class Escrow implements AccountPort {
       if (rows.length === SETTLE_ROWS) break;
       if (row !== own) rows.push(row);
     }
-    for (const { requestId, state } of await inTime(place.ledger().settle(rows))) {
+    for (const { requestId, state } of await inTime(CALL_MS, place.ledger().settle(rows))) {
       queue.delete(requestId);
       if (state === "stale" || state === "refused") {
         this.#parts.log.error("settlement refused", { request_id: requestId, state });
@@ -265,12 +268,12 @@ class Escrow implements AccountPort {
       const ledger = place.ledger();
       const held =
         holds.length > 0 &&
-        inTime(ledger.hold({ isolate: isolate.id, items: holds })).then((reply) =>
+        inTime(CALL_MS, ledger.hold({ isolate: isolate.id, items: holds })).then((reply) =>
           book.answered(holds, reply),
         );
       const returned =
         returns.length > 0 &&
-        inTime(ledger.return({ isolate: isolate.id, items: returns })).then(() =>
+        inTime(CALL_MS, ledger.return({ isolate: isolate.id, items: returns })).then(() =>
           book.returned(returns),
         );
       // What failed is sent again in the next round, under the same number.
@@ -297,16 +300,4 @@ function unavailable(cause?: unknown): GatewayError {
     "The account of this request can't be reached now.",
     { retryAfter: 1, cause },
   );
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-function inTime<T>(work: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("No answer in time.")), CALL_MS);
-  });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

@@ -48,8 +48,8 @@ export function holdOpened(copy: OrgCopy, keyId: string | null, opened: Opened):
 }
 
 /** Drops from a copy what changed since the revision that was asked about, and makes it as young as the question. */
-export function applyDelta(copy: OrgCopy, since: number, delta: Delta, sentAt: number): void {
-  // Changes between `since` and the copy's present revision are in the delta too; an older answer brings nothing.
+export function applyDelta(copy: OrgCopy, delta: Delta, sentAt: number): void {
+  // Changes between the revision asked about and the copy's present one are in the delta too; an older answer brings nothing.
   if (delta.revision < copy.revision && delta.touched !== "all") return;
   if (delta.touched === "all") {
     copy.keys.clear();

@@ -1,0 +1,14 @@
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}
+
+/** The work's own outcome, or a rejection after `ms`; the work itself goes on. */
+export function inTime<T>(ms: number, work: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error("No answer in time.")), ms);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
