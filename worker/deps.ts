@@ -81,6 +81,7 @@ export function compose(
     account: makeEscrow({ isolate, ledger: books, now, waitUntil, log }),
     audit: groupedAudit({ isolate, send: trailSend(env), waitUntil, now }),
     authorizer,
+    detectors: {},
     upstream: outbound,
     platformKey: (provider) => config.platformKeys.get(provider) ?? null,
     control,

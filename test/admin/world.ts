@@ -116,6 +116,7 @@ export function openWorld(now: () => number = Date.now): World {
     prove: (call) => proveCredential({ directory, keys, signedKeys, now }, call),
     vault,
     authorizer: new RoleAuthorizer(),
+    detectors: {},
     control: (orgId) => ({
       open: unused("control.open"),
       sync: unused("control.sync"),

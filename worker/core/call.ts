@@ -2,6 +2,7 @@ import type { AttemptRow, LeaseRef } from "./account.ts";
 import type { ChatRequest, ProtocolName } from "./chat.ts";
 import type { Json, JsonObject, JsonScan } from "./json.ts";
 import type { Deployment } from "./model.ts";
+import type { Verdict } from "./policy.ts";
 import type { Principal } from "./principal.ts";
 import type { KeyRecord, OrgShared, TeamRecord, UserRecord } from "./records.ts";
 import type { TokenUsage } from "./usage.ts";
@@ -60,6 +61,8 @@ export type Authenticated<T extends Credentialed = Received> = T & { identity: I
 export type Authorized<T extends Credentialed = Received> = Authenticated<T> & {
   /** The model to resolve, after aliases. */
   model: string;
+  /** What the policies say of this request; absent where there is none. */
+  verdict?: Verdict;
 };
 
 /** Why a candidate is not in the plan. */

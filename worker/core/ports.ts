@@ -1,8 +1,9 @@
 import type { AuditRecord, AppendResult } from "./audit.ts";
 import type { Credentialed, Identity } from "./call.ts";
-import type { HoldAnswer, HoldRequest, SettleRow } from "./account.ts";
+import type { HoldAnswer, HoldRequest, Payer, SettleRow } from "./account.ts";
 import type { Isolate } from "./isolate.ts";
 import type { JsonObject } from "./json.ts";
+import type { BudgetStanding, Detectors } from "./policy.ts";
 import type { Metrics } from "./metrics.ts";
 import type { CredentialRecord, Delta, Opened, OrgShared } from "./records.ts";
 import type { Authorizer } from "./principal.ts";
@@ -19,6 +20,8 @@ export interface Deps {
   account: AccountPort;
   audit: AuditPort;
   authorizer: Authorizer;
+  /** What reads a request's content for policies; a detector that is off is left out. */
+  detectors: Detectors;
   upstream: Upstream;
   /** The platform's own key for a provider, null where none is configured; it only goes to the catalog's host. */
   platformKey: (provider: string) => string | null;
@@ -92,6 +95,8 @@ export interface AccountPort {
   settle(row: SettleRow): Promise<void>;
   /** Gives back a hold of a request that never reached a provider. */
   release(holdId: string): Promise<void>;
+  /** How the tightest budget over a payer stands, as far as this isolate knows; absent = not known at all. */
+  standing?(payer: Payer): BudgetStanding | undefined;
 }
 
 /** The audit log. Never throws for content; durable when it returned (PLATFORM 29). */
