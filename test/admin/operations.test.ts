@@ -5,6 +5,7 @@ import { openApi } from "../../worker/admin/openapi.ts";
 import { OPERATIONS } from "../../worker/admin/operations/index.ts";
 import { AUDIT_EVENTS } from "../../worker/core/audit.ts";
 import { ERROR_KINDS } from "../../worker/core/errors.ts";
+import type { JsonObject } from "../../worker/core/json.ts";
 import type { Role } from "../../worker/core/principal.ts";
 import { ROLE_GRANTS } from "../../worker/policy/authz/roles.ts";
 import { EXPECTED, INPUTS, OWN, PERSONAL, SEEDS } from "./tables.ts";
@@ -124,7 +125,15 @@ describe("operations", () => {
       expect(world.changes.length, operation.id).toBe(1);
       expect(written[0], operation.id).toMatchObject({ type: operation.event });
       expect(written[0]?.requestId).toBe(answer.headers["x-routero-call-id"]);
-      for (const event of written) expect(AUDIT_EVENTS).toContain(event.type);
+      for (const event of written) {
+        expect(AUDIT_EVENTS).toContain(event.type);
+        expect(event.data, event.type).toMatchObject({
+          object_id: expect.any(String),
+          table_name: expect.any(String),
+          changed_by: PERSONAL.has(operation.id) ? "ada" : "master",
+        });
+        expect(valuesOf(event.data), event.type).toBe(expectedValues(event.type));
+      }
       expect(JSON.stringify(world.changes.map((change) => change.events))).not.toContain("sk-");
       world.changes.length = 1e6;
     }
@@ -152,6 +161,31 @@ describe("operations", () => {
     }
   });
 });
+
+type Values = "before" | "after" | "both" | "none";
+
+/** Which values an event holds, by the last word of its name. */
+const VALUES: Record<string, Values> = {
+  created: "after",
+  added: "after",
+  switched: "after",
+  deleted: "before",
+  removed: "before",
+  revoked: "before",
+};
+/** What these change is no row that anybody is shown. */
+const WITHOUT_ROW = new Set<string>(["key.token_created", "credential.rewrapped"]);
+
+function valuesOf(data: JsonObject): Values {
+  const { before_value: before, updated_values: after } = data;
+  if (before !== null && after !== null) return "both";
+  if (before === null && after === null) return "none";
+  return before === null ? "after" : "before";
+}
+
+function expectedValues(type: string): Values {
+  return WITHOUT_ROW.has(type) ? "none" : (VALUES[type.split(/[._]/).at(-1) ?? ""] ?? "both");
+}
 
 /** The master key, but for what only a person's own key can do. */
 function caller(id: string, world: World): string {

@@ -1,11 +1,11 @@
-import type { AuditEventType, AuditRecord } from "../core/audit.ts";
+import type { AuditRecord } from "../core/audit.ts";
 import type { Identity } from "../core/call.ts";
 import { GatewayError } from "../core/errors.ts";
 import { timeOrderedId } from "../core/ids.ts";
-import type { JsonObject } from "../core/json.ts";
 import type { Statement } from "../core/ports.ts";
 import type { Action, Principal, Resource, Subject } from "../core/principal.ts";
 import { ownerId } from "../policy/authz/roles.ts";
+import { changeRecord, type ChangeEvent } from "./change-record.ts";
 import type { AdminDeps } from "./ports.ts";
 
 /** Who calls. `identity` is null for the master key before there is an organization. */
@@ -17,14 +17,6 @@ export interface Caller {
   /** Unix milliseconds. */
   at: number;
   requestId: string;
-}
-
-/** One event of a change; `data` holds ids and the names of fields, never their values. */
-export interface ChangeEvent {
-  type: AuditEventType;
-  objectId: string;
-  teamId?: string;
-  data?: JsonObject;
 }
 
 export interface Commit {
@@ -125,16 +117,20 @@ export class AdminContext {
   }
 
   #record(orgId: string, event: ChangeEvent): AuditRecord {
+    const { keyHandle, userId } = this.principal;
     return {
       eventId: `evt_${timeOrderedId(this.now)}`,
       type: event.type,
       at: this.now,
       orgId,
       teamId: event.teamId,
-      keyHandle: this.principal.keyHandle,
+      keyHandle,
       actor: this.actor,
       requestId: this.caller.requestId,
-      data: { object_id: event.objectId, ...event.data },
+      data: changeRecord(event, {
+        user: userId ?? this.actor,
+        keyHandle: keyHandle ?? null,
+      }),
     };
   }
 }

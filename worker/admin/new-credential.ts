@@ -88,6 +88,11 @@ export function credentialFields(row: CredentialRow): z.input<typeof credentialS
   return { provider, host, version, ...provenanceFields(row) };
 }
 
+/** A credential without a name, as records show it. */
+export function secretFields(row: CredentialRow) {
+  return { ...credentialFields(row), api_key: shownSecret(row) };
+}
+
 /** How answers show a secret. */
 export function shownSecret(row: Pick<CredentialRow, "lastFour">): string {
   return `…${row.lastFour}`;

@@ -1,6 +1,7 @@
 import type { Statement } from "../core/ports.ts";
 import { deleteKeysOf, keysOf, type KeysOf } from "../store/keys.ts";
-import type { AdminContext, ChangeEvent } from "./context.ts";
+import type { ChangeEvent } from "./change-record.ts";
+import type { AdminContext } from "./context.ts";
 
 /** Every key that dies is an event of its own, up to these; beyond them the count of the change tells. */
 const MOST_EVENTS = 500;
@@ -25,6 +26,7 @@ export async function revokeKeys(ctx: AdminContext, of: KeysOf): Promise<Revoked
       type: "key.revoked",
       objectId: key.handle,
       teamId: key.teamId ?? undefined,
+      before: { token: key.handle, team_id: key.teamId },
     })),
   };
 }

@@ -223,7 +223,8 @@ export const customerShape = z.object({
   ...provenanceShape,
 });
 
-export function customerFields(row: CustomerRow, spend: NanoUsd): z.input<typeof customerShape> {
+/** What somebody said of a customer. */
+export function describedFields(row: CustomerRow) {
   return {
     user_id: row.id,
     alias: row.alias,
@@ -231,9 +232,12 @@ export function customerFields(row: CustomerRow, spend: NanoUsd): z.input<typeof
     team_id: row.teamId,
     metadata: row.metadata,
     ...limitFields(row),
-    spend: usdNumber(spend),
     ...provenanceFields(row),
   };
+}
+
+export function customerFields(row: CustomerRow, spend: NanoUsd): z.input<typeof customerShape> {
+  return { ...describedFields(row), spend: usdNumber(spend) };
 }
 
 export const keyShape = z.object({

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { deleteCredential, listCredentials, type CredentialRow } from "../../store/credentials.ts";
-import type { AdminContext, ChangeEvent } from "../context.ts";
+import type { ChangeEvent } from "../change-record.ts";
+import type { AdminContext } from "../context.ts";
 import { alias, ORG, reference } from "../fields.ts";
 import {
   credentialFields,
@@ -42,9 +43,13 @@ async function ownKey(ctx: AdminContext, provider: string) {
   return row === undefined ? null : { ...inOrg(ctx), object: row };
 }
 
-function event(type: ChangeEvent["type"], row: CredentialRow): ChangeEvent {
+function event(
+  type: ChangeEvent["type"],
+  row: CredentialRow,
+  shown: Pick<ChangeEvent, "before" | "after">,
+): ChangeEvent {
   const { provider, host, version } = row;
-  return { type, objectId: row.id, data: { provider, host, version, byok: true } };
+  return { type, objectId: row.id, ...shown, data: { provider, host, version, byok: true } };
 }
 
 const list = operation({
@@ -101,7 +106,7 @@ const create = operation({
     await ctx.commit({
       statements: [statement],
       touches: ["shared"],
-      events: [event("credential.created", row)],
+      events: [event("credential.created", row, { after: ownFields(row) })],
     });
     return ownFields(row);
   },
@@ -131,7 +136,9 @@ const rotate = operation({
     await ctx.commit({
       statements: [statement],
       touches: ["shared"],
-      events: [event("credential.rotated", after)],
+      events: [
+        event("credential.rotated", after, { before: ownFields(row), after: ownFields(after) }),
+      ],
     });
     return ownFields(after);
   },
@@ -156,7 +163,7 @@ const remove = operation({
     await ctx.commit({
       statements: [deleteCredential(ctx.orgId, row.id)],
       touches: ["shared"],
-      events: [event("credential.deleted", row)],
+      events: [event("credential.deleted", row, { before: ownFields(row) })],
     });
     const platform = ctx.deps.platformKey(row.provider) !== null;
     const source: "platform" | "none" = platform ? "platform" : "none";

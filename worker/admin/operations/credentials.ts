@@ -136,6 +136,7 @@ const create = operation({
         {
           type: "credential.created",
           objectId: row.id,
+          after: namedFields(row),
           data: { provider: row.provider, host: row.host },
         },
       ],
@@ -229,6 +230,8 @@ const update = operation({
         {
           type: "credential.updated",
           objectId: row.id,
+          before: namedFields(row),
+          after: namedFields(after),
           data: { provider: row.provider, host: after.host, version: after.version },
         },
       ],
@@ -266,7 +269,14 @@ const remove = operation({
     await ctx.commit({
       statements: [deleteCredential(ctx.orgId, row.id)],
       touches: ["shared"],
-      events: [{ type: "credential.deleted", objectId: row.id, data: { provider: row.provider } }],
+      events: [
+        {
+          type: "credential.deleted",
+          objectId: row.id,
+          before: namedFields(row),
+          data: { provider: row.provider },
+        },
+      ],
     });
     return { success: true, message: "The credential was deleted." };
   },

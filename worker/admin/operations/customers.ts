@@ -17,7 +17,15 @@ import type { AdminContext } from "../context.ts";
 import { CUSTOMER_ROW, PAGE_ROW } from "../examples.ts";
 import { alias, customerId, LIMITS, metadata, ORG, PAGE, reference } from "../fields.ts";
 import { notFound, operation, visible } from "../operation.ts";
-import { changed, customerFields, customerShape, limitColumns, limitPatch, made } from "../rows.ts";
+import {
+  changed,
+  customerFields,
+  customerShape,
+  describedFields,
+  limitColumns,
+  limitPatch,
+  made,
+} from "../rows.ts";
 import { fieldsOf } from "./key-changes.ts";
 
 /** Every isolate that serves the organization has all of them in memory. */
@@ -118,7 +126,14 @@ const create = operation({
     await ctx.commit({
       statements: [insertCustomer(ctx.orgId, row)],
       touches: input.blocked ? ["shared", `customer:${row.id}`] : [`customer:${row.id}`],
-      events: [{ type: "customer.created", objectId: row.id, teamId: team?.id }],
+      events: [
+        {
+          type: "customer.created",
+          objectId: row.id,
+          teamId: team?.id,
+          after: describedFields(row),
+        },
+      ],
     });
     return customerFields(row, 0);
   },
@@ -162,6 +177,8 @@ const update = operation({
           type: "customer.updated",
           objectId: row.id,
           teamId: after.teamId ?? undefined,
+          before: describedFields(row),
+          after: describedFields(after),
           data: { fields: fieldsOf(input, ["user_id", "organization_id"]) },
         },
       ],
@@ -215,6 +232,7 @@ const remove = operation({
         type: "customer.deleted",
         objectId: row.id,
         teamId: row.teamId ?? undefined,
+        before: describedFields(row),
       })),
     });
     const { length } = rows;
@@ -255,10 +273,12 @@ const block = operation({
     await ctx.commit({
       statements: blocked.map((row) => blockCustomer(ctx.orgId, row)),
       touches: ["shared", ...blocked.map((row) => `customer:${row.id}`)],
-      events: blocked.map((row) => ({
+      events: rows.map((row, index) => ({
         type: "customer.blocked",
         objectId: row.id,
         teamId: row.teamId ?? undefined,
+        before: describedFields(row),
+        after: describedFields(blocked[index] ?? row),
       })),
     });
     return { blocked_users: await shown(ctx, blocked) };
@@ -290,6 +310,8 @@ const unblock = operation({
         type: "customer.unblocked",
         objectId: row.id,
         teamId: row.teamId ?? undefined,
+        before: describedFields(row),
+        after: describedFields({ ...row, ...patch }),
       })),
     });
     return {

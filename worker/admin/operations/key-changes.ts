@@ -11,7 +11,8 @@ import {
 } from "../../store/keys.ts";
 import { findTeam } from "../../store/teams.ts";
 import { findUser } from "../../store/users.ts";
-import type { AdminContext, ChangeEvent } from "../context.ts";
+import type { ChangeEvent } from "../change-record.ts";
+import type { AdminContext } from "../context.ts";
 import { addDuration } from "../duration.ts";
 import { KEY_ROW, PAGE_ROW } from "../examples.ts";
 import { dollars, duration, LIMITS, ORG, PAGE, reference } from "../fields.ts";
@@ -34,10 +35,19 @@ export function fieldsOf(change: object, besides: readonly string[] = []): strin
 
 function event(
   type: ChangeEvent["type"],
-  row: KeyRow,
+  before: KeyRow,
+  after: KeyRow | null,
   data: ChangeEvent["data"] = {},
 ): ChangeEvent {
-  return { type, objectId: row.handle, teamId: row.teamId ?? undefined, data };
+  const { handle, teamId } = after ?? before;
+  return {
+    type,
+    objectId: handle,
+    teamId: teamId ?? undefined,
+    before: keyFields(before),
+    ...(after && { after: keyFields(after) }),
+    data,
+  };
 }
 
 /** The team and user that stand above a key now. */
@@ -125,7 +135,7 @@ const update = operation({
     await ctx.commit({
       statements: [updateKey(ctx.orgId, row.id, patch)],
       touches: [`key:${row.id}`],
-      events: [event("key.updated", after, { fields: fieldsOf(change) })],
+      events: [event("key.updated", row, after, { fields: fieldsOf(change) })],
     });
     return { key: row.handle, ...keyFields(after) };
   },
@@ -200,7 +210,7 @@ const remove = operation({
     await ctx.commit({
       statements: [deleteKeys(ctx.orgId, ids)],
       touches: ids.map((id) => `key:${id}`),
-      events: all.map(({ row }) => event("key.revoked", row)),
+      events: all.map(({ row }) => event("key.revoked", row, null)),
     });
     return { deleted_keys: all.map(({ shown }) => shown) };
   },
@@ -262,17 +272,17 @@ const regenerate = operation({
     const graceUntil = grace == null ? null : addDuration(ctx.now, grace);
     const { token, name, hash, pepperVersion } = await ctx.deps.reissueKey(ctx.orgId, row.id);
     const proof = { hash, pepperVersion, name };
+    const after = { ...patched(row, patch), name, previousUntil: graceUntil };
     await ctx.commit({
       statements: [replaceToken(ctx.orgId, row.id, proof, graceUntil, patch)],
       touches: [`key:${row.id}`],
       events: [
-        event("key.rotated", row, {
+        event("key.rotated", row, after, {
           grace_until: graceUntil,
           fields: fieldsOf(change),
         }),
       ],
     });
-    const after = { ...patched(row, patch), name, previousUntil: graceUntil };
     return { key: token, ...keyFields(after) };
   },
 });
@@ -300,12 +310,13 @@ function blocking(blocked: boolean) {
       // As somebody's who manages it, not as the owner.
       ctx.require("key", "write", { orgId: ctx.orgId, teamId: row.teamId ?? undefined });
       const patch = { blocked, ...changed(ctx.actor, ctx.now) };
+      const after = patched(row, patch);
       await ctx.commit({
         statements: [updateKey(ctx.orgId, row.id, patch)],
         touches: [`key:${row.id}`],
-        events: [event(type, row)],
+        events: [event(type, row, after)],
       });
-      return keyFields(patched(row, patch));
+      return keyFields(after);
     },
   });
 }

@@ -113,6 +113,7 @@ const generate = operation({
           type: "key.created",
           objectId: row.handle,
           teamId: row.teamId ?? undefined,
+          after: keyFields(row),
           data: { key_type: row.keyType, user_id: row.userId },
         },
       ],

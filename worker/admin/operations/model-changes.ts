@@ -11,7 +11,8 @@ import {
   type DeploymentPatch,
   type DeploymentRow,
 } from "../../store/deployments.ts";
-import type { AdminContext, ChangeEvent } from "../context.ts";
+import type { ChangeEvent } from "../change-record.ts";
+import type { AdminContext } from "../context.ts";
 import { MODEL_ROW } from "../examples.ts";
 import { alias, ORG, reference } from "../fields.ts";
 import {
@@ -21,7 +22,7 @@ import {
   namedCredential,
   sealingOf,
 } from "../model-credential.ts";
-import { replacedCredential } from "../new-credential.ts";
+import { replacedCredential, secretFields } from "../new-credential.ts";
 import {
   factsOf,
   litellmParams,
@@ -113,7 +114,13 @@ async function credentialAfter(
   const about = { provider: place.provider, host: place.host };
   if (secret != null && named === null && isOwn(held)) {
     const { row, statement } = await replacedCredential(ctx, held, sealingOf(place, secret));
-    const event: ChangeEvent = { type: "credential.rotated", objectId: row.id, data: about };
+    const event: ChangeEvent = {
+      type: "credential.rotated",
+      objectId: row.id,
+      before: secretFields(held),
+      after: secretFields(row),
+      data: about,
+    };
     return { row, statements: [statement], events: [event] };
   }
   const next = await credentialFor(ctx, params, place, named);
@@ -121,12 +128,21 @@ async function credentialAfter(
   const events: ChangeEvent[] = [];
   if (next?.statement !== undefined) {
     statements.push(next.statement);
-    events.push({ type: "credential.created", objectId: next.row.id, data: about });
+    events.push({
+      type: "credential.created",
+      objectId: next.row.id,
+      after: secretFields(next.row),
+      data: about,
+    });
   }
   if (isOwn(held)) {
     ctx.require("credential", "delete", { orgId: ctx.orgId });
     statements.push(deleteCredential(ctx.orgId, held.id));
-    events.push({ type: "credential.deleted", objectId: held.id });
+    events.push({
+      type: "credential.deleted",
+      objectId: held.id,
+      before: secretFields(held),
+    });
   }
   return { row: next?.row ?? null, statements, events };
 }
@@ -205,6 +221,8 @@ const update = operation({
         {
           type: "model.updated",
           objectId: row.id,
+          before: modelFields(row, held?.lastFour),
+          after: modelFields(after, credential.row?.lastFour),
           data: {
             provider: place.provider,
             fields: [
@@ -237,17 +255,26 @@ const remove = operation({
   target: (ctx, input) => modelTarget(ctx, input.id),
   async run(ctx, _, row) {
     const statements = [deleteDeployment(ctx.orgId, row.id)];
-    const events: ChangeEvent[] = [
-      { type: "model.deleted", objectId: row.id, data: { provider: row.provider } },
-    ];
     const held =
       row.credentialId === null
         ? null
         : await findCredential(ctx.deps.db, ctx.orgId, row.credentialId);
+    const events: ChangeEvent[] = [
+      {
+        type: "model.deleted",
+        objectId: row.id,
+        before: modelFields(row, held?.lastFour),
+        data: { provider: row.provider },
+      },
+    ];
     if (isOwn(held)) {
       ctx.require("credential", "delete", { orgId: ctx.orgId });
       statements.push(deleteCredential(ctx.orgId, held.id));
-      events.push({ type: "credential.deleted", objectId: held.id });
+      events.push({
+        type: "credential.deleted",
+        objectId: held.id,
+        before: secretFields(held),
+      });
     }
     await ctx.commit({ statements, touches: ["shared"], events });
     return { id: row.id, message: "The model was deleted." };

@@ -8,7 +8,8 @@ import {
   listDeployments,
   type DeploymentRow,
 } from "../../store/deployments.ts";
-import type { AdminContext, ChangeEvent } from "../context.ts";
+import type { ChangeEvent } from "../change-record.ts";
+import type { AdminContext } from "../context.ts";
 import { MODEL_ROW } from "../examples.ts";
 import { alias, ORG, PAGE, reference } from "../fields.ts";
 import {
@@ -26,6 +27,7 @@ import {
   placeOf,
   withoutPrices,
 } from "../new-model.ts";
+import { secretFields } from "../new-credential.ts";
 import { inOrg, operation } from "../operation.ts";
 import { dollarsPerToken, PRICE_FIELD_NAMES, PRICE_FIELDS } from "../prices.ts";
 import { made, provenanceFields } from "../rows.ts";
@@ -122,18 +124,7 @@ const create = operation({
     const id = wished.id ?? crypto.randomUUID();
     const provenance = made(ctx.actor, ctx.now);
     const statements = [];
-    const events: ChangeEvent[] = [
-      { type: "model.created", objectId: id, data: { provider: place.provider } },
-    ];
     const credential = await credentialFor(ctx, params, place, named);
-    if (credential?.statement !== undefined) {
-      statements.push(credential.statement);
-      events.push({
-        type: "credential.created",
-        objectId: credential.row.id,
-        data: { provider: place.provider, host: place.host },
-      });
-    }
     const row: DeploymentRow = {
       orgId: ctx.orgId,
       id,
@@ -144,6 +135,23 @@ const create = operation({
       modelInfo: withoutPrices(wished),
       ...provenance,
     };
+    const events: ChangeEvent[] = [
+      {
+        type: "model.created",
+        objectId: id,
+        after: modelFields(row, credential?.row.lastFour),
+        data: { provider: place.provider },
+      },
+    ];
+    if (credential?.statement !== undefined) {
+      statements.push(credential.statement);
+      events.push({
+        type: "credential.created",
+        objectId: credential.row.id,
+        after: secretFields(credential.row),
+        data: { provider: place.provider, host: place.host },
+      });
+    }
     statements.push(insertDeployment(ctx.orgId, row));
     await ctx.commit({ statements, touches: ["shared"], events });
     return {

@@ -44,6 +44,7 @@ const update = operation({
       ctx.require("platform", "write", { orgId: ctx.orgId });
       patch.blocked = input.blocked;
     }
+    const after = orgFields({ ...row, ...(patch as Partial<OrgRow>) });
     await ctx.commit({
       statements: [updateOrg(row.id, patch)],
       touches: ["shared"],
@@ -51,11 +52,13 @@ const update = operation({
         {
           type: "organization.updated",
           objectId: shownOrgId(row.id),
+          before: orgFields(row),
+          after,
           data: { fields: fieldsOf(input, ["organization_id"]) },
         },
       ],
     });
-    return orgFields({ ...row, ...(patch as Partial<OrgRow>) });
+    return after;
   },
 });
 
@@ -98,7 +101,13 @@ const remove = operation({
         orgId: row.id,
         statements: deleteOrg(row.id),
         touches: ["shared"],
-        events: [{ type: "organization.deleted", objectId: shownOrgId(row.id) }],
+        events: [
+          {
+            type: "organization.deleted",
+            objectId: shownOrgId(row.id),
+            before: orgFields(row),
+          },
+        ],
       });
     }
     return rows.map(orgFields);

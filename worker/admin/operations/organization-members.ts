@@ -139,6 +139,7 @@ const add = operation({
       events: rows.map((row) => ({
         type: "organization.member_added",
         objectId: row.id,
+        after: userFields(row),
         data: { user_role: row.role, person: row.personId !== null },
       })),
     });
@@ -282,6 +283,8 @@ const permission = operation({
           type: "role.changed",
           objectId: row.id,
           teamId: team.id,
+          before: { team_id: team.id, role: place.role },
+          after: { team_id: team.id, role: to },
           data: { from: place.role, to },
         },
       ],

@@ -74,8 +74,13 @@ const create = operation({
       ],
       touches: ["shared", `team:${teamId}`],
       events: [
-        { type: "organization.created", objectId: shownOrgId(id) },
-        { type: "team.created", objectId: teamId, teamId },
+        { type: "organization.created", objectId: shownOrgId(id), after: orgFields(row) },
+        {
+          type: "team.created",
+          objectId: teamId,
+          teamId,
+          after: { team_id: teamId, team_alias: FIRST_TEAM },
+        },
       ],
     });
     return orgFields(row);

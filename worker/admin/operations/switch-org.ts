@@ -55,6 +55,7 @@ const switchOrg = operation({
         {
           type: "user.organization_switched",
           objectId: home.userId,
+          after: { active_organization_id: shownOrgId(org.id) },
           data: { organization_id: shownOrgId(org.id) },
         },
       ],

@@ -60,6 +60,7 @@ const update = operation({
     if (input.model_aliases !== undefined) patch.aliases = input.model_aliases ?? {};
     if (input.tags !== undefined) patch.tags = input.tags ?? [];
     if (input.metadata !== undefined) patch.metadata = input.metadata ?? {};
+    const shown = teamFields({ ...row, ...(patch as Partial<TeamRow>) });
     await ctx.commit({
       statements: [updateTeam(ctx.orgId, row.id, patch)],
       touches: [`team:${row.id}`],
@@ -68,11 +69,12 @@ const update = operation({
           type: "team.updated",
           objectId: row.id,
           teamId: row.id,
+          before: teamFields(row),
+          after: shown,
           data: { fields: fieldsOf(input, ["team_id", "organization_id"]) },
         },
       ],
     });
-    const shown = teamFields({ ...row, ...(patch as Partial<TeamRow>) });
     return { ...shown, data: shown };
   },
 });
@@ -130,10 +132,11 @@ const remove = operation({
       ],
       touches: teamIds.map((id) => `team:${id}`),
       events: [
-        ...teamIds.map((id) => ({
+        ...rows.map((row) => ({
           type: "team.deleted" as const,
-          objectId: id,
-          teamId: id,
+          objectId: row.id,
+          teamId: row.id,
+          before: teamFields(row),
           data: { keys_revoked: revoked.count },
         })),
         ...revoked.events,
@@ -168,12 +171,13 @@ function blocking(blocked: boolean) {
     target: (ctx, input) => teamTarget(ctx, input.team_id),
     async run(ctx, _, row) {
       const patch = { blocked, ...changed(ctx.actor, ctx.now) };
+      const after = teamFields({ ...row, ...patch });
       await ctx.commit({
         statements: [updateTeam(ctx.orgId, row.id, patch)],
         touches: [`team:${row.id}`],
-        events: [{ type, objectId: row.id, teamId: row.id }],
+        events: [{ type, objectId: row.id, teamId: row.id, before: teamFields(row), after }],
       });
-      return teamFields({ ...row, ...patch });
+      return after;
     },
   });
 }

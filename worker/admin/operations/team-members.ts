@@ -110,6 +110,7 @@ const add = operation({
         type: "team.member_added",
         objectId: row.id,
         teamId: row.id,
+        after: membershipFields(each),
         data: { user_id: each.userId, role: each.role },
       })),
     });
@@ -201,6 +202,8 @@ const update = operation({
           type: "team.member_updated",
           objectId: team.id,
           teamId: team.id,
+          before: membershipFields(row),
+          after: membershipFields({ ...row, ...patch }),
           data: {
             user_id: user.id,
             role: patch.role ?? row.role,
@@ -231,7 +234,7 @@ const remove = operation({
   missing: MISSING,
   target: memberTarget,
   async run(ctx, _, named) {
-    const { team, user } = await memberOf(ctx, named);
+    const { team, user, row } = await memberOf(ctx, named);
     const of = { teamIds: [team.id], userIds: [user.id] };
     const revoked = await revokeKeys(ctx, of);
     await ctx.commit({
@@ -242,6 +245,7 @@ const remove = operation({
           type: "team.member_removed",
           objectId: team.id,
           teamId: team.id,
+          before: membershipFields(row),
           data: { user_id: user.id, keys_revoked: revoked.count },
         },
         ...revoked.events,

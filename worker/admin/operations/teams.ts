@@ -138,7 +138,12 @@ const create = operation({
       ],
       touches: [`team:${id}`],
       events: [
-        { type: "team.created", objectId: id, teamId: id, data: { members: members.length } },
+        {
+          type: "team.created",
+          objectId: id,
+          teamId: id,
+          after: { ...teamFields(row), members_with_roles: members },
+        },
       ],
     });
     return { ...teamFields(row), members_with_roles: members };

@@ -10,7 +10,8 @@ import {
   type UserPatch,
   type UserRow,
 } from "../../store/users.ts";
-import type { AdminContext, ChangeEvent, Commit } from "../context.ts";
+import type { ChangeEvent } from "../change-record.ts";
+import type { AdminContext, Commit } from "../context.ts";
 import { USER_ROW } from "../examples.ts";
 import {
   alias,
@@ -52,7 +53,12 @@ export async function endUsers(
     ],
     touches: userIds.map((id) => `user:${id}`),
     events: [
-      ...userIds.map((id) => ({ type, objectId: id, data: { keys_revoked: revoked.count } })),
+      ...rows.map((row) => ({
+        type,
+        objectId: row.id,
+        before: userFields(row),
+        data: { keys_revoked: revoked.count },
+      })),
       ...revoked.events,
     ],
   };
@@ -68,11 +74,17 @@ export function userChange(
   requireRole(ctx, row.role, "user_id");
   const role = patch.role ?? row.role;
   requireRole(ctx, role, "user_role");
-  const events = [event];
+  const shown = {
+    before: userFields(row),
+    after: userFields({ ...row, ...(patch as Partial<UserRow>) }),
+  };
+  const events: ChangeEvent[] = [{ ...event, ...shown }];
   if (role !== row.role && event.type !== "role.changed") {
     events.push({
       type: "role.changed",
       objectId: row.id,
+      before: { user_role: row.role },
+      after: { user_role: role },
       data: { from: row.role, to: role },
     });
   }

@@ -4,7 +4,8 @@ import { roleWithin } from "../../policy/authz/roles.ts";
 import { listKeys } from "../../store/keys.ts";
 import { findTeam, insertTeamMember, listTeams, type TeamRow } from "../../store/teams.ts";
 import { findUser, insertUser, listUsers, type UserRow } from "../../store/users.ts";
-import type { AdminContext, ChangeEvent } from "../context.ts";
+import type { ChangeEvent } from "../change-record.ts";
+import type { AdminContext } from "../context.ts";
 import { KEY_ROW, PAGE_ROW, TEAM_ROW, USER_ROW } from "../examples.ts";
 import { alias, chosenId, email, ORG, PAGE, reference, roleOf, ROLE_NAMES } from "../fields.ts";
 import { KEY_FIELDS, newKey } from "../new-key.ts";
@@ -98,13 +99,19 @@ const create = operation({
     const team = another === undefined ? (only ?? null) : null;
     const key = input.auto_create_key ? await newKey(ctx, input, { team, user: row }) : null;
     const events: ChangeEvent[] = [
-      { type: "user.created", objectId: row.id, data: { user_role: role } },
+      {
+        type: "user.created",
+        objectId: row.id,
+        after: { ...userFields(row), teams: teams.map((each) => each.id) },
+        data: { user_role: role },
+      },
     ];
     if (key) {
       events.push({
         type: "key.created",
         objectId: key.row.handle,
         teamId: team?.id,
+        after: keyFields(key.row),
         data: { key_type: key.row.keyType, user_id: row.id },
       });
     }
