@@ -32,6 +32,13 @@ export function world(script: Script): { deps: Deps; sent: UpstreamRequest[] } {
       },
     },
     platformKey: () => null,
+    account: {
+      async hold({ requestId }) {
+        return { granted: true, holdId: `hold_${requestId}`, leases: [] };
+      },
+      async settle() {},
+      async release() {},
+    },
     now: Date.now,
   };
   return { deps: used as Deps, sent };

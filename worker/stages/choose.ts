@@ -1,13 +1,11 @@
-import { scopesOf, type Payer } from "../core/account.ts";
 import type { Authenticated, Authorized, Chosen, Credentialed, Dropped } from "../core/call.ts";
 import { GatewayError } from "../core/errors.ts";
-import { usdText } from "../core/money.ts";
 import type { Deps } from "../core/ports.ts";
 import { lackOf, needsOf } from "../routing/capability.ts";
 import { shuffled } from "../routing/order.ts";
 import { allows, resolvableModels, resolve, shortName } from "../providers/resolve.ts";
-import { worstCase } from "../routing/worst-case.ts";
 import { allowlists } from "./authorize.ts";
+import { hold } from "./hold.ts";
 
 /** Candidates, hard filters, strategy: an ordered plan with the reason for each that was dropped, and its money held. */
 export async function choose(deps: Deps, call: Authorized): Promise<Chosen> {
@@ -35,41 +33,16 @@ export async function choose(deps: Deps, call: Authorized): Promise<Chosen> {
   }
   const seed = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
   const plan = shuffled(usable, seed);
-  const payer = payerOf(call);
-  const hold = await deps.account.hold({
-    orgId: payer.orgId,
-    teamId: payer.teamId,
-    requestId: call.requestId,
-    scopes: scopesOf(payer),
-    max: worstCase(call, plan),
-  });
-  if (!hold.granted) {
-    const { scope, limit, spent, reserved, resetAt } = hold;
-    const reset = new Date(resetAt).toISOString();
-    if (hold.reason === "rate") {
-      throw new GatewayError("rate_limit_exceeded", `The ${scope.kind}'s rate limit is reached.`, {
-        retryAfter: Math.max(1, Math.ceil((resetAt - deps.now()) / 1000)),
-      });
-    }
-    throw new GatewayError(
-      "budget_exceeded",
-      `The ${scope.kind}'s budget of ${usdText(limit)} USD is used up until ${reset}.`,
-      {
-        members: {
-          budget: {
-            scope: scope.kind,
-            id: scope.id,
-            limit_usd: usdText(limit),
-            spent_usd: usdText(spent),
-            reserved_usd: usdText(reserved),
-            reset_at: reset,
-          },
-        },
-        headers: { "x-routero-budget-reset-at": reset },
-      },
-    );
-  }
-  return { ...call, plan, dropped, seed, holdId: hold.holdId, leases: hold.leases };
+  const held = await hold(deps, call, plan);
+  const tooDear = new Set(held.dropped.map((each) => each.deployment));
+  return {
+    ...call,
+    plan: plan.filter((each) => !tooDear.has(each.id)),
+    dropped: [...dropped, ...held.dropped],
+    seed,
+    holdId: held.holdId,
+    leases: held.leases,
+  };
 }
 
 /** What GET /v1/models shows: every name that resolves and that all allowlists cover. */
@@ -82,24 +55,4 @@ export function callableModels(
     shared: call.identity.shared,
     hasPlatformKey: (provider) => deps.platformKey(provider) !== null,
   }).filter(({ id }) => lists.every(({ list }) => allows(list, id)));
-}
-
-/** Money always belongs to a team; a key without one uses the org's default team (PLATFORM 27). */
-export function teamOf(call: Authenticated<Credentialed>): string {
-  const { principal, shared } = call.identity;
-  return principal.teamId ?? shared.org.defaultTeamId ?? "default";
-}
-
-/** Whose money a request spends. */
-export function payerOf(call: Authorized): Payer {
-  const { orgId, userId, keyId } = call.identity.principal;
-  const { customerId } = call.extensions;
-  return {
-    orgId,
-    teamId: teamOf(call),
-    ...(userId !== undefined && { userId }),
-    ...(keyId !== undefined && { keyId }),
-    ...(customerId !== undefined && { customerId }),
-    group: call.model,
-  };
 }

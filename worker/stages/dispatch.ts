@@ -15,6 +15,7 @@ import {
 } from "./attempt.ts";
 import { deadline } from "./deadline.ts";
 import { estimateUsage } from "./estimate.ts";
+import { raise } from "./hold.ts";
 import { streamAnswer } from "./stream.ts";
 
 /** An answer that is not streamed may be this large. */
@@ -51,6 +52,7 @@ async function beginStream(deps: Deps, call: Chosen, progress: Progress): Promis
 async function wholeAnswer(deps: Deps, call: Chosen, progress: Progress): Promise<Answer> {
   let last: AttemptFault | null = null;
   for (const deployment of call.plan) {
+    if (last !== null && !(await raise(deps, call, progress, deployment))) continue;
     progress.deployment = deployment;
     const startedAt = deps.now();
     try {

@@ -3,7 +3,7 @@ import type { Chosen, Progress } from "../core/call.ts";
 import type { NanoUsd } from "../core/money.ts";
 import type { Deps } from "../core/ports.ts";
 import { actorOf } from "../core/principal.ts";
-import { payerOf } from "./choose.ts";
+import { payerOf } from "./payer.ts";
 
 /** How a request ended, as the caller saw it. */
 export interface Ending {

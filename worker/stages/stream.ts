@@ -20,6 +20,7 @@ import {
 } from "./attempt.ts";
 import { deadline, type Deadline } from "./deadline.ts";
 import { estimateUsage } from "./estimate.ts";
+import { raise } from "./hold.ts";
 
 /** Time to the first content event, and between later ones (PROTOCOLS 10). */
 const FIRST_EVENT_MS = 30_000;
@@ -61,6 +62,7 @@ async function* alongThePlan(
   let last: AttemptFault | null = null;
   for (const deployment of call.plan) {
     if (state.cancelled) return;
+    if (last !== null && !(await raise(deps, call, progress, deployment))) continue;
     progress.deployment = deployment;
     const attempt = new StreamAttempt(deps, call, progress, deployment);
     let ended = false;

@@ -7,7 +7,7 @@ import { usdText } from "../core/money.ts";
 import type { Deps } from "../core/ports.ts";
 import { actorOf } from "../core/principal.ts";
 import { completionTokens, promptTokens } from "../core/usage.ts";
-import { payerOf } from "./choose.ts";
+import { payerOf } from "./payer.ts";
 import { totalCost, type Ending } from "./settle.ts";
 
 /**
