@@ -1,7 +1,7 @@
 import { Hono, type Context } from "hono";
 import { mountAdmin } from "./admin/http.ts";
 import type { AdminDeps } from "./admin/ports.ts";
-import type { ProtocolName } from "./core/chat.ts";
+import type { DialectName } from "./core/chat.ts";
 import { asGatewayError, GatewayError } from "./core/errors.ts";
 import { answerMetrics } from "./telemetry/metrics.ts";
 import { gateway, listModels, refuseOutside } from "./gateway.ts";
@@ -12,7 +12,7 @@ export interface AppEnv {
 }
 
 /** Paths of the data plane by the dialect that is spoken there; each is served with and without `/v1`. */
-const CHAT_PATHS: Record<string, ProtocolName> = {
+const CHAT_PATHS: Record<string, DialectName> = {
   "/v1/chat/completions": "openai-chat",
   "/chat/completions": "openai-chat",
   "/v1/messages": "anthropic",
@@ -78,7 +78,7 @@ function wrongMethod(allowed: string): GatewayError {
 function refusal(
   c: Context<AppEnv>,
   error: GatewayError,
-  dialect: ProtocolName = "openai-chat",
+  dialect: DialectName = "openai-chat",
 ): Promise<Response> {
   return refuseOutside(c.env.deps, c.req.raw, dialect, error);
 }

@@ -28,6 +28,7 @@ export function newIsolate(): Isolate {
     orgs: new Map(),
     keyTags: new Map(),
     secrets: new Map(),
+    accessTokens: new Map(),
     firstOrg: null,
     bytesInFlight: 0,
   };

@@ -1,5 +1,6 @@
 import { asGatewayError, GatewayError } from "./core/errors.ts";
-import type { ProtocolName } from "./core/chat.ts";
+import type { FromUrl } from "./core/call.ts";
+import type { DialectName } from "./core/chat.ts";
 import { greet } from "./core/greet.ts";
 import type { Deps } from "./core/ports.ts";
 import { accept, keysStayOutOfUrls } from "./stages/accept.ts";
@@ -20,7 +21,8 @@ import { recordDecision } from "./stages/trail.ts";
 export async function gateway(
   deps: Deps,
   request: Request,
-  dialect: ProtocolName,
+  dialect: DialectName,
+  fromUrl: FromUrl = {},
 ): Promise<Response> {
   const progress = noProgress();
   let reached: Reached = greet(deps, request);
@@ -28,7 +30,7 @@ export async function gateway(
     keysStayOutOfUrls(request);
     const known = await authenticate(deps, reached);
     reached = known;
-    const received = await accept(deps, known, request, dialect);
+    const received = await accept(deps, known, request, dialect, fromUrl);
     reached = received;
     const authorized = authorize(deps, received);
     const chosen = await choose(deps, authorized);
@@ -82,7 +84,7 @@ export async function listModels(
 export function refuseOutside(
   deps: Deps,
   request: Request,
-  dialect: ProtocolName,
+  dialect: DialectName,
   error: GatewayError,
 ): Promise<Response> {
   return refuse(deps, greet(deps, request), dialect, noProgress(), error);

@@ -3,11 +3,11 @@ import type {
   ChatResponse,
   FinishReason,
   Part,
-  ProtocolName,
+  DialectName,
 } from "../../worker/core/chat.ts";
 import type { Json } from "../../worker/core/json.ts";
 import type { TokenUsage } from "../../worker/core/usage.ts";
-import { protocolOf } from "../../worker/protocols/index.ts";
+import { dialectOf } from "../../worker/protocols/index.ts";
 import type { StreamEncoder, StreamParser } from "../../worker/protocols/protocol.ts";
 import { SseSplitter } from "../../worker/protocols/sse.ts";
 import type { SseEvent } from "../../worker/protocols/sse.ts";
@@ -179,8 +179,8 @@ function partEvents(choice: number, part: number, value: Part): ChatEvent[] {
 export const CONTEXT = { requestId: "req-1", created: 1_700_000_000 };
 
 /** Both directions of a protocol, for tests that go round. */
-export function bothWays(name: ProtocolName) {
-  const protocol = protocolOf(name);
+export function bothWays(name: DialectName) {
+  const protocol = dialectOf(name);
   return {
     whole: (response: ChatResponse) =>
       protocol.provider.parseResponse(

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import type { ChatEvent } from "../../worker/core/chat.ts";
 import type { JsonObject } from "../../worker/core/json.ts";
-import { protocolOf } from "../../worker/protocols/index.ts";
+import { dialectOf } from "../../worker/protocols/index.ts";
 import { assemble, CONTEXT, encoded, readEvents, sseEvents } from "./answers.ts";
 
-const { provider, client } = protocolOf("anthropic");
-const openai = protocolOf("openai-chat");
+const { provider, client } = dialectOf("anthropic");
+const openai = dialectOf("openai-chat");
 
 const START: JsonObject = {
   type: "message_start",

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { publicText, readFault, retryAfter } from "../../worker/protocols/faults.ts";
-import { protocolOf } from "../../worker/protocols/index.ts";
+import { dialectOf } from "../../worker/protocols/index.ts";
 import type { FaultClass } from "../../worker/protocols/protocol.ts";
 import { publicError, GatewayError } from "../../worker/core/errors.ts";
 import { CONTEXT } from "./answers.ts";
@@ -159,7 +159,7 @@ describe("our errors", () => {
   );
 
   test("speak OpenAI's dialect", () => {
-    const { client } = protocolOf("openai-chat");
+    const { client } = dialectOf("openai-chat");
     const body = {
       error: {
         message: "Spent.",
@@ -170,25 +170,27 @@ describe("our errors", () => {
       },
     };
     expect(client.encodeError(refusal, CONTEXT)).toEqual(body);
-    expect(client.encodeStreamError(refusal, CONTEXT)).toBe(`data: ${JSON.stringify(body)}\n\n`);
+    expect(client.encodeStreamError(refusal, CONTEXT, true)).toBe(
+      `data: ${JSON.stringify(body)}\n\n`,
+    );
   });
 
   test("speak Anthropic's dialect", () => {
-    const { client } = protocolOf("anthropic");
+    const { client } = dialectOf("anthropic");
     const body = {
       type: "error",
       error: { type: "rate_limit_error", message: "Spent.", budget: { scope: "team" } },
       request_id: "req-1",
     };
     expect(client.encodeError(refusal, CONTEXT)).toEqual(body);
-    expect(client.encodeStreamError(refusal, CONTEXT)).toBe(
+    expect(client.encodeStreamError(refusal, CONTEXT, true)).toBe(
       `event: error\ndata: ${JSON.stringify(body)}\n\n`,
     );
   });
 
   test("a guardrail's refusal says its message twice", () => {
     const blocked = publicError(new GatewayError("guardrail_blocked", "No."));
-    expect(protocolOf("openai-chat").client.encodeError(blocked, CONTEXT)).toMatchObject({
+    expect(dialectOf("openai-chat").client.encodeError(blocked, CONTEXT)).toMatchObject({
       detail: "No.",
       error: { message: "No." },
     });

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { Json } from "../../worker/core/json.ts";
-import { protocolOf } from "../../worker/protocols/index.ts";
+import { dialectOf } from "../../worker/protocols/index.ts";
 import { assemble, readEvents } from "./answers.ts";
 
-const { provider } = protocolOf("openai-chat");
+const { provider } = dialectOf("openai-chat");
 
 type Chunk = { delta?: object; finish?: string; index?: number } | { raw: Json } | "[DONE]";
 
@@ -230,6 +230,6 @@ describe("the rest", () => {
     const bad = expect.objectContaining({ kind: "upstream_bad_response" });
     expect(() => provider.parseResponse({ error: { message: "x" } })).toThrow(bad);
     expect(() => provider.parseResponse({ choices: [] })).toThrow(bad);
-    expect(() => protocolOf("anthropic").provider.parseResponse({ type: "error" })).toThrow(bad);
+    expect(() => dialectOf("anthropic").provider.parseResponse({ type: "error" })).toThrow(bad);
   });
 });

@@ -2,12 +2,12 @@ import { describe, expect, test } from "vitest";
 import type { FinishReason, Part } from "../../worker/core/chat.ts";
 import type { Json, JsonObject } from "../../worker/core/json.ts";
 import { completionTokens, promptTokens } from "../../worker/core/usage.ts";
-import { protocolOf } from "../../worker/protocols/index.ts";
+import { dialectOf } from "../../worker/protocols/index.ts";
 import { describeWithData } from "../support/data.ts";
 import { assemble, bothWays, CONTEXT, encoded, readEvents, sseEvents } from "./answers.ts";
 
-const openai = protocolOf("openai-chat");
-const anthropic = protocolOf("anthropic");
+const openai = dialectOf("openai-chat");
+const anthropic = dialectOf("anthropic");
 
 /* The recordings are read here a second time by the plainest means, as the oracle. */
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { ChatRequest, ChatResponse, Message, Part } from "../../worker/core/chat.ts";
 import type { Json, JsonObject } from "../../worker/core/json.ts";
 import type { TokenUsage } from "../../worker/core/usage.ts";
-import { protocolOf } from "../../worker/protocols/index.ts";
+import { dialectOf } from "../../worker/protocols/index.ts";
 import { asEvents, assemble, bothWays } from "./answers.ts";
 
 const text = fc.oneof(
@@ -167,7 +167,7 @@ describe("parallel calls", () => {
   });
 
   test("behind a call that is whole the next one is shown at once", () => {
-    const encoder = protocolOf("anthropic").client.encodeStream({
+    const encoder = dialectOf("anthropic").client.encodeStream({
       requestId: "r",
       created: 1,
       includeUsage: true,
@@ -248,7 +248,7 @@ describe("requests", () => {
   test.each(["openai-chat", "anthropic"] as const)(
     "of %s say the same after building and reading them",
     (dialect) => {
-      const { client, provider } = protocolOf(dialect);
+      const { client, provider } = dialectOf(dialect);
       fc.assert(
         fc.property(request(dialect), (asked) => {
           const { body, degraded } = provider.buildRequest(asked, target);
@@ -273,7 +273,7 @@ describe("requests", () => {
           [fromOpenai, "anthropic"],
           [fromAnthropic, "openai-chat"],
         ] as const) {
-          const { client, provider } = protocolOf(other);
+          const { client, provider } = dialectOf(other);
           const { body } = provider.buildRequest(asked, target);
           const again = client.parseRequest(JSON.parse(JSON.stringify(body)) as JsonObject);
           expect(spoken(again.messages)).toEqual(spoken(asked.messages));

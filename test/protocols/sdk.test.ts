@@ -2,7 +2,7 @@ import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
 import { describe, expect, test } from "vitest";
 import type { ChatEvent } from "../../worker/core/chat.ts";
-import { protocolOf } from "../../worker/protocols/index.ts";
+import { dialectOf } from "../../worker/protocols/index.ts";
 import { CONTEXT, encoded } from "./answers.ts";
 
 const open = (part: number, value: Extract<ChatEvent, { type: "open" }>["value"]): ChatEvent => ({
@@ -55,7 +55,7 @@ function answering(text: string): typeof fetch {
 describe("the official clients put our streams together", () => {
   test("OpenAI", async () => {
     const text = encoded(
-      protocolOf("openai-chat").client.encodeStream({ ...CONTEXT, includeUsage: true }),
+      dialectOf("openai-chat").client.encodeStream({ ...CONTEXT, includeUsage: true }),
       EVENTS,
     );
     const client = new OpenAI({ apiKey: "k", fetch: answering(text) });
@@ -85,9 +85,12 @@ describe("the official clients put our streams together", () => {
   });
 
   test("Anthropic", async () => {
-    const protocol = protocolOf("anthropic").client;
+    const protocol = dialectOf("anthropic").client;
     const text = encoded(protocol.encodeStream({ ...CONTEXT, includeUsage: true }), EVENTS);
-    const client = new Anthropic({ apiKey: "k", fetch: answering(protocol.keepAlive + text) });
+    const client = new Anthropic({
+      apiKey: "k",
+      fetch: answering(protocol.keepAlive(CONTEXT) + text),
+    });
     const stream = client.messages.stream({
       model: "m",
       max_tokens: 10,
@@ -118,11 +121,11 @@ describe("the official clients put our streams together", () => {
       param: null,
       members: {},
     };
-    const chat = protocolOf("openai-chat").client.encodeStreamError(error, CONTEXT);
+    const chat = dialectOf("openai-chat").client.encodeStreamError(error, CONTEXT, true);
     const openai = new OpenAI({ apiKey: "k", fetch: answering(chat), maxRetries: 0 });
     const stream = await openai.chat.completions.create({ model: "m", messages: [], stream: true });
     await expect(stream[Symbol.asyncIterator]().next()).rejects.toThrow("Gone.");
-    const message = protocolOf("anthropic").client.encodeStreamError(error, CONTEXT);
+    const message = dialectOf("anthropic").client.encodeStreamError(error, CONTEXT, true);
     const anthropic = new Anthropic({ apiKey: "k", fetch: answering(message), maxRetries: 0 });
     const events = await anthropic.messages.create({
       model: "m",

@@ -1,10 +1,10 @@
 import type { ModelFacts, Quirks } from "../../worker/core/model.ts";
 import type { JsonObject } from "../../worker/core/json.ts";
-import { protocolOf } from "../../worker/protocols/index.ts";
+import { dialectOf } from "../../worker/protocols/index.ts";
 import type { Target } from "../../worker/protocols/protocol.ts";
 
-export const openai = protocolOf("openai-chat");
-export const anthropic = protocolOf("anthropic");
+export const openai = dialectOf("openai-chat");
+export const anthropic = dialectOf("anthropic");
 export const hi = { role: "user", content: "hi" };
 
 export function target(facts: Partial<ModelFacts> = {}, quirks?: Quirks): Target {

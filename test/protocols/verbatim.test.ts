@@ -3,12 +3,12 @@ import { describe, expect, test } from "vitest";
 import { EXTENSION_FIELDS } from "../../worker/core/extensions.ts";
 import { scanJson } from "../../worker/core/json.ts";
 import type { JsonObject } from "../../worker/core/json.ts";
-import { protocolOf } from "../../worker/protocols/index.ts";
+import { dialectOf } from "../../worker/protocols/index.ts";
 import type { Target } from "../../worker/protocols/protocol.ts";
 import { SseSplitter } from "../../worker/protocols/sse.ts";
 
-const openai = protocolOf("openai-chat").provider.verbatim;
-const anthropic = protocolOf("anthropic").provider.verbatim;
+const openai = dialectOf("openai-chat").provider.verbatim;
+const anthropic = dialectOf("anthropic").provider.verbatim;
 const target: Target = {
   model: "gpt-x",
   facts: { capabilities: {} },
@@ -83,7 +83,7 @@ describe("a chat request that passes through", () => {
   });
 
   test("and the same request rebuilt carry the same members to the provider", () => {
-    const { client, provider } = protocolOf("openai-chat");
+    const { client, provider } = dialectOf("openai-chat");
     fc.assert(
       fc.property(
         fc.dictionary(

@@ -1,14 +1,14 @@
 import type { Chosen } from "../../worker/core/call.ts";
-import type { ProtocolName } from "../../worker/core/chat.ts";
+import type { DialectName } from "../../worker/core/chat.ts";
 import { scanJson, type JsonObject } from "../../worker/core/json.ts";
 import type { Deployment } from "../../worker/core/model.ts";
 import type { Deps, UpstreamRequest } from "../../worker/core/ports.ts";
-import { protocolOf } from "../../worker/protocols/index.ts";
+import { dialectOf } from "../../worker/protocols/index.ts";
 
 /** A provider that answers by script: the n-th call gets the n-th answer. */
 export type Script = (request: UpstreamRequest, n: number) => Response | Promise<Response>;
 
-export const deployment = (id: string, protocol: ProtocolName = "openai-chat"): Deployment => ({
+export const deployment = (id: string, protocol: DialectName = "openai-chat"): Deployment => ({
   id,
   group: "group",
   provider: protocol === "anthropic" ? "anthropic" : "openai",
@@ -48,7 +48,7 @@ export function world(script: Script): { deps: Deps; sent: UpstreamRequest[] } {
 export function chosen(
   body: JsonObject,
   plan: Deployment[],
-  over: { dialect?: ProtocolName; headers?: Record<string, string>; deadlineMs?: number } = {},
+  over: { dialect?: DialectName; headers?: Record<string, string>; deadlineMs?: number } = {},
 ): Chosen {
   const text = JSON.stringify(body);
   const dialect = over.dialect ?? "openai-chat";
@@ -60,11 +60,12 @@ export function chosen(
     address: null,
     endpoint: "chat",
     dialect,
+    fromUrl: {},
     text,
     bytes: text.length,
     scan: scanJson(text),
     body,
-    chat: protocolOf(dialect).client.parseRequest(body),
+    chat: dialectOf(dialect).client.parseRequest(body),
     extensions: { tags: [], metadata: {}, disableFallbacks: false, fallbacks: [], features: {} },
     headers: over.headers ?? {},
     deadline: now + (over.deadlineMs ?? 60_000),

@@ -72,6 +72,7 @@ function newIsolate(): Isolate {
     orgs: new Map(),
     keyTags: new Map(),
     secrets: new Map(),
+    accessTokens: new Map(),
     firstOrg: null,
     bytesInFlight: 0,
   };

@@ -1,5 +1,5 @@
 import type { AttemptRow, LeaseRef } from "./account.ts";
-import type { ChatRequest, ProtocolName } from "./chat.ts";
+import type { ChatRequest, DialectName } from "./chat.ts";
 import type { Json, JsonObject, JsonScan } from "./json.ts";
 import type { Deployment } from "./model.ts";
 import type { Verdict } from "./policy.ts";
@@ -17,10 +17,19 @@ export interface Credentialed {
   address: string | null;
 }
 
+/** What a dialect says in the URL instead of in the body. */
+export interface FromUrl {
+  model?: string;
+  stream?: boolean;
+  /** The stream is wanted as one JSON array, not as server-sent events. */
+  array?: boolean;
+}
+
 /** A chat request that was read: the first stage's result. */
 export interface Received extends Credentialed {
   endpoint: "chat";
-  dialect: ProtocolName;
+  dialect: DialectName;
+  fromUrl: FromUrl;
   /** The body as it came, its members' places, its value and its canonical form. */
   text: string;
   /** Size of the body as it came; counted in the isolate until the request ends. */

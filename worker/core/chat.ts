@@ -7,8 +7,10 @@ import type { TokenUsage } from "./usage.ts";
  * model said or saw them, so that interleaved thinking, text and tool calls keep their places.
  */
 
-/** The wire protocols, by the name of their file in `worker/protocols/`. */
-export type ProtocolName = "openai-chat" | "anthropic";
+/** The wire protocols that callers speak to us, by the name of their folder in `worker/protocols/`. */
+export type DialectName = "openai-chat" | "anthropic";
+/** All wire protocols: those, and the ones that only providers speak. */
+export type ProtocolName = DialectName;
 
 export interface ChatRequest {
   /** The model as the caller wrote it. */

@@ -26,6 +26,13 @@ export interface KeyTag {
   until?: number;
 }
 
+/** A token that was exchanged for a stored secret. */
+export interface AccessToken {
+  token: string;
+  /** Unix milliseconds from which it is not used any more. */
+  until: number;
+}
+
 /**
  * All memory of one isolate (PLATFORM 4): plain data only, passed in, never imported by an object. One is made by the
  * first handler that runs, since nothing random may be drawn at module scope (PLATFORM 3).
@@ -38,6 +45,8 @@ export interface Isolate {
   keyTags: Map<string, KeyTag>;
   /** Opened provider secrets, by what they are bound to and the sealed text; the vault's alone. */
   secrets: Map<string, string>;
+  /** Access tokens that providers' identity services issued for stored secrets; the signing step's alone. */
+  accessTokens: Map<string, AccessToken>;
   firstOrg: string | null;
   /** Bodies in memory, in bytes (PLATFORM 6). */
   bytesInFlight: number;

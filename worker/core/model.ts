@@ -48,6 +48,8 @@ export interface Deployment {
   protocol: ProtocolName;
   /** Absolute base URL without a trailing slash; `sim:` for the simulated provider. */
   baseUrl: string;
+  /** What the provider's address or signature is made of besides: `api_version`, `aws_region_name`, … */
+  params?: Readonly<Record<string, string>>;
   /** Names the stored credential; absent where the provider takes none. */
   credentialId?: string;
   region?: string;

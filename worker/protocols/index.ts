@@ -1,14 +1,23 @@
-import type { ProtocolName } from "../core/chat.ts";
+import type { DialectName, ProtocolName } from "../core/chat.ts";
 import { anthropic } from "./anthropic/index.ts";
 import { openaiChat } from "./openai-chat/index.ts";
-import type { Protocol } from "./protocol.ts";
+import type { Dialect, Protocol } from "./protocol.ts";
 
-const PROTOCOLS: Readonly<Record<ProtocolName, Protocol>> = {
+const DIALECTS: Readonly<Record<DialectName, Dialect>> = {
   "openai-chat": openaiChat,
   anthropic,
 };
 
-/** The wire protocol of that name. */
+const PROTOCOLS: Readonly<Record<ProtocolName, Protocol>> = {
+  ...DIALECTS,
+};
+
+/** The wire protocol of that name, as providers speak it. */
 export function protocolOf(name: ProtocolName): Protocol {
   return PROTOCOLS[name];
+}
+
+/** The wire protocol of that name, as callers speak it too. */
+export function dialectOf(name: DialectName): Dialect {
+  return DIALECTS[name];
 }

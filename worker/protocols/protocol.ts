@@ -1,17 +1,30 @@
-import type { ChatEvent, ChatRequest, ChatResponse, ProtocolName } from "../core/chat.ts";
+import type { FromUrl } from "../core/call.ts";
+import type {
+  ChatEvent,
+  ChatRequest,
+  ChatResponse,
+  DialectName,
+  ProtocolName,
+} from "../core/chat.ts";
 import type { PublicError } from "../core/errors.ts";
 import type { JsonObject, JsonScan } from "../core/json.ts";
 import type { ModelFacts } from "../core/model.ts";
+import type { Framing } from "./framing.ts";
 import type { SseEvent } from "./sse.ts";
 
 /**
- * One wire protocol, both directions, pure. `client` is what callers of this dialect speak to us, `provider` what we
- * speak to upstreams. Nothing in here does I/O, reads a clock or keeps state outside the reducers it returns.
+ * One wire protocol, pure: `provider` is what we speak to upstreams. Nothing in here does I/O, reads a clock or keeps
+ * state outside the reducers it returns.
  */
 export interface Protocol {
   name: ProtocolName;
-  client: ClientDialect;
   provider: ProviderProtocol;
+}
+
+/** A wire protocol in both directions: `client` is what callers of this dialect speak to us. */
+export interface Dialect extends Protocol {
+  name: DialectName;
+  client: ClientDialect;
 }
 
 /** Facts that a wire form may need and that are neither content nor parameters. */
@@ -20,6 +33,8 @@ export interface AnswerContext {
   requestId: string;
   /** Unix seconds, for answers that need a creation time. */
   created: number;
+  /** The caller wants its stream as one JSON array, where the dialect has that. */
+  array?: boolean;
 }
 
 /** `routero` of the last usage chunk (CONTRACT 1.5); cost as decimal USD text. */
@@ -32,15 +47,20 @@ export interface StreamMeta {
 
 export interface ClientDialect {
   /** Reads a caller's body. Throws `invalid_request` whose `param` is the path of the wrong member. */
-  parseRequest(body: JsonObject): ChatRequest;
+  parseRequest(body: JsonObject, fromUrl?: FromUrl): ChatRequest;
   encodeResponse(response: ChatResponse, context: AnswerContext): JsonObject;
-  /** A reducer from canonical events to SSE text, framing included. */
+  /** Content type of a streamed answer. */
+  streamType(context: AnswerContext): string;
+  /** A reducer from canonical events to the stream's text, framing included. */
   encodeStream(options: StreamOptions): StreamEncoder;
   encodeError(error: PublicError, context: AnswerContext): JsonObject;
-  /** The event that ends a failed stream explicitly (PROTOCOLS 4), framing included. */
-  encodeStreamError(error: PublicError, context: AnswerContext): string;
+  /**
+   * The event that ends a failed stream explicitly (PROTOCOLS 4), framing included. `begun` says that a part of the
+   * answer was sent before.
+   */
+  encodeStreamError(error: PublicError, context: AnswerContext, begun: boolean): string;
   /** What may be sent while nothing else can be (PROTOCOLS 3), framing included. */
-  keepAlive: string;
+  keepAlive(context: AnswerContext): string;
 }
 
 export interface StreamOptions extends AnswerContext {
@@ -51,7 +71,7 @@ export interface StreamOptions extends AnswerContext {
 }
 
 export interface StreamEncoder {
-  /** SSE text for this event, possibly empty. */
+  /** The stream's text for this event, possibly empty. */
   push(event: ChatEvent): string;
 }
 
@@ -66,6 +86,17 @@ export interface Target {
   outputLimit?: number;
 }
 
+/** Where a request goes, as far as its URL and the form of its answer depend on it. */
+export interface Destination {
+  /** The deployment's base URL, without a trailing slash. */
+  baseUrl: string;
+  /** The model's name at the provider. */
+  model: string;
+  stream: boolean;
+  /** The caller gets the stream as one JSON array. */
+  array?: boolean;
+}
+
 export interface BuiltRequest {
   body: JsonObject;
   /** Names of what the caller sent and this target can't express, for `x-routero-degraded`. */
@@ -73,8 +104,10 @@ export interface BuiltRequest {
 }
 
 export interface ProviderProtocol {
-  /** Path below the deployment's base URL (which holds no version segment doubled: CONTRACT 2.3). */
-  path(baseUrl: string): string;
+  /** Path and query below the base URL, whose own version segment is not doubled (CONTRACT 2.3). */
+  path(to: Destination): string;
+  /** How a streamed answer comes. */
+  framing(to: Destination): Framing;
   /** Headers that the protocol itself demands (versions), lower case. */
   headers: Readonly<Record<string, string>>;
   /** Caller's headers that travel through on the same protocol (PROTOCOLS 25), lower case. */
@@ -83,7 +116,7 @@ export interface ProviderProtocol {
   buildRequest(request: ChatRequest, target: Target): BuiltRequest;
   /** Throws `upstream_bad_response` when the body is not an answer of this protocol. */
   parseResponse(body: JsonObject): ChatResponse;
-  /** A reducer from SSE events to canonical events. */
+  /** A reducer from the stream's events to canonical events. */
   parseStream(): StreamParser;
   parseError(status: number, headers: Headers, body: string): UpstreamFault;
   /** Same protocol at both ends (PROTOCOLS 1). */

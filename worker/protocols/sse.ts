@@ -1,4 +1,5 @@
-import { GatewayError } from "../core/errors.ts";
+import { Carry, LARGEST_BLOCK, tooLarge } from "./carry.ts";
+import type { Splitter } from "./framing.ts";
 
 /** One server-sent event: its name, if it has one, and its data lines joined by newlines. */
 export interface SseEvent {
@@ -16,8 +17,8 @@ export interface SseBlock {
   complete: boolean;
 }
 
-/** No event of any known provider comes near this; beyond it the stream is junk. */
-const LARGEST_BLOCK = 16 * 1024 * 1024;
+/** Content type of the streams that we write. */
+export const EVENT_STREAM = "text/event-stream; charset=utf-8";
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -27,9 +28,8 @@ const encoder = new TextEncoder();
  * Cuts a byte stream into server-sent event blocks and keeps every byte: the blocks' bytes in a row are the input,
  * however it was chunked. Lines may end in LF, CRLF or CR. Throws `upstream_bad_response` for a block above 16 MB.
  */
-export class SseSplitter {
-  private carry = new Uint8Array(0);
-  private carried = 0;
+export class SseSplitter implements Splitter {
+  private readonly carry = new Carry();
   private lineLength = 0;
   private afterCr = false;
   /** A blank line ended in CR: the block is whole, but a LF may still belong to it. */
@@ -72,49 +72,23 @@ export class SseSplitter {
         this.lineLength++;
       }
     }
-    if (start < chunk.length) this.keep(chunk.subarray(start));
+    if (start < chunk.length) this.carry.keep(chunk.subarray(start));
     return blocks;
   }
 
   /** What is left at the end of the body, or null. */
   end(): SseBlock | null {
-    if (this.carried === 0) return null;
+    if (this.carry.empty) return null;
     return this.block(new Uint8Array(0), this.ending);
   }
 
   private block(tail: Uint8Array, complete: boolean): SseBlock {
-    let raw = tail;
-    if (this.carried > 0) {
-      raw = new Uint8Array(this.carried + tail.length);
-      raw.set(this.carry.subarray(0, this.carried));
-      raw.set(tail, this.carried);
-      this.carried = 0;
-      if (this.carry.length > 65_536) this.carry = new Uint8Array(0);
-    }
+    const raw = this.carry.take(tail);
     if (raw.length > LARGEST_BLOCK) throw tooLarge();
     const event = eventOf(raw, this.first);
     this.first = false;
     return { raw, event, complete };
   }
-
-  private keep(rest: Uint8Array): void {
-    const length = this.carried + rest.length;
-    if (length > LARGEST_BLOCK) throw tooLarge();
-    if (length > this.carry.length) {
-      const grown = new Uint8Array(Math.max(length, this.carry.length * 2, 1024));
-      grown.set(this.carry.subarray(0, this.carried));
-      this.carry = grown;
-    }
-    this.carry.set(rest, this.carried);
-    this.carried = length;
-  }
-}
-
-function tooLarge(): GatewayError {
-  return new GatewayError(
-    "upstream_bad_response",
-    "The provider sent a stream event above 16 MB, which is more than the gateway reads.",
-  );
 }
 
 function eventOf(raw: Uint8Array, first: boolean): SseEvent | null {
@@ -135,7 +109,8 @@ function eventOf(raw: Uint8Array, first: boolean): SseEvent | null {
     if (field === "data") data = data === undefined ? value : `${data}\n${value}`;
     else if (field === "event") name = value;
   }
-  if (data === undefined) return null;
+  // A bare JSON object in the place of an event is an error: Google writes its own so.
+  if (data === undefined) return text.trimStart().startsWith("{") ? { data: text.trim() } : null;
   return name === undefined ? { data } : { event: name, data };
 }
 

@@ -1,15 +1,26 @@
 import type { ProtocolName } from "../core/chat.ts";
+import type { Hosting } from "./hosting.ts";
 
-/** How a provider wants its key: a bearer token, a header of its own, or nothing. */
-export type ProviderAuth = "bearer" | "none" | { header: string };
+/**
+ * How a provider wants to be proved who asks: a bearer token, a header of its own, nothing, or a cloud's scheme
+ * (`azure`: key, Entra token or application; `google`: key or service account; `aws`: bearer key or Signature V4).
+ */
+export type ProviderAuth = "bearer" | "none" | "azure" | "google" | "aws" | { header: string };
 
 /** One provider. A provider that speaks a known protocol is nothing more than such a row. */
 export interface ProviderRow {
   slug: string;
   name: string;
   protocol: ProtocolName;
-  /** As the vendor's SDK takes it (CONTRACT 2.3); null = every deployment brings its own `api_base`. */
+  /**
+   * As the vendor's SDK takes it (CONTRACT 2.3), `{name}` standing for a parameter of the deployment; null = every
+   * deployment brings its own `api_base`.
+   */
   baseUrl: string | null;
+  /** Parameters that address or signature are made of, with their defaults; null = a deployment has to say it. */
+  params?: Readonly<Record<string, string | null>>;
+  /** Where the vendor serves the protocol otherwise than its maker. */
+  hosting?: Hosting;
   auth: ProviderAuth;
   /** How usage in streams is had: asked for with `include_usage`, there without asking, or never. */
   streamUsage: "include_usage" | "always" | "none";

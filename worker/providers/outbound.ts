@@ -1,5 +1,4 @@
 import type { Upstream, UpstreamRequest } from "../core/ports.ts";
-import { findProvider } from "./catalog.ts";
 import { simulate } from "./sim.ts";
 
 /**
@@ -18,10 +17,3 @@ export const outbound: Upstream = {
     });
   },
 };
-
-/** The header that carries a provider's key, as its row says; none for providers without one. */
-export function authHeaders(provider: string, secret: string | null): Record<string, string> {
-  const auth = findProvider(provider)?.auth ?? "bearer";
-  if (auth === "none" || secret === null) return {};
-  return auth === "bearer" ? { authorization: `Bearer ${secret}` } : { [auth.header]: secret };
-}

@@ -1,11 +1,11 @@
 import { joined } from "../core/bytes.ts";
-import type { Received, Credentialed, Extensions } from "../core/call.ts";
-import type { ProtocolName } from "../core/chat.ts";
+import type { FromUrl, Received, Credentialed, Extensions } from "../core/call.ts";
+import type { DialectName } from "../core/chat.ts";
 import { CREDENTIAL_HEADERS } from "../core/credential.ts";
 import { GatewayError } from "../core/errors.ts";
 import { isJsonObject, scanJson, type JsonObject, type JsonScan } from "../core/json.ts";
 import type { Deps } from "../core/ports.ts";
-import { protocolOf } from "../protocols/index.ts";
+import { dialectOf } from "../protocols/index.ts";
 import { readExtensions } from "./extensions.ts";
 
 /** Deeper bodies are refused before a parser sees them; real tool schemas stay far below. */
@@ -31,7 +31,8 @@ export async function accept<T extends Credentialed>(
   deps: Deps,
   call: T,
   request: Request,
-  dialect: ProtocolName,
+  dialect: DialectName,
+  fromUrl: FromUrl = {},
 ): Promise<T & Received> {
   const { text, bytes } = await readBody(deps, request);
   try {
@@ -49,11 +50,12 @@ export async function accept<T extends Credentialed>(
       ...call,
       endpoint: "chat",
       dialect,
+      fromUrl,
       text,
       bytes,
       scan,
       body,
-      chat: protocolOf(dialect).client.parseRequest(body),
+      chat: dialectOf(dialect).client.parseRequest(body, fromUrl),
       extensions,
       headers,
       deadline: call.receivedAt + narrowest(extensions, headers),

@@ -1,14 +1,10 @@
 import type { AttemptRow } from "../core/account.ts";
-import type { Chosen, Progress } from "../core/call.ts";
+import type { Progress } from "../core/call.ts";
 import { GatewayError, type ErrorKind, type UpstreamAttempt } from "../core/errors.ts";
 import type { Deployment } from "../core/model.ts";
 import { costOf } from "../core/money.ts";
-import type { Deps, UpstreamRequest } from "../core/ports.ts";
 import { NO_USAGE, type TokenUsage } from "../core/usage.ts";
-import { protocolOf } from "../protocols/index.ts";
-import type { FaultClass, Protocol, Target, UpstreamFault } from "../protocols/protocol.ts";
-import { findProvider } from "../providers/catalog.ts";
-import { authHeaders } from "../providers/outbound.ts";
+import type { FaultClass, Protocol, UpstreamFault } from "../protocols/protocol.ts";
 
 /** A failed attempt: why, in the classes of PROTOCOLS 6. Its message is public text. */
 export class AttemptFault extends Error {
@@ -22,58 +18,6 @@ export class AttemptFault extends Error {
     this.fault = fault;
     this.unusable = unusable;
   }
-}
-
-/** One request to one deployment, ready to be sent. */
-export interface Prepared {
-  deployment: Deployment;
-  protocol: Protocol;
-  request: Omit<UpstreamRequest, "signal">;
-  /** Caller and provider speak the same protocol and nothing was rewritten (PROTOCOLS 1). */
-  verbatim: boolean;
-  injectedUsage: boolean;
-  degraded: string[];
-}
-
-/** Writes the request for a deployment: unchanged where both ends speak one protocol, else through the hub. */
-export async function prepare(deps: Deps, call: Chosen, deployment: Deployment): Promise<Prepared> {
-  const protocol = protocolOf(deployment.protocol);
-  const target: Target = {
-    model: deployment.model,
-    facts: deployment.facts,
-    streamUsage: findProvider(deployment.provider)?.streamUsage ?? "include_usage",
-  };
-  const verbatim = call.dialect === deployment.protocol;
-  const { provider } = protocol;
-  let body: string;
-  let injectedUsage = false;
-  let degraded: string[] = [];
-  if (verbatim) {
-    const spliced = provider.verbatim.request(call.text, call.scan, call.body, target);
-    body = spliced.text;
-    ({ injectedUsage } = spliced);
-  } else {
-    const built = provider.buildRequest(call.chat, target);
-    body = JSON.stringify(built.body);
-    degraded = [...built.degraded, ...lostHeaders(call)];
-  }
-  const headers: Record<string, string> = {
-    "content-type": "application/json",
-    accept: call.chat.stream ? "text/event-stream" : "application/json",
-    "user-agent": "routero",
-    ...provider.headers,
-    ...(verbatim && passed(provider.passHeaders, call.headers)),
-    ...authHeaders(deployment.provider, await secretOf(deps, call, deployment)),
-  };
-  const url = deployment.baseUrl + provider.path(deployment.baseUrl);
-  return {
-    deployment,
-    protocol,
-    request: { url, method: "POST", headers, body },
-    verbatim,
-    injectedUsage,
-    degraded,
-  };
 }
 
 /** Any failure as a fault: a provider's own, an unusable answer, or a connection that broke. */
@@ -189,42 +133,4 @@ function publicMessage(
     default:
       return fault.message;
   }
-}
-
-/** Headers that mean something to the caller's own protocol alone; its version is met by speaking it (PROTOCOLS 25). */
-function lostHeaders(call: Chosen): string[] {
-  const { passHeaders } = protocolOf(call.dialect).provider;
-  return passHeaders.filter((name) => !name.endsWith("-version") && name in call.headers);
-}
-
-function passed(names: readonly string[], headers: Record<string, string>): Record<string, string> {
-  const out: Record<string, string> = {};
-  for (const name of names) {
-    const value = headers[name];
-    if (value !== undefined) out[name] = value;
-  }
-  return out;
-}
-
-async function secretOf(deps: Deps, call: Chosen, deployment: Deployment): Promise<string | null> {
-  const { shared, principal } = call.identity;
-  if (deployment.credentialId !== undefined) {
-    const credential = shared.credentials.find((each) => each.id === deployment.credentialId);
-    if (credential === undefined || credential.host !== new URL(deployment.baseUrl).host) {
-      throw new AttemptFault({
-        class: "deployment",
-        status: 401,
-        message: "The deployment's credential is gone or belongs to another host.",
-      });
-    }
-    return deps.vault.open(principal.orgId, credential);
-  }
-  // A key for the whole provider, the organization's or else the platform's, goes to the catalog's address alone.
-  const { provider, baseUrl } = deployment;
-  if (baseUrl !== findProvider(provider)?.baseUrl) return null;
-  const { host } = new URL(baseUrl);
-  const own = shared.credentials.find(
-    (each) => each.byok && each.provider === provider && each.host === host,
-  );
-  return own ? deps.vault.open(principal.orgId, own) : deps.platformKey(provider);
 }

@@ -3,19 +3,12 @@ import { GatewayError } from "../core/errors.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
 import type { Deployment } from "../core/model.ts";
 import type { Deps } from "../core/ports.ts";
-import { protocolOf } from "../protocols/index.ts";
-import {
-  AttemptFault,
-  asFault,
-  finalError,
-  prepare,
-  record,
-  refusalOf,
-  worthAnother,
-} from "./attempt.ts";
+import { dialectOf } from "../protocols/index.ts";
+import { AttemptFault, asFault, finalError, record, refusalOf, worthAnother } from "./attempt.ts";
 import { deadline } from "./deadline.ts";
 import { estimateUsage } from "./estimate.ts";
 import { raise } from "./hold.ts";
+import { prepare } from "./prepare.ts";
 import { streamAnswer } from "./stream.ts";
 
 /** An answer that is not streamed may be this large. */
@@ -94,7 +87,7 @@ async function attemptWhole(deps: Deps, call: Chosen, deployment: Deployment, pr
   const body = parseAnswer(text);
   const answer = prepared.protocol.provider.parseResponse(body);
   if (prepared.verbatim) return { body: text, answer };
-  const encoded = protocolOf(call.dialect).client.encodeResponse(answer, {
+  const encoded = dialectOf(call.dialect).client.encodeResponse(answer, {
     requestId: call.requestId,
     created: Math.floor(call.receivedAt / 1000),
   });

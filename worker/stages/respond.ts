@@ -1,11 +1,12 @@
 import type { Answered, Chosen, Credentialed, Progress } from "../core/call.ts";
-import type { ProtocolName } from "../core/chat.ts";
+import type { DialectName } from "../core/chat.ts";
 import { asGatewayError, publicError, retryHeaders, type GatewayError } from "../core/errors.ts";
 import { usdText } from "../core/money.ts";
 import { idHeaders } from "../core/greet.ts";
 import type { Deps } from "../core/ports.ts";
 import { pause } from "../core/time.ts";
-import { protocolOf } from "../protocols/index.ts";
+import { dialectOf } from "../protocols/index.ts";
+import type { AnswerContext } from "../protocols/protocol.ts";
 import { noProgress } from "./progress.ts";
 import { overheadOf, report, type Reached } from "./report.ts";
 import { settle, totalCost, type Ending } from "./settle.ts";
@@ -30,7 +31,7 @@ export function respond(deps: Deps, call: Answered): Response {
     deps.waitUntil(finish(deps, call, progress, { outcome: "success", status: 200 }));
     return new Response(answer.body, { headers });
   }
-  headers.set("content-type", "text/event-stream; charset=utf-8");
+  headers.set("content-type", dialectOf(call.dialect).client.streamType(contextOf(call)));
   headers.set("cache-control", "no-cache");
   const { readable, writable } = new IdentityTransformStream();
   deps.waitUntil(
@@ -43,7 +44,7 @@ export function respond(deps: Deps, call: Answered): Response {
 export async function refuse(
   deps: Deps,
   reached: Reached,
-  dialect: ProtocolName,
+  dialect: DialectName,
   progress: Progress,
   error: GatewayError,
 ): Promise<Response> {
@@ -62,11 +63,17 @@ export async function refuse(
   }
   const headers = headersOf(deps, reached, progress);
   for (const [name, value] of Object.entries(retryHeaders(error))) headers.set(name, value);
-  const body = protocolOf(dialect).client.encodeError(publicError(error), {
+  const body = dialectOf(dialect).client.encodeError(publicError(error), contextOf(reached));
+  return Response.json(body, { status: error.status, headers });
+}
+
+/** What the caller's dialect has to know of a request to answer it. */
+function contextOf(reached: Reached): AnswerContext {
+  return {
     requestId: reached.requestId,
     created: Math.floor(reached.receivedAt / 1000),
-  });
-  return Response.json(body, { status: error.status, headers });
+    array: "fromUrl" in reached && (reached.fromUrl.array ?? false),
+  };
 }
 
 const SETTLE_AFTER_MS = 10;
@@ -95,26 +102,25 @@ async function pump(
   writable: WritableStream<Uint8Array>,
 ): Promise<Ending> {
   const writer = writable.getWriter();
-  const dialect = protocolOf(call.dialect).client;
+  const dialect = dialectOf(call.dialect).client;
   const utf8 = new TextEncoder();
   const watch = watchCaller(deps, call);
+  const context = contextOf(call);
+  let begun = false;
   let step = answer.first;
   try {
     for (;;) {
       let result: IteratorResult<Uint8Array>;
       try {
-        const sign = () => write(writer, utf8.encode(dialect.keepAlive));
+        const sign = () => write(writer, utf8.encode(dialect.keepAlive(context)));
         result = await keptAlive(watch.orEnded(step), sign);
         if (result.done === true) break;
         await watch.orEnded(write(writer, result.value));
+        begun = true;
       } catch (cause) {
         if (cause instanceof CallerLeft) throw cause;
         const error = asGatewayError(cause);
-        const context = {
-          requestId: call.requestId,
-          created: Math.floor(call.receivedAt / 1000),
-        };
-        const last = utf8.encode(dialect.encodeStreamError(publicError(error), context));
+        const last = utf8.encode(dialect.encodeStreamError(publicError(error), context, begun));
         await Promise.all([hasEnded(watch, call, step), lastWords(writer, last)]);
         return { outcome: "failure", status: error.status };
       }

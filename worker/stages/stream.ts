@@ -5,22 +5,15 @@ import type { Deployment } from "../core/model.ts";
 import { costOf, usdText } from "../core/money.ts";
 import type { Deps } from "../core/ports.ts";
 import type { TokenUsage } from "../core/usage.ts";
-import { protocolOf } from "../protocols/index.ts";
+import { isFramed, splitterOf, type Splitter } from "../protocols/framing.ts";
+import { dialectOf } from "../protocols/index.ts";
 import type { StreamEncoder, StreamMeta, StreamParser } from "../protocols/protocol.ts";
-import { SseSplitter, type SseBlock } from "../protocols/sse.ts";
-import {
-  AttemptFault,
-  asFault,
-  finalError,
-  prepare,
-  record,
-  refusalOf,
-  worthAnother,
-  type Prepared,
-} from "./attempt.ts";
+import type { SseBlock } from "../protocols/sse.ts";
+import { AttemptFault, asFault, finalError, record, refusalOf, worthAnother } from "./attempt.ts";
 import { deadline, type Deadline } from "./deadline.ts";
 import { estimateUsage } from "./estimate.ts";
 import { raise } from "./hold.ts";
+import { prepare, type Prepared } from "./prepare.ts";
 
 /** Time to the first content event, and between later ones (PROTOCOLS 10). */
 const FIRST_EVENT_MS = 30_000;
@@ -129,11 +122,12 @@ class StreamAttempt {
     if (response.status !== 200) {
       throw await clock.within(patience, "its refusal", refusalOf(response, prepared.protocol));
     }
-    if (response.body === null || !isEventStream(response))
+    const { framing } = prepared;
+    if (response.body === null || !isFramed(framing, response.headers.get("content-type")))
       throw unusable("is not an event stream");
 
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
-    const splitter = new SseSplitter();
+    const splitter = splitterOf(framing);
     const translator = this.translator(prepared);
     const held: Uint8Array[] = [];
     try {
@@ -217,9 +211,10 @@ class StreamAttempt {
         return block === null ? EMPTY : provider.verbatim.block(block.raw, block.event, options);
       };
     }
-    const encoder: StreamEncoder = protocolOf(call.dialect).client.encodeStream({
+    const encoder: StreamEncoder = dialectOf(call.dialect).client.encodeStream({
       requestId: call.requestId,
       created: Math.floor(call.receivedAt / 1000),
+      array: call.fromUrl.array ?? false,
       includeUsage,
       ...(meta && { meta }),
     });
@@ -288,10 +283,6 @@ function contentLength(event: ChatEvent): number {
   return Math.max(1, JSON.stringify(delta).length);
 }
 
-function isEventStream(response: Response): boolean {
-  return (response.headers.get("content-type") ?? "").toLowerCase().includes("text/event-stream");
-}
-
 function unusable(what: string): AttemptFault {
   return new AttemptFault(
     { class: "transient", status: 200, message: `The provider's answer ${what}.` },
@@ -308,7 +299,7 @@ function cut(): AttemptFault {
   });
 }
 
-function lastBlock(splitter: SseSplitter): SseBlock[] {
+function lastBlock(splitter: Splitter): SseBlock[] {
   const block = splitter.end();
   return block === null ? [] : [block];
 }

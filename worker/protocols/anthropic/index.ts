@@ -1,6 +1,6 @@
 import { readFault } from "../faults.ts";
-import type { Protocol } from "../protocol.ts";
-import { sseText } from "../sse.ts";
+import type { Dialect } from "../protocol.ts";
+import { EVENT_STREAM, sseText } from "../sse.ts";
 import { buildRequest } from "./build.ts";
 import { encodeError, encodeStreamError } from "./errors.ts";
 import { parseRequest } from "./request.ts";
@@ -10,18 +10,20 @@ import { MessageStreamParser } from "./stream.ts";
 import { verbatim } from "./verbatim.ts";
 
 /** Anthropic Messages. */
-export const anthropic: Protocol = {
+export const anthropic: Dialect = {
   name: "anthropic",
   client: {
     parseRequest,
     encodeResponse,
+    streamType: () => EVENT_STREAM,
     encodeStream: (options) => new MessageStreamEncoder(options),
     encodeError,
     encodeStreamError,
-    keepAlive: sseText({ event: "ping", data: '{"type":"ping"}' }),
+    keepAlive: () => sseText({ event: "ping", data: '{"type":"ping"}' }),
   },
   provider: {
-    path: (baseUrl) => (/\/v1\/*$/.test(baseUrl) ? "/messages" : "/v1/messages"),
+    path: ({ baseUrl }) => (/\/v1\/*$/.test(baseUrl) ? "/messages" : "/v1/messages"),
+    framing: () => "sse",
     // The version of 2026-10-21 refuses sampling parameters outright; this one leaves that to the model.
     headers: { "anthropic-version": "2023-06-01" },
     passHeaders: ["anthropic-version", "anthropic-beta"],

@@ -1,5 +1,6 @@
 import { readFault } from "../faults.ts";
-import type { Protocol } from "../protocol.ts";
+import type { Dialect } from "../protocol.ts";
+import { EVENT_STREAM } from "../sse.ts";
 import { buildRequest } from "./build.ts";
 import { encodeError, encodeStreamError } from "./errors.ts";
 import { parseRequest } from "./request.ts";
@@ -9,18 +10,20 @@ import { ChatStreamParser } from "./stream.ts";
 import { verbatim } from "./verbatim.ts";
 
 /** OpenAI chat completions, and whoever is compatible with them. */
-export const openaiChat: Protocol = {
+export const openaiChat: Dialect = {
   name: "openai-chat",
   client: {
     parseRequest,
     encodeResponse,
+    streamType: () => EVENT_STREAM,
     encodeStream: (options) => new ChatStreamEncoder(options),
     encodeError,
     encodeStreamError,
-    keepAlive: ": keepalive\n\n",
+    keepAlive: () => ": keepalive\n\n",
   },
   provider: {
     path: () => "/chat/completions",
+    framing: () => "sse",
     headers: {},
     passHeaders: ["openai-beta"],
     buildRequest,

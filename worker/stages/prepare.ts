@@ -1,0 +1,135 @@
+import type { Chosen } from "../core/call.ts";
+import type { Deployment } from "../core/model.ts";
+import type { Deps, UpstreamRequest } from "../core/ports.ts";
+import { acceptOf, type Framing } from "../protocols/framing.ts";
+import { protocolOf } from "../protocols/index.ts";
+import type { Destination, Protocol, Target } from "../protocols/protocol.ts";
+import { findProvider } from "../providers/catalog.ts";
+import { hostedBody, hostedPath, hostingAt } from "../providers/hosting.ts";
+import { SigningFault } from "../providers/signing/fault.ts";
+import { signatureOf } from "../providers/signing/index.ts";
+import { AttemptFault } from "./attempt.ts";
+
+/** One request to one deployment, signed and ready to be sent. */
+export interface Prepared {
+  deployment: Deployment;
+  protocol: Protocol;
+  request: Omit<UpstreamRequest, "signal">;
+  /** How the answer comes if it is a stream. */
+  framing: Framing;
+  /** Caller and provider speak the same protocol and nothing was rewritten (PROTOCOLS 1). */
+  verbatim: boolean;
+  injectedUsage: boolean;
+  degraded: string[];
+}
+
+/** Writes and signs the request for a deployment: unchanged where both ends speak one protocol, else through the hub. */
+export async function prepare(deps: Deps, call: Chosen, deployment: Deployment): Promise<Prepared> {
+  const { stream } = call.chat;
+  const { baseUrl, model, params = {} } = deployment;
+  const protocol = protocolOf(deployment.protocol);
+  const { provider } = protocol;
+  const row = findProvider(deployment.provider);
+  const hosting = hostingAt(row?.hosting, baseUrl);
+  const to: Destination = { baseUrl, model, stream };
+  if (stream && call.fromUrl.array && call.dialect === deployment.protocol) to.array = true;
+  const framing = hosting?.framing ?? provider.framing(to);
+  const { text, ...written } = writtenFor(call, deployment);
+  const body = hosting ? hostedBody(hosting, text) : text;
+  const url = baseUrl + (hosting ? hostedPath(hosting, to, params) : provider.path(to));
+  const headers: Record<string, string> = {
+    "content-type": "application/json",
+    accept: stream ? acceptOf(framing) : "application/json",
+    "user-agent": "routero",
+    ...provider.headers,
+    ...(written.verbatim && passed(provider.passHeaders, call.headers)),
+  };
+  const unsigned = { url, method: "POST", headers, body } as const;
+  const secret = await secretOf(deps, call, deployment);
+  const signature = await proofFor(deps, deployment, secret, unsigned);
+  return {
+    deployment,
+    protocol,
+    framing,
+    ...written,
+    request: { ...unsigned, headers: { ...headers, ...signature } },
+  };
+}
+
+/** The request's body in the deployment's protocol. */
+function writtenFor(
+  call: Chosen,
+  deployment: Deployment,
+): { text: string } & Pick<Prepared, "verbatim" | "injectedUsage" | "degraded"> {
+  const { provider } = protocolOf(deployment.protocol);
+  const target: Target = {
+    model: deployment.model,
+    facts: deployment.facts,
+    streamUsage: findProvider(deployment.provider)?.streamUsage ?? "include_usage",
+  };
+  if (call.dialect === deployment.protocol) {
+    const spliced = provider.verbatim.request(call.text, call.scan, call.body, target);
+    return { ...spliced, verbatim: true, degraded: [] };
+  }
+  const built = provider.buildRequest(call.chat, target);
+  return {
+    text: JSON.stringify(built.body),
+    verbatim: false,
+    injectedUsage: false,
+    degraded: [...built.degraded, ...lostHeaders(call)],
+  };
+}
+
+async function proofFor(
+  deps: Deps,
+  deployment: Deployment,
+  secret: string | null,
+  unsigned: Omit<UpstreamRequest, "signal">,
+): Promise<Record<string, string>> {
+  const auth = findProvider(deployment.provider)?.auth ?? "bearer";
+  try {
+    return await signatureOf(auth, secret, unsigned, deployment.params ?? {}, deps);
+  } catch (cause) {
+    if (!(cause instanceof SigningFault)) throw cause;
+    const { status, message } = cause;
+    throw new AttemptFault({ class: status === 401 ? "deployment" : "transient", status, message });
+  }
+}
+
+/** Headers that mean something to the caller's own protocol alone; its version is met by speaking it (PROTOCOLS 25). */
+function lostHeaders(call: Chosen): string[] {
+  const { passHeaders } = protocolOf(call.dialect).provider;
+  return passHeaders.filter((name) => !name.endsWith("-version") && name in call.headers);
+}
+
+function passed(names: readonly string[], headers: Record<string, string>): Record<string, string> {
+  const out: Record<string, string> = {};
+  for (const name of names) {
+    const value = headers[name];
+    if (value !== undefined) out[name] = value;
+  }
+  return out;
+}
+
+async function secretOf(deps: Deps, call: Chosen, deployment: Deployment): Promise<string | null> {
+  const { shared, principal } = call.identity;
+  if (deployment.credentialId !== undefined) {
+    const credential = shared.credentials.find((each) => each.id === deployment.credentialId);
+    if (credential === undefined || credential.host !== new URL(deployment.baseUrl).host) {
+      throw new AttemptFault({
+        class: "deployment",
+        status: 401,
+        message: "The deployment's credential is gone or belongs to another host.",
+      });
+    }
+    return deps.vault.open(principal.orgId, credential);
+  }
+  // A key for the whole provider, the organization's or else the platform's, goes to the catalog's address alone.
+  const { provider, baseUrl } = deployment;
+  if (baseUrl !== findProvider(provider)?.baseUrl) return null;
+  const { host } = new URL(baseUrl);
+  const own = shared.credentials.find(
+    (each) => each.byok && each.provider === provider && each.host === host,
+  );
+  return own ? deps.vault.open(principal.orgId, own) : deps.platformKey(provider);
+}
