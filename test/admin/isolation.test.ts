@@ -82,7 +82,7 @@ async function foreign() {
   });
   await world.make("/byok", { ...b, provider: "mistral", api_key: "sk-up-1234567890abcd" });
   step = 0;
-  const names: Record<Kind | "org", [foreign: string, missing: string][]> = {
+  const names: Record<Kind, [foreign: string, missing: string][]> = {
     org: [
       [String(org["organization_id"]), "theirs-z"],
       [String(key["organization_id"]), "org_gzzzzzzzzzzzz"],
@@ -149,7 +149,7 @@ describe("an object of another organization", () => {
     const { world, boss, names } = await foreign();
     let written = world.rows();
     for (const operation of OPERATIONS) {
-      const references: [string, Kind | "org"][] = Object.entries(REFERENCES[operation.id] ?? {});
+      const references: [string, Kind][] = Object.entries(REFERENCES[operation.id] ?? {});
       if (Object.hasOwn(operation.input.shape, "organization_id")) {
         references.push(["organization_id", "org"]);
       }

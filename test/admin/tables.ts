@@ -62,6 +62,10 @@ export const INPUTS: Record<string, Record<string, unknown>> = {
   "customer.unblock": { user_ids: ["shop"] },
   "customer.info": { end_user_id: "shop" },
   "customer.list": {},
+  "organization.activity": {},
+  "team.activity": { team_ids: "t" },
+  "user.activity": { user_id: "ada" },
+  "customer.activity": { end_user_ids: "shop" },
   "key.generate": { team_id: "t" },
   "key.list": {},
   "key.info": { key: "of-ada" },
@@ -103,6 +107,7 @@ type Statuses = Partial<Record<Role, number>>;
 const CHANGES_KEY: Statuses = { platform_admin: 200, admin: 200, team_admin: 404, developer: 404 };
 
 const ADMINS: Statuses = { platform_admin: 200, admin: 200 };
+const SEES_SPEND: Statuses = { ...ADMINS, auditor: 200, finance: 200 };
 const MANAGES_MEMBERS: Statuses = { ...ADMINS, team_admin: 404 };
 
 // Who gets what, written down by hand from the table of roles. Team and key `of-ada` are the caller's own in column
@@ -182,6 +187,10 @@ export const EXPECTED: Record<string, Statuses> = {
   "customer.unblock": { ...ADMINS, team_admin: 404 },
   "customer.info": { ...ADMINS, team_admin: 404, auditor: 200, finance: 200 },
   "customer.list": { ...ADMINS, team_admin: 200, auditor: 200, finance: 200 },
+  "organization.activity": SEES_SPEND,
+  "team.activity": { ...SEES_SPEND, team_admin: 404 },
+  "user.activity": { ...SEES_SPEND, team_admin: 404, developer: 404, viewer: 404, member: 404 },
+  "customer.activity": { ...SEES_SPEND, team_admin: 200 },
   "key.generate": { platform_admin: 200, admin: 200, team_admin: 404, developer: 404 },
   "key.list": {
     platform_admin: 200,
@@ -249,6 +258,8 @@ export const OWN: Record<string, Statuses> = {
   "customer.block": { team_admin: 200 },
   "customer.unblock": { team_admin: 200 },
   "customer.info": { team_admin: 200 },
+  "team.activity": { team_admin: 200 },
+  "user.activity": { team_admin: 200, developer: 200, viewer: 200, member: 200 },
   "team.info": { team_admin: 200, developer: 200, member: 200 },
   "user.info": { team_admin: 200, developer: 200, finance: 200, viewer: 200, member: 200 },
   "key.generate": { team_admin: 200, developer: 200 },
@@ -265,7 +276,15 @@ export const OWN: Record<string, Statuses> = {
   "key.token": { platform_admin: 200, admin: 200, team_admin: 200, developer: 200, member: 200 },
 };
 
-export type Kind = "team" | "user" | "key" | "model" | "credential" | "provider" | "customer";
+export type Kind =
+  | "org"
+  | "team"
+  | "user"
+  | "key"
+  | "model"
+  | "credential"
+  | "provider"
+  | "customer";
 
 /** Where an operation's input names objects that exist already: paths into it, and what they name. */
 export const REFERENCES: Record<string, Record<string, Kind>> = {
@@ -305,6 +324,10 @@ export const REFERENCES: Record<string, Record<string, Kind>> = {
   "customer.unblock": { "user_ids.0": "customer" },
   "customer.info": { end_user_id: "customer" },
   "customer.list": {},
+  "organization.activity": { organization_ids: "org", api_key: "key" },
+  "team.activity": { team_ids: "team", team_id: "team", api_key: "key" },
+  "user.activity": { user_ids: "user", user_id: "user", api_key: "key" },
+  "customer.activity": { end_user_ids: "customer", api_key: "key" },
   "key.generate": { team_id: "team", user_id: "user" },
   "key.list": { team_id: "team", user_id: "user", key_alias: "key" },
   "key.info": { key: "key", key_hash: "key" },

@@ -120,3 +120,51 @@ export const MODEL_ROW = {
 };
 
 export const PAGE_ROW = { page: 1, page_size: 10, total: 1, total_pages: 1 };
+
+const METRICS = {
+  spend: 0.0123,
+  prompt_tokens: 1200,
+  completion_tokens: 340,
+  cache_read_input_tokens: 0,
+  cache_creation_input_tokens: 0,
+  total_tokens: 1540,
+  successful_requests: 12,
+  failed_requests: 0,
+  api_requests: 12,
+};
+
+export const ACTIVITY_ROW = {
+  results: [
+    {
+      date: "2026-11-21",
+      metrics: METRICS,
+      breakdown: {
+        models: { "gpt-4o-mini": { metrics: METRICS, metadata: {} } },
+        model_groups: { "gpt-4o-mini": { metrics: METRICS, metadata: {} } },
+        providers: { openai: { metrics: METRICS, metadata: {} } },
+        api_keys: { [HANDLE]: { metrics: METRICS, metadata: { key_alias: "search-prod" } } },
+        entities: {
+          [TEAM_ROW.team_id]: { metrics: METRICS, metadata: { team_alias: "search" } },
+        },
+      },
+    },
+  ],
+  metadata: {
+    total_spend: 0.0123,
+    total_prompt_tokens: 1200,
+    total_completion_tokens: 340,
+    total_cache_read_input_tokens: 0,
+    total_cache_creation_input_tokens: 0,
+    total_tokens: 1540,
+    total_successful_requests: 12,
+    total_failed_requests: 0,
+    total_api_requests: 12,
+    page: 1,
+    page_size: 50,
+    total: 1,
+    total_pages: 1,
+    has_more: false,
+    start_date: "2026-11-01",
+    end_date: "2026-11-21",
+  },
+};

@@ -31,9 +31,13 @@ export function invalidFields(error: z.ZodError, place: "body" | "query"): Gatew
 }
 
 /** The same refusal for a rule that no schema can hold. */
-export function invalidField(path: (string | number)[], msg: string): GatewayError {
+export function invalidField(
+  path: (string | number)[],
+  msg: string,
+  place: "body" | "query" = "body",
+): GatewayError {
   const param = pathText(path);
-  const detail: Fault[] = [{ loc: ["body", ...path], msg, type: "value_error" }];
+  const detail: Fault[] = [{ loc: [place, ...path], msg, type: "value_error" }];
   return new GatewayError("invalid_fields", `${param}: ${msg}`, { param, members: { detail } });
 }
 

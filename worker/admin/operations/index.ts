@@ -5,6 +5,7 @@ import { CUSTOMERS } from "./customers.ts";
 import { CHANGED_KEYS } from "./key-changes.ts";
 import { KEYS } from "./keys.ts";
 import { CHANGED_MODELS } from "./model-changes.ts";
+import { DAILY_ACTIVITY } from "./daily-activity.ts";
 import { MODELS } from "./models.ts";
 import { CHANGED_ORGANIZATIONS } from "./organization-changes.ts";
 import { ORGANIZATION_MEMBERS } from "./organization-members.ts";
@@ -30,6 +31,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...CHANGED_USERS,
   ...SWITCH_ORG,
   ...CUSTOMERS,
+  ...DAILY_ACTIVITY,
   ...KEYS,
   ...CHANGED_KEYS,
   ...TOKENS,
