@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import type { SettleRow, UsageEvent } from "../worker/core/account.ts";
-import type { AuditEventType, AuditRecord } from "../worker/core/audit.ts";
+import type { AuditRecord } from "../worker/core/audit.ts";
+import { outcomeData, outcomeType } from "../worker/core/audit-data.ts";
+import type { OutcomeData } from "../worker/core/audit-data.ts";
 import { base62, timePrefix } from "../worker/core/ids.ts";
 import type { JsonObject } from "../worker/core/json.ts";
 import { usdText } from "../worker/core/money.ts";
-import { completionTokens, promptTokens } from "../worker/core/usage.ts";
 
 /** Bytes of a digest behind an event id; 14 characters hold them. */
 const ID_BYTES = 10;
@@ -44,51 +45,33 @@ export function usageEvent(
   return { eventId: ids.usage, row: rest, ...charge };
 }
 
-const OUTCOME_EVENTS: Record<SettleRow["outcome"], AuditEventType> = {
-  success: "request.completed",
-  cancelled: "request.cancelled",
-  failure: "request.failed",
-  refused: "request.failed",
-};
-
 /** The outcome record that closes a request's decision: ids, counts and codes, as CONTRACT 7.1 lists them. */
 export function outcomeRecord(
   row: SettleRow,
   charge: Charge,
   ids = eventIdsOf(row, charge.revision),
 ): AuditRecord {
-  const last = row.attempts.at(-1);
-  const data: JsonObject = {
+  const data: OutcomeData = outcomeData({
     status: row.status,
-    provider: last?.provider ?? null,
-    deployment: last?.deployment ?? null,
-    tokens_input: promptTokens(row.usage),
-    tokens_output: completionTokens(row.usage),
-    usage_estimated: row.usage.estimated,
-    cost_usd: usdText(charge.charged.cost),
-    latency_ms: row.durationMs,
-    time_to_first_token_ms: row.timeToFirstTokenMs ?? null,
-    attempts: row.attempts.map((each): JsonObject => ({
-      deployment: each.deployment,
-      status: each.status,
-      error: each.error ?? null,
-      cost_usd: usdText(each.cost),
-      duration_ms: each.durationMs,
-    })),
-  };
+    usage: row.usage,
+    cost: charge.charged.cost,
+    latencyMs: row.durationMs,
+    timeToFirstTokenMs: row.timeToFirstTokenMs ?? null,
+    attempts: row.attempts,
+  });
   if (charge.estimated) data.estimated = true;
   if (charge.overrun > 0) data.overrun_usd = usdText(charge.overrun);
   if (charge.revision === 2) data.corrects = eventIdsOf(row, 1).outcome;
   const handle = row.keyHandle;
   return {
     eventId: ids.outcome,
-    type: OUTCOME_EVENTS[row.outcome],
+    type: outcomeType(row.outcome),
     at: row.startedAt + row.durationMs,
     orgId: row.orgId,
     teamId: row.teamId,
     ...(handle !== undefined && { keyHandle: handle }),
     actor: row.actor ?? (handle === undefined ? "service:gateway" : `key:${handle}`),
     requestId: row.requestId,
-    data,
+    data: data as JsonObject,
   };
 }

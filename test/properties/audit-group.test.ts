@@ -205,13 +205,16 @@ describe("groups", () => {
   });
 
   test("a record over 16 KB is cut, names what it lost, and is recorded", async () => {
-    const heard = world.request(alive, [
-      world.record({ model: "m", dropped: "x".repeat(17_000), plan: "y".repeat(9_000) }),
-    ]);
+    const dropped = Array.from({ length: 80 }, () => ({
+      deployment: "d",
+      reason: "x".repeat(220),
+    }));
+    const candidates = Array.from({ length: 30 }, () => ({ deployment: "y".repeat(250) }));
+    const heard = world.request(alive, [world.record({ model: "m", dropped, candidates })]);
     await world.contexts.run();
     expect(heard.results).toEqual([{ ok: true }]);
     const [record] = world.sent[0]?.records ?? [];
-    expect(record?.data).toEqual({ model: "m", plan: "y".repeat(9_000), cut: ["dropped"] });
+    expect(record?.data).toEqual({ model: "m", candidates, cut: ["dropped"] });
   });
 
   test.each([

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { AUDIT_EVENTS } from "./audit.ts";
+import { dataSchema } from "./audit-data.ts";
 import type { AuditRecord } from "./audit.ts";
 import { timeOrderedId } from "./ids.ts";
 import { isJsonObject } from "./json.ts";
@@ -31,33 +32,54 @@ export type ReadRecord = { record: AuditRecord; text: string; bytes: number } | 
 export function readRecord(value: unknown): ReadRecord {
   const read = schema.safeParse(value);
   if (!read.success) return { reason: `the record is not well formed: ${faults(read.error)}` };
+  // The size first: the form of what is too large is nobody's concern.
   const text = textOf(read.data);
   if (text === null) return { reason: "the record is not JSON" };
   const bytes = bytesOf(text);
   if (bytes > MAX_RECORD_BYTES)
     return { reason: `the record is larger than ${MAX_RECORD_BYTES} bytes` };
+  const data = dataSchema(read.data.type).safeParse(read.data.data);
+  if (!data.success)
+    return { reason: `the record's data is not well formed: ${faults(data.error)}` };
   return { record: read.data, text, bytes };
 }
 
+/** What settles a request whose isolate died: cut only where nothing else is left to cut. */
+const NEEDED = new Set(["deadline", "team_id", "user_id", "key_id", "customer_id", "leases"]);
+
 /**
- * The same for a record on its way to the log: one that is too large is cut. Members of its data are left out, the
- * largest first, and `data.cut` names them.
+ * The same for a record on its way to the log: what does not fit is left out and `data.cut` names it. That is members
+ * of its data that have no place in the log or are not well formed, and, if it is still too large, the largest ones.
  */
 export function fitRecord(value: AuditRecord): ReadRecord {
   const whole = readRecord(value);
   if ("record" in whole || !isJsonObject(value.data)) return whole;
   const data = { ...value.data };
   const cut: string[] = [];
+  const without = (names: Iterable<string>): ReadRecord => {
+    for (const name of names) {
+      delete data[name];
+      cut.push(name.slice(0, 64));
+    }
+    return readRecord({ ...value, data: { ...data, cut: cut.slice(0, 100) } });
+  };
+  const form = dataSchema(value.type).safeParse(data);
+  let read = form.success ? whole : without(faultyMembers(form.error));
   const bySize = Object.keys(data)
     .map((name) => ({ name, size: textOf(data[name])?.length ?? Infinity }))
-    .toSorted((a, b) => b.size - a.size);
+    .toSorted((a, b) => Number(NEEDED.has(a.name)) - Number(NEEDED.has(b.name)) || b.size - a.size);
   for (const { name } of bySize) {
-    delete data[name];
-    cut.push(name.slice(0, 64));
-    const read = readRecord({ ...value, data: { ...data, cut: cut.slice(0, 100) } });
     if ("record" in read) return read;
+    read = without([name]);
   }
-  return whole;
+  return "record" in read ? read : whole;
+}
+
+function faultyMembers(error: z.ZodError): Set<string> {
+  const names = error.issues.flatMap((issue) =>
+    issue.path.length === 0 && issue.code === "unrecognized_keys" ? issue.keys : [issue.path[0]],
+  );
+  return new Set(names.map(String));
 }
 
 /** Unix milliseconds at which an event id was made; null for anything else. */

@@ -1,12 +1,12 @@
 import type { AuditEventType, AuditRecord } from "../core/audit.ts";
+import { outcomeData, outcomeType } from "../core/audit-data.ts";
+import type { DecisionData, OutcomeData, RefusalData } from "../core/audit-data.ts";
 import type { Authenticated, Chosen, Progress } from "../core/call.ts";
 import type { GatewayError } from "../core/errors.ts";
 import { timeOrderedId } from "../core/ids.ts";
-import type { Json, JsonObject } from "../core/json.ts";
-import { usdText } from "../core/money.ts";
+import type { JsonObject } from "../core/json.ts";
 import type { Deps } from "../core/ports.ts";
 import { actorOf } from "../core/principal.ts";
-import { completionTokens, promptTokens } from "../core/usage.ts";
 import { payerOf } from "./payer.ts";
 import { totalCost, type Ending } from "./settle.ts";
 
@@ -24,14 +24,14 @@ export async function recordDecision(deps: Deps, call: Chosen): Promise<boolean>
     ...(userId !== undefined && { user_id: userId }),
     ...(keyId !== undefined && { key_id: keyId }),
     ...(customerId !== undefined && { customer_id: customerId }),
-    model: call.chat.model,
+    model: call.chat.model.slice(0, 256),
     group: call.model,
     endpoint: call.endpoint,
     stream: call.chat.stream,
     plan: call.plan.map((each) => each.id),
-    dropped: call.dropped as unknown as Json,
+    dropped: call.dropped,
     seed: call.seed,
-    leases: call.leases as unknown as Json,
+    leases: call.leases,
   });
   deps.metrics.audit({ durable, lagMs: deps.now() - began });
   return durable;
@@ -44,7 +44,7 @@ export async function recordRefusal(
   error: GatewayError,
 ): Promise<boolean> {
   return append(deps, call, "request.blocked", {
-    model: call.chat.model.slice(0, 128),
+    model: call.chat.model.slice(0, 256),
     endpoint: call.endpoint,
     error: error.kind,
     status: error.status,
@@ -58,37 +58,22 @@ export async function recordOutcome(
   progress: Progress,
   ending: Ending,
 ): Promise<boolean> {
-  const type: AuditEventType =
-    ending.outcome === "success"
-      ? "request.completed"
-      : ending.outcome === "cancelled"
-        ? "request.cancelled"
-        : "request.failed";
-  return append(deps, call, type, {
+  const data = outcomeData({
     status: ending.status,
-    provider: progress.deployment?.provider ?? null,
-    deployment: progress.deployment?.id ?? null,
-    tokens_input: promptTokens(progress.usage),
-    tokens_output: completionTokens(progress.usage),
-    usage_estimated: progress.usage.estimated,
-    cost_usd: usdText(totalCost(progress)),
-    latency_ms: deps.now() - call.receivedAt,
-    time_to_first_token_ms: progress.firstContentAt,
-    attempts: progress.attempts.map((row): JsonObject => ({
-      deployment: row.deployment,
-      status: row.status,
-      error: row.error ?? null,
-      cost_usd: usdText(row.cost),
-      duration_ms: row.durationMs,
-    })),
+    usage: progress.usage,
+    cost: totalCost(progress),
+    latencyMs: deps.now() - call.receivedAt,
+    timeToFirstTokenMs: progress.firstContentAt,
+    attempts: progress.attempts,
   });
+  return append(deps, call, outcomeType(ending.outcome), data);
 }
 
 async function append(
   deps: Deps,
   call: Authenticated,
   type: AuditEventType,
-  data: JsonObject,
+  data: DecisionData | RefusalData | OutcomeData,
 ): Promise<boolean> {
   const { principal } = call.identity;
   const record: AuditRecord = {
@@ -98,7 +83,7 @@ async function append(
     orgId: principal.orgId,
     actor: actorOf(principal),
     requestId: call.requestId,
-    data,
+    data: data as JsonObject,
     ...(principal.teamId !== undefined && { teamId: principal.teamId }),
     ...(principal.keyHandle !== undefined && { keyHandle: principal.keyHandle }),
   };
