@@ -13,8 +13,10 @@ export interface RotateOptions {
 export interface Rotated {
   organizations: number;
   rewrapped: number;
-  /** Virtual keys that rest on an older pepper: they move when they are next used. */
+  /** Virtual keys whose hash rests on an older pepper: they move when they are next used. */
   keysLeft: number;
+  /** Virtual keys that need an older pepper at all; at 0 it may be removed. */
+  tokensLeft: number;
 }
 
 /** Thrown when the gateway refuses a step or makes no headway; the message has its status and what it said. */
@@ -27,6 +29,7 @@ interface Stand {
   left: number;
   key_encryption_version: number;
   keys_left: number;
+  tokens_left: number;
 }
 
 const PAGE = 100;
@@ -37,15 +40,16 @@ const MOST_ATTEMPTS = 10;
  * key-encryption key. Safe to interrupt and to repeat: it goes on where it stopped.
  */
 export async function rotate(options: RotateOptions): Promise<Rotated> {
-  const sum: Rotated = { organizations: 0, rewrapped: 0, keysLeft: 0 };
+  const sum: Rotated = { organizations: 0, rewrapped: 0, keysLeft: 0, tokensLeft: 0 };
   for (let page = 1; ; page++) {
     const query = `/organization/list?page=${page}&page_size=${PAGE}`;
     const rows = (await call(options, "GET", query)) as { organization_id: string }[];
     for (const { organization_id } of rows) {
-      const { rewrapped, keysLeft } = await rotateOne(options, organization_id);
+      const { rewrapped, keysLeft, tokensLeft } = await rotateOne(options, organization_id);
       sum.organizations += 1;
       sum.rewrapped += rewrapped;
       sum.keysLeft += keysLeft;
+      sum.tokensLeft += tokensLeft;
     }
     if (rows.length < PAGE) return sum;
   }
@@ -54,7 +58,7 @@ export async function rotate(options: RotateOptions): Promise<Rotated> {
 async function rotateOne(
   options: RotateOptions,
   organization_id: string,
-): Promise<{ rewrapped: number; keysLeft: number }> {
+): Promise<Omit<Rotated, "organizations">> {
   let rewrapped = 0;
   for (;;) {
     const path = "/key-encryption/rotate";
@@ -62,9 +66,11 @@ async function rotateOne(
     rewrapped += stand.rewrapped;
     options.progress(
       `${organization_id}: ${rewrapped} rewrapped under version ${stand.key_encryption_version}, ` +
-        `${stand.left} left; ${stand.keys_left} keys on an older pepper`,
+        `${stand.left} left; ${stand.tokens_left} keys need an older pepper, ${stand.keys_left} of them unused`,
     );
-    if (stand.left === 0) return { rewrapped, keysLeft: stand.keys_left };
+    if (stand.left === 0) {
+      return { rewrapped, keysLeft: stand.keys_left, tokensLeft: stand.tokens_left };
+    }
     if (stand.rewrapped === 0) {
       throw new RotateError(`${organization_id}: ${stand.left} credentials don't move`);
     }

@@ -48,9 +48,12 @@ async function runBootstrap(words: string[]): Promise<number> {
 
 async function runRotate(words: string[]): Promise<number> {
   const progress = (line: string) => console.error(line);
-  const { organizations, rewrapped, keysLeft } = await rotate({ ...readOptions(words), progress });
+  const { organizations, rewrapped, keysLeft, tokensLeft } = await rotate({
+    ...readOptions(words),
+    progress,
+  });
   console.log(
-    `organizations ${organizations}, rewrapped ${rewrapped}, left 0, keys on an older pepper ${keysLeft}`,
+    `organizations ${organizations}, rewrapped ${rewrapped}, left 0, keys that need an older pepper ${tokensLeft}, of them unused ${keysLeft}`,
   );
   return 0;
 }

@@ -33,6 +33,14 @@ async function chat(url: string, key: string, model: string) {
   return answer.status;
 }
 
+/** The public handle of a key. */
+async function keyInfo(url: string, master: string, key: string): Promise<string> {
+  const answer = await fetch(`${url}/key/info?key=${key}`, {
+    headers: { authorization: `Bearer ${master}` },
+  });
+  return ((await answer.json()) as { key: string }).key;
+}
+
 test("every secret is replaced while the gateway serves, by one command", async () => {
   const stateDir = await mkdtemp(join(tmpdir(), "routero-rotation-"));
   const [kek1, kek2, pepper1, pepper2] = [secret(), secret(), secret(), secret()];
@@ -81,7 +89,13 @@ test("every secret is replaced while the gateway serves, by one command", async 
     });
     // The user's own key, which nobody has used, is what remains; ours moved by being used.
     const { handle } = (await sql("SELECT handle FROM keys WHERE pepper_version = 1"))[0] ?? {};
-    expect(await status.json()).toMatchObject({ left: 0, keys_left: 1, keys: [handle] });
+    expect(await status.json()).toMatchObject({
+      left: 0,
+      keys_left: 1,
+      keys: [handle],
+      // The check inside a key's text stays under the first pepper, however much the key is used.
+      tokens_left: 2,
+    });
     const events = await sql("SELECT data FROM audit_events WHERE type = 'credential.rewrapped'");
     const moved = events.flatMap(
       (row) => (JSON.parse(String(row.data)) as { credential_ids: string[] }).credential_ids,
@@ -103,6 +117,22 @@ test("every secret is replaced while the gateway serves, by one command", async 
       headers: { authorization: `Bearer ${master1}` },
     });
     expect(dead.status).toBe(401);
+
+    // Keys that are made anew need the old pepper no more, and when none does it goes.
+    const { url: at, admin } = gw;
+    const stand = () =>
+      admin<{ tokens_left: number; tokens: string[] }>("GET", "/key-encryption/status");
+    let fresh = "";
+    for (const token of (await stand()).tokens) {
+      const made = await admin<Record<string, string>>("POST", "/key/regenerate", { key: token });
+      if (made["token"] === (await keyInfo(at, master2, key))) fresh = made["key"] ?? "";
+    }
+    expect(await stand()).toMatchObject({ tokens_left: 0, tokens: [] });
+    await gw.stop();
+
+    gw = await start({ MASTER_KEY: master2, KEK: `2:${kek2}`, KEY_PEPPER: `2:${pepper2}` });
+    expect(await chat(gw.url, fresh, "m1")).toBe(200);
+    expect(await chat(gw.url, key, "m1")).toBe(401);
   } finally {
     await gw?.stop();
     await rm(stateDir, { recursive: true, force: true });

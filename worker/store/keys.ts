@@ -8,17 +8,24 @@ import { keys } from "./schema.ts";
 const {
   hash: _hash,
   pepperVersion: _pepper,
+  checkVersion: _check,
   previousHash: _previous,
   previousPepperVersion: _previousPepper,
+  previousCheckVersion: _previousCheck,
   ...shown
 } = getTableColumns(keys);
 
 /** A key without what proves its token. */
 export type KeyRow = Omit<
   typeof keys.$inferSelect,
-  "hash" | "pepperVersion" | "previousHash" | "previousPepperVersion"
+  | "hash"
+  | "pepperVersion"
+  | "checkVersion"
+  | "previousHash"
+  | "previousPepperVersion"
+  | "previousCheckVersion"
 >;
-export type NewKey = Omit<typeof keys.$inferInsert, "orgId" | "revision">;
+export type NewKey = Omit<typeof keys.$inferInsert, "orgId" | "revision" | "checkVersion">;
 export type KeyPatch = Partial<Omit<NewKey, "id" | "handle" | "createdAt" | "createdBy">>;
 
 /** The columns of `KeyRow`, for queries that join keys. */
@@ -167,7 +174,8 @@ export async function findKeyHash(db: Db, orgId: string, keyId: string): Promise
 }
 
 export function insertKey(orgId: string, row: NewKey): Statement {
-  return statement(writer.insert(keys).values({ ...row, orgId }));
+  // A new token is checked and hashed by one pepper.
+  return statement(writer.insert(keys).values({ ...row, orgId, checkVersion: row.pepperVersion }));
 }
 
 /** Every change of a key raises its revision, which ends all proofs that isolates hold of it. */
@@ -193,16 +201,28 @@ export function replaceToken(
 ): Statement {
   const previous =
     graceUntil === null
-      ? { previousHash: null, previousPepperVersion: null, previousUntil: null }
+      ? {
+          previousHash: null,
+          previousPepperVersion: null,
+          previousCheckVersion: null,
+          previousUntil: null,
+        }
       : {
           previousHash: sql`${keys.hash}`,
           previousPepperVersion: sql`${keys.pepperVersion}`,
+          previousCheckVersion: sql`${keys.checkVersion}`,
           previousUntil: graceUntil,
         };
   return statement(
     writer
       .update(keys)
-      .set({ ...patch, ...token, ...previous, revision: sql`${keys.revision} + 1` })
+      .set({
+        ...patch,
+        ...token,
+        ...previous,
+        checkVersion: token.pepperVersion,
+        revision: sql`${keys.revision} + 1`,
+      })
       .where(and(eq(keys.orgId, orgId), eq(keys.id, id))),
   );
 }

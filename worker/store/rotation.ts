@@ -1,4 +1,4 @@
-import { and, asc, eq, ne, not, like, sql } from "drizzle-orm";
+import { and, asc, eq, gt, isNull, like, ne, not, or, sql } from "drizzle-orm";
 import type { Statement } from "../core/ports.ts";
 import type { CredentialRecord } from "../core/records.ts";
 import { credentialRecord } from "./credentials.ts";
@@ -84,27 +84,54 @@ export function rehashKey(
   );
 }
 
-function onOtherPepper(orgId: string, pepper: number) {
-  return and(eq(keys.orgId, orgId), ne(keys.pepperVersion, pepper));
+/** What of a key still needs another version of the pepper than the current one. */
+export type PepperUse =
+  /** The hash at rest: the key was not used since the current version came. */
+  | "hash"
+  /** Anything at all: the check inside its token, its hash, or its predecessor while that one still counts. */
+  | "any";
+
+function onOtherPepper(orgId: string, pepper: number, use: PepperUse, now: number) {
+  const any = or(
+    ne(keys.pepperVersion, pepper),
+    ne(keys.checkVersion, pepper),
+    and(
+      gt(keys.previousUntil, now),
+      or(ne(keys.previousPepperVersion, pepper), ne(keys.previousCheckVersion, pepper)),
+    ),
+  );
+  return and(
+    eq(keys.orgId, orgId),
+    // What is expired is refused under any pepper.
+    or(isNull(keys.expiresAt), gt(keys.expiresAt, now)),
+    use === "hash" ? ne(keys.pepperVersion, pepper) : any,
+  );
 }
 
-/** How many keys still rest on another version of the pepper than this. */
-export function countOnOtherPepper(db: Db, orgId: string, pepper: number): Promise<number> {
-  return db.$count(keys, onOtherPepper(orgId, pepper));
+/** How many keys that are alive still need another version of the pepper than this. */
+export function countOnOtherPepper(
+  db: Db,
+  orgId: string,
+  pepper: number,
+  use: PepperUse,
+  now: number,
+): Promise<number> {
+  return db.$count(keys, onOtherPepper(orgId, pepper, use, now));
 }
 
-/** Handles of keys that still rest on another version of the pepper, oldest first. */
+/** Their handles, oldest first. */
 export async function keysOnOtherPepper(
   db: Db,
   orgId: string,
   pepper: number,
-  most: number,
+  use: PepperUse,
+  request: { now: number; most: number },
 ): Promise<string[]> {
   const rows = await db
     .select({ handle: keys.handle })
     .from(keys)
-    .where(onOtherPepper(orgId, pepper))
+    .where(onOtherPepper(orgId, pepper, use, request.now))
     .orderBy(asc(keys.createdAt), asc(keys.id))
-    .limit(most);
+    .limit(request.most);
   return rows.map((row) => row.handle);
 }

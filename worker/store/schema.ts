@@ -168,9 +168,12 @@ export const keys = sqliteTable(
     /** bcrypt of the token's digest under pepper `pepper_version`; read by key-check objects alone. */
     hash: text("hash").notNull(),
     pepperVersion: integer("pepper_version").notNull(),
+    /** The pepper that the token's own check was made under: it is in the token and never moves. */
+    checkVersion: integer("check_version").notNull().default(1),
     /** The same of the token before the last regeneration; it counts until `previous_until`. */
     previousHash: text("previous_hash"),
     previousPepperVersion: integer("previous_pepper_version"),
+    previousCheckVersion: integer("previous_check_version"),
     previousUntil: time("previous_until"),
     tags: list("tags"),
     policyId: text("policy_id"),

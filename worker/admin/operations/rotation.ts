@@ -22,21 +22,29 @@ const standShape = z.object({
   key_encryption_version: z.number().describe("The version that wraps from now on"),
   left: z.number().describe("Credentials that another version still wraps"),
   pepper_version: z.number(),
-  keys_left: z.number().describe("Virtual keys that still rest on another version of the pepper"),
+  keys_left: z
+    .number()
+    .describe("Virtual keys whose hash rests on another pepper: they were not used since"),
+  tokens_left: z
+    .number()
+    .describe("Virtual keys that need another pepper at all; at 0 it may be removed"),
 });
 
 async function stand(ctx: AdminContext): Promise<z.output<typeof standShape>> {
   const { db, rotation } = ctx.deps;
-  const [left, keysLeft] = await Promise.all([
-    countToRewrap(db, ctx.orgId, rotation.kek),
-    countOnOtherPepper(db, ctx.orgId, rotation.pepper),
+  const { kek, pepper } = rotation;
+  const [left, keysLeft, tokensLeft] = await Promise.all([
+    countToRewrap(db, ctx.orgId, kek),
+    countOnOtherPepper(db, ctx.orgId, pepper, "hash", ctx.now),
+    countOnOtherPepper(db, ctx.orgId, pepper, "any", ctx.now),
   ]);
   return {
     organization_id: shownOrgId(ctx.orgId),
-    key_encryption_version: rotation.kek,
+    key_encryption_version: kek,
     left,
-    pepper_version: rotation.pepper,
+    pepper_version: pepper,
     keys_left: keysLeft,
+    tokens_left: tokensLeft,
   };
 }
 
@@ -46,6 +54,7 @@ const STAND = {
   left: 0,
   pepper_version: 2,
   keys_left: 3,
+  tokens_left: 5,
 };
 
 const rotate = operation({
@@ -105,24 +114,27 @@ const status = operation({
   section: "Credentials",
   summary: "Show what still rests on older versions of the key-encryption key and the pepper",
   notes:
-    "Keys move to the newest pepper by themselves when they are next used; those that are listed were not used since. They are regenerated or expire. A pepper may leave the configuration only when no key that was made under it is in use any more, since keys carry a check of the pepper they were made under.",
+    "A key's hash moves to the newest pepper by itself when the key is next used: `keys` were not used since. The check inside a key's text never moves: `tokens` were made under another pepper and die with it, used or not. Regenerate them (with a grace_period their holders have time) or let them expire; when tokens_left is 0 in every organization, an hour later the old pepper may leave the configuration.",
   http: [{ method: "GET", path: "/key-encryption/status" }],
   permission: { resource: "credential", action: "read" },
   event: null,
   input: z.object({ ...ORG }),
   output: standShape.extend({
-    keys: z.array(z.string()).describe(`Handles of those keys, ${MOST_HANDLES} at most`),
+    keys: z.array(z.string()).describe(`Handles of keys_left, ${MOST_HANDLES} at most`),
+    tokens: z.array(z.string()).describe(`Handles of tokens_left, ${MOST_HANDLES} at most`),
   }),
-  example: { input: {}, output: { ...STAND, keys: [] } },
+  example: { input: {}, output: { ...STAND, keys: [], tokens: [] } },
   errors: [],
   target: inOrg,
   async run(ctx) {
     const { db, rotation } = ctx.deps;
-    const [now, handles] = await Promise.all([
+    const request = { now: ctx.now, most: MOST_HANDLES };
+    const [now, keys, tokens] = await Promise.all([
       stand(ctx),
-      keysOnOtherPepper(db, ctx.orgId, rotation.pepper, MOST_HANDLES),
+      keysOnOtherPepper(db, ctx.orgId, rotation.pepper, "hash", request),
+      keysOnOtherPepper(db, ctx.orgId, rotation.pepper, "any", request),
     ]);
-    return { ...now, keys: handles };
+    return { ...now, keys, tokens };
   },
 });
 
