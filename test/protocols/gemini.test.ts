@@ -1,16 +1,13 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { FinishReason, Part } from "../../worker/core/chat.ts";
 import type { Json, JsonObject } from "../../worker/core/json.ts";
 import { dialectOf } from "../../worker/protocols/index.ts";
-import { PartialArgs } from "../../worker/protocols/gemini/partial-args.ts";
 import { describeWithData } from "../support/data.ts";
-import { assemble, CONTEXT, encoded, readEvents } from "./answers.ts";
+import { assemble, readEvents } from "./answers.ts";
 import { target } from "./translate.ts";
 
 const gemini = dialectOf("gemini");
 const openai = dialectOf("openai-chat");
-const anthropic = dialectOf("anthropic");
 
 type Loose = Record<string, any>; // eslint-disable-line typescript/no-explicit-any -- recorded JSON
 
@@ -57,7 +54,7 @@ function saidBy(parts: readonly Part[]) {
 }
 
 describeWithData("recordings of google", "recordings/google", (data) => {
-  const files = data.files.filter((file) => /^google-/.test(file) && !file.includes("429"));
+  const files = data.files.filter((file) => file.startsWith("google-") && !file.includes("429"));
   const assembled: Record<string, Loose[]> = {
     "google-stream-tool-call-arguments.chunks.txt": [
       { location: "Boston" },
@@ -145,173 +142,6 @@ describeWithData("recordings of google", "recordings/google", (data) => {
       retryAfter: 34_400,
       code: "RESOURCE_EXHAUSTED",
     });
-  });
-});
-
-describe("partial arguments", () => {
-  test("any object comes out of its leaves", () => {
-    const leaf = fc.oneof(fc.string(), fc.double({ noNaN: true, noDefaultInfinity: true }));
-    const names = fc.string({ minLength: 1, unit: fc.constantFrom(..."abcdé_- ") });
-    const flat = fc.dictionary(names, fc.oneof(leaf, fc.boolean(), fc.constant(null)), {
-      minKeys: 1,
-      noNullPrototype: true,
-    });
-    fc.assert(
-      fc.property(fc.array(flat, { minLength: 1, maxLength: 4 }), (list) => {
-        const args = new PartialArgs();
-        for (const [index, object] of list.entries()) {
-          for (const [name, value] of Object.entries(object)) {
-            const jsonPath = `$.list[${index}]['${name}']`;
-            if (typeof value === "string") {
-              for (const stringValue of [value.slice(0, 1), value.slice(1)]) {
-                args.add([{ jsonPath, stringValue, willContinue: true }]);
-              }
-            } else if (typeof value === "number") args.add([{ jsonPath, numberValue: value }]);
-            else if (typeof value === "boolean") args.add([{ jsonPath, boolValue: value }]);
-            else args.add([{ jsonPath, nullValue: null }]);
-          }
-        }
-        expect(JSON.parse(args.text)).toEqual(JSON.parse(JSON.stringify({ list })));
-      }),
-    );
-  });
-
-  test.each(["$.a[99999999]", "$", "$.a[", "$x"])("the path %s leads nowhere", (jsonPath) => {
-    expect(() => new PartialArgs().add([{ jsonPath, numberValue: 1 }])).toThrow();
-  });
-
-  test("no name reaches a prototype", () => {
-    const args = new PartialArgs();
-    args.add([{ jsonPath: "$.__proto__.polluted", stringValue: "x" }]);
-    expect(({} as Loose)["polluted"]).toBeUndefined();
-    expect(args.text).toBe('{"__proto__":{"polluted":"x"}}');
-  });
-});
-
-describe("signed state comes home through clients of other families", () => {
-  const answer = gemini.provider.parseResponse({
-    responseId: "r1",
-    modelVersion: "gemini-3",
-    candidates: [
-      {
-        content: {
-          role: "model",
-          parts: [
-            { text: "thinking", thought: true },
-            { text: "I look.", thoughtSignature: "c2lnLXRleHQ=" },
-            { functionCall: { name: "f", args: { x: 1 } }, thoughtSignature: "c2lnLWNhbGw=" },
-            { functionCall: { id: "own", name: "g", args: {} } },
-          ],
-        },
-        finishReason: "STOP",
-      },
-    ],
-  });
-  const sentBack = (messages: JsonObject[], by: "openai" | "anthropic") => {
-    const dialect = by === "openai" ? openai : anthropic;
-    const request = dialect.client.parseRequest({ model: "m", max_tokens: 9, messages });
-    const { body } = gemini.provider.buildRequest(request, target());
-    return body["contents"] as Loose[];
-  };
-  const expected = [
-    { text: "I look." },
-    { functionCall: { name: "f", args: { x: 1 } }, thoughtSignature: "c2lnLWNhbGw=" },
-    { functionCall: { id: "own", name: "g", args: {} } },
-  ];
-
-  test("OpenAI's", () => {
-    const whole = openai.client.encodeResponse(answer, CONTEXT) as Loose;
-    const { message } = whole["choices"][0];
-    const calls = message["tool_calls"] as Loose[];
-    const contents = sentBack(
-      [
-        { role: "user", content: "hi" },
-        message,
-        { role: "tool", tool_call_id: calls[1]!["id"], content: '{"y":2}' },
-        { role: "tool", tool_call_id: calls[0]!["id"], content: "fine" },
-      ],
-      "openai",
-    );
-    const model = contents[1]!["parts"] as Loose[];
-    expect(model).toEqual([...expected, { text: "", thoughtSignature: "c2lnLXRleHQ=" }]);
-    expect(contents[2]!["parts"]).toEqual([
-      { functionResponse: { id: "own", name: "g", response: { y: 2 } } },
-      { functionResponse: { name: "f", response: { output: "fine" } } },
-    ]);
-  });
-
-  test("Anthropic's, whole and streamed", () => {
-    const whole = anthropic.client.encodeResponse(answer, CONTEXT) as Loose;
-    const contents = sentBack(
-      [
-        { role: "user", content: "hi" },
-        { role: "assistant", content: whole["content"] },
-      ],
-      "anthropic",
-    );
-    expect(contents[1]!["parts"]).toEqual([
-      expected[0],
-      { text: "", thoughtSignature: "c2lnLXRleHQ=" },
-      ...expected.slice(1),
-    ]);
-    const parts = answer.choices[0]!.parts;
-    const events = [
-      { type: "start", id: "1", model: "m", created: 1 } as const,
-      ...parts.flatMap((value, part) => [
-        { type: "open", choice: 0, part, value } as const,
-        { type: "close", choice: 0, part } as const,
-      ]),
-      { type: "finish", choice: 0, reason: "tool_calls" } as const,
-      { type: "done" } as const,
-    ];
-    const text = encoded(anthropic.client.encodeStream({ ...CONTEXT, includeUsage: true }), events);
-    const data = text.match(/redacted_thinking","data":"[^"]+/g);
-    expect(data).toEqual([
-      'redacted_thinking","data":"google:c2lnLXRleHQ=',
-      'redacted_thinking","data":"google:c2lnLWNhbGw=',
-    ]);
-  });
-
-  test("Anthropic's thinking through Google's client", () => {
-    const message = anthropic.provider.parseResponse({
-      id: "msg_1",
-      model: "claude",
-      content: [
-        { type: "thinking", thinking: "why", signature: "sigé" },
-        { type: "redacted_thinking", data: "hidden" },
-        { type: "tool_use", id: "toolu_1", name: "f", input: { x: 1 } },
-      ],
-      stop_reason: "tool_use",
-    });
-    const whole = gemini.client.encodeResponse(message, CONTEXT) as Loose;
-    const request = gemini.client.parseRequest(
-      {
-        contents: [
-          { role: "user", parts: [{ text: "hi" }] },
-          whole["candidates"][0]["content"],
-          {
-            role: "user",
-            parts: [{ functionResponse: { id: "toolu_1", name: "f", response: { output: "ok" } } }],
-          },
-        ],
-      },
-      { model: "m" },
-    );
-    const { body } = anthropic.provider.buildRequest(request, target());
-    expect((body["messages"] as Loose[]).slice(1)).toEqual([
-      {
-        role: "assistant",
-        content: [
-          { type: "thinking", thinking: "why", signature: "sigé" },
-          { type: "redacted_thinking", data: "hidden" },
-          { type: "tool_use", id: "toolu_1", name: "f", input: { x: 1 } },
-        ],
-      },
-      {
-        role: "user",
-        content: [{ type: "tool_result", tool_use_id: "toolu_1", content: "ok" }],
-      },
-    ]);
   });
 });
 
