@@ -12,7 +12,6 @@ import { groupedAudit } from "./store/audit-group.ts";
 import { openDb } from "./store/database.ts";
 import { makeDirectory } from "./store/directory.ts";
 import { makeEscrow } from "./store/escrow.ts";
-import { makeInvitationTokens } from "./store/invitation-token.ts";
 import { issueKey, makeKeyVerifier, reissueKey } from "./store/key-verifier.ts";
 import { firstOrgId } from "./store/orgs.ts";
 import { makeVault } from "./store/vault.ts";
@@ -72,7 +71,6 @@ export function compose(
     directory,
     keys,
     signedKeys,
-    invitationTokens: makeInvitationTokens(config.peppers),
     prove: (call) => proveCredential({ keys, signedKeys, directory, now }, call),
     vault,
     rotation: {

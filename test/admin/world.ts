@@ -11,7 +11,6 @@ import { makeSignedKeys } from "../../worker/store/signed-key.ts";
 import { RoleAuthorizer } from "../../worker/policy/authz/roles.ts";
 import { writeChange } from "../../worker/store/changes.ts";
 import { openDb } from "../../worker/store/database.ts";
-import { makeInvitationTokens } from "../../worker/store/invitation-token.ts";
 import { mintKey, parseKey, remintKey, type MintedKey } from "../../worker/store/key-token.ts";
 import { findKeyHash } from "../../worker/store/keys.ts";
 import { readKey, readShared } from "../../worker/store/org-rows.ts";
@@ -46,10 +45,7 @@ export interface World {
     input?: unknown,
     headers?: Record<string, string>,
   ) => Promise<Answer>;
-  /**
-   * A call of an operation by one of its routes: the input goes into the path, the query or the body; `$invitation`
-   * stands for the id of the invitation that was made last.
-   */
+  /** A call of an operation by one of its routes: the input goes into the path, the query or the body. */
   ask: (key: string | null, route: Route, input: Record<string, unknown>) => Promise<Answer>;
   /** The key that `make` got with a new user. */
   made: (userId: string) => string | undefined;
@@ -116,7 +112,6 @@ export function openWorld(now: () => number = Date.now): World {
     directory,
     keys,
     signedKeys,
-    invitationTokens: makeInvitationTokens(peppers),
     rotation: { kek: 2, pepper: 1, rewrap: vault.rewrap },
     prove: (call) => proveCredential({ directory, keys, signedKeys, now }, call),
     vault,
@@ -147,8 +142,6 @@ export function openWorld(now: () => number = Date.now): World {
   mountAdmin(app, () => deps);
   app.notFound((c) => c.json({ error: { message: "There is no such path." } }, 404));
 
-  const made = new Map<string, string>();
-  let invitation = "";
   const call: World["call"] = async (key, method, path, input, headers = {}) => {
     const answer = await app.request(path, {
       method,
@@ -169,12 +162,7 @@ export function openWorld(now: () => number = Date.now): World {
     };
   };
   const ask: World["ask"] = (key, { method, path }, input) => {
-    const rest = Object.fromEntries(
-      Object.entries(input).map(([name, value]) => [
-        name,
-        value === "$invitation" ? invitation : value,
-      ]),
-    );
+    const rest: Record<string, unknown> = { ...input };
     const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
       const value = rest[name] ?? "";
       const text = typeof value === "string" ? value : JSON.stringify(value);
@@ -190,6 +178,7 @@ export function openWorld(now: () => number = Date.now): World {
     ).toString();
     return call(key, method, query === "" ? filled : `${filled}?${query}`);
   };
+  const made = new Map<string, string>();
   const tables = sql
     .prepare("select name from sqlite_master where type = 'table' and name not like 'sqlite_%'")
     .all()
@@ -207,7 +196,6 @@ export function openWorld(now: () => number = Date.now): World {
         throw new Error(`POST ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
       }
       const body = answer.body as unknown as Record<string, string>;
-      if (path === "/invitation/new") invitation = body["id"] ?? "";
       if (path === "/user/new" && body["key"] !== undefined) {
         made.set(body["user_id"] ?? "", body["key"]);
       }

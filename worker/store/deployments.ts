@@ -1,6 +1,5 @@
 import { and, asc, eq } from "drizzle-orm";
-import type { JsonObject } from "../core/json.ts";
-import { DEPLOYMENT_PARAMS, type Deployment } from "../core/model.ts";
+import type { Deployment } from "../core/model.ts";
 import type { Statement } from "../core/ports.ts";
 import { page, statement, writer } from "./database.ts";
 import type { Db, Page, PageRequest } from "./database.ts";
@@ -85,7 +84,6 @@ export function deploymentRecord(row: DeploymentRow): Deployment {
     model: row.model,
     protocol: row.protocol,
     baseUrl: row.baseUrl,
-    params: paramsIn(row.litellmParams),
     credentialId: row.credentialId ?? undefined,
     region: row.region ?? undefined,
     weight: row.weight,
@@ -94,14 +92,4 @@ export function deploymentRecord(row: DeploymentRow): Deployment {
     timeout: row.timeoutMs ?? undefined,
     facts: row.facts,
   };
-}
-
-/** The parameters of the address among what was said of a deployment; undefined for none. */
-function paramsIn(said: JsonObject): Deployment["params"] {
-  const params: Record<string, string> = {};
-  for (const name of DEPLOYMENT_PARAMS) {
-    const value = said[name];
-    if (typeof value === "string") params[name] = value;
-  }
-  return Object.keys(params).length > 0 ? params : undefined;
 }
