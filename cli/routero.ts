@@ -1,6 +1,8 @@
 // The command line of a gateway: `npm run -s routero -- <command> …`
+import { createReadStream } from "node:fs";
 import { parseArgs } from "node:util";
 import { bootstrap } from "./bootstrap.ts";
+import { classifyLines } from "./classify.ts";
 import { rotate } from "./keys.ts";
 
 const usage = `Usage: npm run -s routero -- <command> [options]
@@ -8,8 +10,10 @@ const usage = `Usage: npm run -s routero -- <command> [options]
 Commands
   bootstrap   make the first organization, team, user and key of a gateway
   keys rotate rewrap stored provider credentials under the newest key-encryption key, while serving
+  classify --jsonl [FILE]
+              offline: {id, prompt} or {id, messages} a line in, {id, score, category, difficulty, ms} a line out
 
-Options of both
+Options of bootstrap and keys
   --url URL          address of the gateway        (or ROUTERO_URL)
   --master-key KEY   the gateway's master key      (or MASTER_KEY)
 
@@ -29,6 +33,7 @@ async function main(words: string[]): Promise<number> {
   }
   if (command === "bootstrap") return runBootstrap(rest);
   if (command === "keys" && rest[0] === "rotate") return runRotate(rest.slice(1));
+  if (command === "classify") return runClassify(rest);
   throw new UsageError(`there is no command "${command}"; --help lists them`);
 }
 
@@ -56,6 +61,20 @@ async function runRotate(words: string[]): Promise<number> {
     `organizations ${organizations}, rewrapped ${rewrapped}, left 0, keys that need an older pepper ${tokensLeft}, of them unused ${keysLeft}`,
   );
   return 0;
+}
+
+async function runClassify(words: string[]): Promise<number> {
+  const files = words.filter((word) => word !== "--jsonl");
+  if (!words.includes("--jsonl") || files.length > 1) {
+    throw new UsageError(
+      "classify takes --jsonl and at most one file; without one it reads standard input",
+    );
+  }
+  const [file = "-"] = files;
+  const input = file === "-" ? process.stdin : createReadStream(file, "utf8");
+  const failed = await classifyLines(input, (line) => process.stdout.write(line));
+  if (failed > 0) console.error(`routero: ${failed} lines could not be read`);
+  return failed > 0 ? 1 : 0;
 }
 
 function readOptions(words: string[]): { url: string; masterKey: string } {

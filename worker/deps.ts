@@ -7,11 +7,13 @@ import { clientAddress } from "./identity/address.ts";
 import { proveCredential } from "./identity/credential.ts";
 import { makeSignedKeys } from "./store/signed-key.ts";
 import { RoleAuthorizer } from "./policy/authz/roles.ts";
+import { trusting } from "./routing/health.ts";
 import { outbound } from "./providers/outbound.ts";
 import { groupedAudit } from "./store/audit-group.ts";
 import { openDb } from "./store/database.ts";
 import { makeDirectory } from "./store/directory.ts";
 import { makeEscrow } from "./store/escrow.ts";
+import { makeInvitationTokens } from "./store/invitation-token.ts";
 import { issueKey, makeKeyVerifier, reissueKey } from "./store/key-verifier.ts";
 import { firstOrgId } from "./store/orgs.ts";
 import { makeVault } from "./store/vault.ts";
@@ -71,6 +73,7 @@ export function compose(
     directory,
     keys,
     signedKeys,
+    invitationTokens: makeInvitationTokens(config.peppers),
     prove: (call) => proveCredential({ keys, signedKeys, directory, now }, call),
     vault,
     rotation: {
@@ -81,6 +84,7 @@ export function compose(
     books,
     account: makeEscrow({ isolate, ledger: books, now, waitUntil, log }),
     audit: groupedAudit({ isolate, send: trailSend(env), waitUntil, now }),
+    health: trusting,
     authorizer,
     detectors: {},
     upstream: outbound,

@@ -68,6 +68,7 @@ async function foreign() {
   await world.make("/user/new", { ...b, user_id: "user-b", user_email: "b@example.com" });
   const key = await world.make("/key/generate", { ...b, key_alias: "key-b" });
   await world.make("/customer/new", { ...b, user_id: "shop-b" });
+  const invited = await world.make("/invitation/new", { ...b, user_email: "guest-b@example.com" });
   await world.make("/model/new", {
     ...b,
     model_name: "model-b",
@@ -100,6 +101,7 @@ async function foreign() {
       [String(key["token"]), `sha256:${"0".repeat(64)}`],
       [String(key["key"]), `sk-rt-${"x".repeat(82)}`],
     ],
+    invitation: [[String(invited["id"]), "z".repeat(12)]],
     customer: [["shop-b", "shop-z"]],
     model: [
       ["d-b", "d-z"],

@@ -21,6 +21,7 @@ export const SEEDS: readonly [path: string, input: JsonObject][] = [
       credential_info: { custom_llm_provider: "groq" },
     },
   ],
+  ["/invitation/new", { user_email: "guest@example.com" }],
   ["/customer/new", { user_id: "shop", team_id: "t" }],
   ["/byok", { provider: "anthropic", api_key: "sk-up-1234567890abcd" }],
 ];
@@ -28,7 +29,7 @@ export const SEEDS: readonly [path: string, input: JsonObject][] = [
 /** Operations that are done with the key of the user `ada`, since the master key is nobody's. */
 export const PERSONAL: ReadonlySet<string> = new Set(["user.switch_org"]);
 
-/** A fitting input of each operation, in a world with a team `t`, a user `ada`. */
+/** A fitting input of each operation, in a world with a team `t`, a user `ada`; `$invitation` is the id of the seed. */
 export const INPUTS: Record<string, Record<string, unknown>> = {
   "organization.new": { organization_alias: "other" },
   "organization.list": {},
@@ -55,6 +56,9 @@ export const INPUTS: Record<string, Record<string, unknown>> = {
   "user.update": { user_id: "ada", user_alias: "Ada" },
   "user.delete": { user_ids: ["ada"] },
   "user.switch_org": { organization_id: "acme" },
+  "invitation.new": { user_email: "new@example.com", team_id: "t" },
+  "invitation.delete": { invitation_id: "$invitation" },
+  "invitation.info": { invitation_id: "$invitation" },
   "customer.new": { user_id: "new", max_budget: 5 },
   "customer.update": { user_id: "shop", alias: "Shop" },
   "customer.delete": { user_ids: ["shop"] },
@@ -180,6 +184,17 @@ export const EXPECTED: Record<string, Statuses> = {
     viewer: 404,
     member: 404,
   },
+  "invitation.new": ADMINS,
+  "invitation.delete": ADMINS,
+  "invitation.info": {
+    ...ADMINS,
+    team_admin: 404,
+    developer: 404,
+    auditor: 200,
+    finance: 404,
+    viewer: 404,
+    member: 404,
+  },
   "customer.new": { ...ADMINS, team_admin: 200 },
   "customer.update": { ...ADMINS, team_admin: 404 },
   "customer.delete": { ...ADMINS, team_admin: 404 },
@@ -277,6 +292,7 @@ export const OWN: Record<string, Statuses> = {
 };
 
 export type Kind =
+  | "invitation"
   | "org"
   | "team"
   | "user"
@@ -317,6 +333,9 @@ export const REFERENCES: Record<string, Record<string, Kind>> = {
   "user.update": { user_id: "user" },
   "user.delete": { "user_ids.0": "user" },
   "user.switch_org": {},
+  "invitation.new": { team_id: "team" },
+  "invitation.delete": { invitation_id: "invitation", id: "invitation" },
+  "invitation.info": { invitation_id: "invitation", id: "invitation" },
   "customer.new": { team_id: "team" },
   "customer.update": { user_id: "customer", team_id: "team" },
   "customer.delete": { "user_ids.0": "customer" },
@@ -370,6 +389,7 @@ export const NO_REFERENCES: ReadonlySet<string> = new Set([
   "user.new auto_create_key",
   "user.update user_email",
   "user.switch_org organization_id",
+  "invitation.new user_email",
   "customer.new user_id",
   "key.generate key",
   "key.regenerate new_key",

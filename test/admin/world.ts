@@ -7,10 +7,12 @@ import { GatewayError } from "../../worker/core/errors.ts";
 import type { JsonObject } from "../../worker/core/json.ts";
 import type { Change } from "../../worker/core/ports.ts";
 import { proveCredential } from "../../worker/identity/credential.ts";
+import { trusting } from "../../worker/routing/health.ts";
 import { makeSignedKeys } from "../../worker/store/signed-key.ts";
 import { RoleAuthorizer } from "../../worker/policy/authz/roles.ts";
 import { writeChange } from "../../worker/store/changes.ts";
 import { openDb } from "../../worker/store/database.ts";
+import { makeInvitationTokens } from "../../worker/store/invitation-token.ts";
 import { mintKey, parseKey, remintKey, type MintedKey } from "../../worker/store/key-token.ts";
 import { findKeyHash } from "../../worker/store/keys.ts";
 import { readKey, readShared } from "../../worker/store/org-rows.ts";
@@ -45,7 +47,10 @@ export interface World {
     input?: unknown,
     headers?: Record<string, string>,
   ) => Promise<Answer>;
-  /** A call of an operation by one of its routes: the input goes into the path, the query or the body. */
+  /**
+   * A call of an operation by one of its routes: the input goes into the path, the query or the body; `$invitation`
+   * stands for the id of the invitation that was made last.
+   */
   ask: (key: string | null, route: Route, input: Record<string, unknown>) => Promise<Answer>;
   /** The key that `make` got with a new user. */
   made: (userId: string) => string | undefined;
@@ -99,6 +104,7 @@ export function openWorld(now: () => number = Date.now): World {
   const vault = makeVault(secrets(2), new Map());
   const deps: AdminDeps = {
     db,
+    health: trusting,
     books: () => ({ spend: async () => [] }),
     metrics: { request: () => undefined, audit: () => undefined },
     issueKey: async (orgId) => issued(mintKey(peppers, orgId)),
@@ -112,6 +118,7 @@ export function openWorld(now: () => number = Date.now): World {
     directory,
     keys,
     signedKeys,
+    invitationTokens: makeInvitationTokens(peppers),
     rotation: { kek: 2, pepper: 1, rewrap: vault.rewrap },
     prove: (call) => proveCredential({ directory, keys, signedKeys, now }, call),
     vault,
@@ -142,6 +149,8 @@ export function openWorld(now: () => number = Date.now): World {
   mountAdmin(app, () => deps);
   app.notFound((c) => c.json({ error: { message: "There is no such path." } }, 404));
 
+  const made = new Map<string, string>();
+  let invitation = "";
   const call: World["call"] = async (key, method, path, input, headers = {}) => {
     const answer = await app.request(path, {
       method,
@@ -162,7 +171,12 @@ export function openWorld(now: () => number = Date.now): World {
     };
   };
   const ask: World["ask"] = (key, { method, path }, input) => {
-    const rest: Record<string, unknown> = { ...input };
+    const rest = Object.fromEntries(
+      Object.entries(input).map(([name, value]) => [
+        name,
+        value === "$invitation" ? invitation : value,
+      ]),
+    );
     const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
       const value = rest[name] ?? "";
       const text = typeof value === "string" ? value : JSON.stringify(value);
@@ -178,7 +192,6 @@ export function openWorld(now: () => number = Date.now): World {
     ).toString();
     return call(key, method, query === "" ? filled : `${filled}?${query}`);
   };
-  const made = new Map<string, string>();
   const tables = sql
     .prepare("select name from sqlite_master where type = 'table' and name not like 'sqlite_%'")
     .all()
@@ -196,6 +209,7 @@ export function openWorld(now: () => number = Date.now): World {
         throw new Error(`POST ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
       }
       const body = answer.body as unknown as Record<string, string>;
+      if (path === "/invitation/new") invitation = body["id"] ?? "";
       if (path === "/user/new" && body["key"] !== undefined) {
         made.set(body["user_id"] ?? "", body["key"]);
       }

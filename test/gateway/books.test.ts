@@ -71,7 +71,7 @@ async function ask(kind: Kind): Promise<string> {
   const leave = new AbortController();
   const answer = await fetch(`${gw.url}/v1/chat/completions`, {
     method: "POST",
-    headers: { authorization: `Bearer ${gw.firstKey}` },
+    headers: { authorization: `Bearer ${gw.firstKey}`, "x-litellm-num-retries": "0" },
     body: JSON.stringify({
       model: kind,
       stream: KINDS[kind].stream,

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { publicText, readFault, retryAfter } from "../../worker/protocols/faults.ts";
 import { dialectOf } from "../../worker/protocols/index.ts";
-import type { FaultClass } from "../../worker/protocols/protocol.ts";
+import type { FaultClass } from "../../worker/core/fault.ts";
 import { publicError, GatewayError } from "../../worker/core/errors.ts";
 import { CONTEXT } from "./answers.ts";
 

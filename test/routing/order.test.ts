@@ -1,7 +1,15 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Deployment } from "../../worker/core/model.ts";
-import { shuffled } from "../../worker/routing/order.ts";
+import { UNKNOWN } from "../../worker/routing/health.ts";
+import { ordered } from "../../worker/routing/order.ts";
+
+const shuffled = (candidates: Deployment[], seed: number): Deployment[] =>
+  ordered(
+    candidates.map((each) => ({ deployment: each, standing: UNKNOWN, estimate: null })),
+    "simple_shuffle",
+    { seed, affinity: null },
+  ).map((each) => each.deployment);
 
 const deployment = (id: string, weight: number, order = 0): Deployment => ({
   id,

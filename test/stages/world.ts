@@ -3,7 +3,10 @@ import type { DialectName } from "../../worker/core/chat.ts";
 import { scanJson, type JsonObject } from "../../worker/core/json.ts";
 import type { Deployment } from "../../worker/core/model.ts";
 import type { Deps, UpstreamRequest } from "../../worker/core/ports.ts";
+import type { RoutingLayer } from "../../worker/core/routing.ts";
 import { dialectOf } from "../../worker/protocols/index.ts";
+import { trusting } from "../../worker/routing/health.ts";
+import { DEFAULTS, over as layered } from "../../worker/routing/settings.ts";
 
 /** A provider that answers by script: the n-th call gets the n-th answer. */
 export type Script = (request: UpstreamRequest, n: number) => Response | Promise<Response>;
@@ -39,6 +42,7 @@ export function world(script: Script): { deps: Deps; sent: UpstreamRequest[] } {
       async settle() {},
       async release() {},
     },
+    health: trusting,
     now: Date.now,
   };
   return { deps: used as Deps, sent };
@@ -48,7 +52,12 @@ export function world(script: Script): { deps: Deps; sent: UpstreamRequest[] } {
 export function chosen(
   body: JsonObject,
   plan: Deployment[],
-  over: { dialect?: DialectName; headers?: Record<string, string>; deadlineMs?: number } = {},
+  over: {
+    dialect?: DialectName;
+    headers?: Record<string, string>;
+    deadlineMs?: number;
+    settings?: RoutingLayer;
+  } = {},
 ): Chosen {
   const text = JSON.stringify(body);
   const dialect = over.dialect ?? "openai-chat";
@@ -82,9 +91,21 @@ export function chosen(
       user: null,
     },
     model: "group",
-    plan,
-    dropped: [],
-    seed: 1,
+    plan: plan.map((each) => ({
+      deployment: each,
+      group: each.group,
+      when: "any",
+      why: "requested",
+      breaker: { allowedFails: 3, cooldown: 60_000, enabled: false },
+    })),
+    settings: layered(DEFAULTS, { backoff: 1, ...over.settings }),
+    explanation: {
+      strategy: "simple_shuffle",
+      candidates: [],
+      skipped: [],
+      seed: 1,
+      affinity: null,
+    },
     leases: [],
   };
 }

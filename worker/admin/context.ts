@@ -35,6 +35,7 @@ const CONFLICTS: Readonly<Record<string, string>> = {
   "users.id": "user_id",
   "users.email": "user_email",
   "keys.alias": "key_alias",
+  "invitations.id": "token",
   "deployments.id": "model_info.id",
   "customers.id": "user_id",
   "team_members.user_id": "user_id",
@@ -52,9 +53,12 @@ export class AdminContext {
   readonly orgId: string;
   /** Headers that the operation adds to its answer. */
   readonly headers: Record<string, string> = {};
+  /** How the caller reached this gateway: `https://gateway.example.com`. */
+  readonly origin: string;
 
-  constructor(deps: AdminDeps, caller: Caller) {
+  constructor(deps: AdminDeps, caller: Caller, origin: string) {
     this.deps = deps;
+    this.origin = origin;
     this.caller = caller;
     this.principal = caller.principal;
     this.orgId = caller.principal.orgId;

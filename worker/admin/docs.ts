@@ -6,7 +6,7 @@ import { endpoints, errorsByStatus, type Endpoint } from "./documents.ts";
 import { openApi } from "./openapi.ts";
 
 /** The page loads its own style and search and nothing else; it runs nothing inline and talks to nobody. */
-const PAGE_HEADERS = {
+export const PAGE_HEADERS = {
   "content-type": "text/html; charset=utf-8",
   "content-security-policy":
     "default-src 'none'; style-src 'self'; script-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",

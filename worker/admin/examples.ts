@@ -121,6 +121,21 @@ export const MODEL_ROW = {
 
 export const PAGE_ROW = { page: 1, page_size: 10, total: 1, total_pages: 1 };
 
+export const INVITATION_ROW = {
+  id: "4Vb0cQ2mXhT8",
+  invitation_id: "4Vb0cQ2mXhT8",
+  user_email: "ada@example.com",
+  user_role: "developer",
+  team_id: TEAM_ROW.team_id,
+  team_role: "user",
+  status: "open",
+  is_accepted: false,
+  accepted_at: null,
+  expires_at: "2026-11-28T09:00:00.000Z",
+  user_id: null,
+  ...MADE,
+};
+
 const METRICS = {
   spend: 0.0123,
   prompt_tokens: 1200,

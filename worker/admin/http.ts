@@ -1,12 +1,14 @@
 import type { Context, Env, Hono } from "hono";
-import { asGatewayError, GatewayError, publicError, retryHeaders } from "../core/errors.ts";
+import { GatewayError } from "../core/errors.ts";
 import { shownOrgId } from "../core/ids.ts";
-import { greet, idHeaders } from "../core/greet.ts";
+import { greet } from "../core/greet.ts";
 import type { JsonObject } from "../core/json.ts";
+import { answering, headersFor, refusal } from "./answering.ts";
 import { authenticateAdmin, settleOrg } from "./authenticate.ts";
 import { readInput } from "./body.ts";
 import { AdminContext } from "./context.ts";
 import { mountDocs } from "./docs.ts";
+import { mountInvitation } from "./invitation.ts";
 import type { Operation, Route } from "./operation.ts";
 import { OPERATIONS } from "./operations/index.ts";
 import type { AdminDeps } from "./ports.ts";
@@ -37,49 +39,33 @@ export function mountAdmin<E extends Env>(
       return refusal(error, headersFor(c.req.raw, greet(deps, c.req.raw).requestId));
     });
   }
+  mountInvitation(app, depsOf);
   mountDocs(app);
 }
 
 /** One admin call, from its credential to its answer. */
-async function serve(
+function serve(
   deps: AdminDeps,
   request: Request,
   operation: Operation,
   fromPath: Record<string, string>,
 ): Promise<Response> {
-  const call = greet(deps, request);
-  const headers = headersFor(request, call.requestId);
-  const line: JsonObject = { request_id: call.requestId, operation: operation.id };
-  try {
+  return answering(deps, request, operation.id, async (call, line) => {
     const known = await authenticateAdmin(deps, call);
     const input = { ...(await readInput(request)), ...fromPath };
     const named = request.headers.get("x-organization-id")?.trim() || null;
     const caller = await settleOrg(deps, known, operation, named, input);
-    const ctx = new AdminContext(deps, caller);
+    const ctx = new AdminContext(deps, caller, new URL(request.url).origin);
     line.org_id = ctx.orgId === "" ? null : shownOrgId(ctx.orgId);
     line.actor = ctx.actor;
-    const answer = await operation.execute(ctx, input);
+    const body = await operation.execute(ctx, input);
     const ignored = ignoredFields(operation, input);
-    if (ignored !== "") headers["x-routero-ignored-fields"] = ignored;
-    const status = operation.status ?? 200;
-    deps.log.info("admin call", { ...line, status });
-    return Response.json(answer, { status, headers: { ...headers, ...ctx.headers } });
-  } catch (cause) {
-    const error = asGatewayError(cause);
-    const outcome = { ...line, status: error.status, code: error.kind };
-    if (error.kind === "internal_error") {
-      deps.log.error("admin call failed", { ...outcome, cause: nameOf(error.cause) });
-    } else {
-      deps.log.info("admin call", outcome);
-    }
-    return refusal(error, headers);
-  }
-}
-
-/** An admin answer may hold a secret that is shown once: nothing on the way may keep it. */
-function headersFor(request: Request, requestId: string): Record<string, string> {
-  const own = request.headers.get("x-request-id");
-  return { ...idHeaders(requestId, own), "cache-control": "no-store" };
+    return {
+      status: operation.status ?? 200,
+      body,
+      headers: { ...(ignored !== "" && { "x-routero-ignored-fields": ignored }), ...ctx.headers },
+    };
+  });
 }
 
 /** Members that the operation does not know: tolerated, never kept, and named so that nobody relies on them. */
@@ -88,19 +74,4 @@ function ignoredFields(operation: Operation, input: JsonObject): string {
     .filter((name) => !Object.hasOwn(operation.input.shape, name) && /^[\w.-]{1,64}$/.test(name))
     .slice(0, 20)
     .join(", ");
-}
-
-/** The error object, and beside it the list of faulty fields where there is one. */
-function refusal(error: GatewayError, headers: Record<string, string>): Response {
-  const { message, type, code, param, members, status } = publicError(error);
-  const { detail, ...rest } = members;
-  const body = {
-    error: { message, type, param, code, ...rest },
-    ...(detail !== undefined && { detail }),
-  };
-  return Response.json(body, { status, headers: { ...headers, ...retryHeaders(error) } });
-}
-
-function nameOf(cause: unknown): string {
-  return cause instanceof Error ? cause.name : typeof cause;
 }

@@ -1,6 +1,7 @@
 import type { LedgerPort } from "../core/account.ts";
 import type { Deps } from "../core/ports.ts";
 import type { SignedKeys } from "../store/signed-key.ts";
+import type { InvitationTokens } from "../store/invitation-token.ts";
 import type { Db } from "../store/database.ts";
 import type { IssuedKey } from "../store/key-verifier.ts";
 import type { RotatingVault } from "../store/vault.ts";
@@ -16,6 +17,7 @@ export interface AdminDeps extends Deps {
   /** Makes another token of a known key; replacing the one in its row is the operation's to do. */
   reissueKey: (orgId: string, keyId: string) => Promise<IssuedKey>;
   signedKeys: SignedKeys;
+  invitationTokens: InvitationTokens;
   /** The current versions of what can be rotated, and the way to bring a credential to the current one. */
   rotation: { kek: number; pepper: number; rewrap: RotatingVault["rewrap"] };
 }

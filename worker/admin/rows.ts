@@ -23,7 +23,7 @@ const limitsShape = {
   max_parallel_requests: z.number().nullable(),
   model_max_budget: object,
 };
-const provenanceShape = {
+export const provenanceShape = {
   created_by: nullable,
   created_at: instant,
   updated_by: nullable,

@@ -102,6 +102,10 @@ export interface AttemptRow {
   status: number;
   /** Fault class, absent on success. */
   error?: string;
+  /** After a failure: the deployment that was tried next, or why none was. */
+  next?: string;
+  /** Milliseconds that were waited before it. */
+  waitMs?: number;
   /** Unix milliseconds. */
   startedAt: number;
   durationMs: number;

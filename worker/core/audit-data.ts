@@ -94,6 +94,13 @@ const judged = {
   settings: facts.optional(),
   strategy: word.optional(),
   seed: z.number().optional(),
+  /** What tied the conversation to its deployment; null = the seed alone decided. */
+  affinity: z.number().nullish(),
+  /** Fallback groups that were left out, and why. */
+  skipped: z
+    .array(z.strictObject({ group: word, reason: word }))
+    .max(100)
+    .optional(),
   /** The version of the engine that decided; a replay needs the same. */
   engine: word.optional(),
   /** State of budgets and limits as the decision read it (PLATFORM 25). */
@@ -140,6 +147,9 @@ const attempt = z.strictObject({
   error: word.nullable(),
   cost_usd: usd,
   duration_ms: z.number(),
+  /** After a failure: the deployment that was tried next, or why none was; and what was waited before. */
+  next: word.optional(),
+  wait_ms: z.number().optional(),
   time_to_first_token_ms: z.number().nullish(),
   tokens_input: whole.optional(),
   tokens_output: whole.optional(),
@@ -236,6 +246,8 @@ export function outcomeData(ended: Ended): OutcomeData {
       error: row.error ?? null,
       cost_usd: usdText(row.cost),
       duration_ms: row.durationMs,
+      ...(row.next !== undefined && { next: row.next }),
+      ...(row.waitMs !== undefined && { wait_ms: row.waitMs }),
     })),
   };
 }

@@ -4,6 +4,7 @@ import type { Json, JsonObject, JsonScan } from "./json.ts";
 import type { Deployment } from "./model.ts";
 import type { Verdict } from "./policy.ts";
 import type { Principal } from "./principal.ts";
+import type { Explanation, RoutingSettings, Step } from "./routing.ts";
 import type { KeyRecord, OrgShared, TeamRecord, UserRecord } from "./records.ts";
 import type { TokenUsage } from "./usage.ts";
 
@@ -74,18 +75,17 @@ export type Authorized<T extends Credentialed = Received> = Authenticated<T> & {
   verdict?: Verdict;
 };
 
-/** Why a candidate is not in the plan. */
+/** Why a deployment of the plan had to leave it. */
 export interface Dropped {
   deployment: string;
   reason: string;
 }
 
 export type Chosen = Authorized & {
-  /** Deployments to try, in order; never empty. */
-  plan: Deployment[];
-  dropped: Dropped[];
-  /** The random draw behind the order, for replay. */
-  seed: number;
+  /** Where to try, in order; begins with a step for anything. */
+  plan: Step[];
+  settings: RoutingSettings;
+  explanation: Explanation;
   holdId?: string;
   leases: LeaseRef[];
 };
@@ -97,6 +97,9 @@ export interface Progress {
   deployment: Deployment | null;
   /** What the caller received, by the serving provider's count, or estimated. */
   usage: TokenUsage;
+  /** Further attempts inside the group that was tried before, and moves to another group. */
+  retries: number;
+  fallbacks: number;
   /** Names of what could not be expressed at the target. */
   degraded: string[];
   /** Milliseconds since the request arrived, once content was there. */

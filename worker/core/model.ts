@@ -54,11 +54,12 @@ export interface Deployment {
   credentialId?: string;
   region?: string;
   weight: number;
+  /** Requests and tokens a minute that the provider admits; absent = unknown. */
+  rpm?: number;
+  tpm?: number;
   order: number;
   tags: string[];
   /** Milliseconds to the first event; absent = PROTOCOLS 10. */
   timeout?: number;
   facts: ModelFacts;
-  /** What the provider's contract says about the data; a member that is not known is absent. */
-  terms?: { training?: boolean; retentionDays?: number };
 }

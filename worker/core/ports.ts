@@ -1,6 +1,7 @@
 import type { AuditRecord, AppendResult } from "./audit.ts";
 import type { Credentialed, Identity } from "./call.ts";
 import type { HoldAnswer, HoldRequest, Payer, SettleRow } from "./account.ts";
+import type { HealthPort } from "./health.ts";
 import type { Isolate } from "./isolate.ts";
 import type { JsonObject } from "./json.ts";
 import type { BudgetStanding, Detectors } from "./policy.ts";
@@ -19,6 +20,7 @@ export interface Deps {
   vault: Vault;
   account: AccountPort;
   audit: AuditPort;
+  health: HealthPort;
   authorizer: Authorizer;
   /** What reads a request's content for policies; a detector that is off is left out. */
   detectors: Detectors;

@@ -1,6 +1,7 @@
 import type { JsonObject } from "./json.ts";
 import type { Deployment } from "./model.ts";
 import type { KeyType, Role } from "./principal.ts";
+import type { OrgRouting, RoutingLayer } from "./routing.ts";
 
 /** What an isolate and OrgControl hold of an organization: plain rows, no secrets in the clear. */
 export interface OrgRecord {
@@ -50,6 +51,8 @@ export interface KeyRecord {
   /** Unix milliseconds. */
   expiresAt?: number;
   blocked: boolean;
+  /** How requests of this key are routed, over what the organization says. */
+  routing?: RoutingLayer;
   /** Grows with each change of this key; bcrypt tags are bound to it. */
   revision: number;
   metadata: JsonObject;
@@ -74,6 +77,8 @@ export interface OrgShared {
   org: OrgRecord;
   deployments: Deployment[];
   credentials: CredentialRecord[];
+  /** How the organization's requests are routed; absent = by the defaults. */
+  routing?: OrgRouting;
   /** Ids of customers whose requests are refused. All of them are here, so that no request waits for its customer. */
   blockedCustomers: string[];
 }

@@ -1,7 +1,7 @@
+import type { FaultClass, UpstreamFault } from "../core/fault.ts";
 import { isJsonObject } from "../core/json.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 import { parsed } from "./fields.ts";
-import type { FaultClass, UpstreamFault } from "./protocol.ts";
 
 /** What an error body says, whatever its shape. */
 export interface NamedError {

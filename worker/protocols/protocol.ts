@@ -7,6 +7,7 @@ import type {
   ProtocolName,
 } from "../core/chat.ts";
 import type { PublicError } from "../core/errors.ts";
+import type { UpstreamFault } from "../core/fault.ts";
 import type { JsonObject, JsonScan } from "../core/json.ts";
 import type { ModelFacts } from "../core/model.ts";
 import type { Framing } from "./framing.ts";
@@ -154,27 +155,4 @@ export interface Verbatim {
     event: SseEvent | null,
     options: { injectedUsage: boolean; meta?: () => StreamMeta },
   ): Uint8Array;
-}
-
-/** Why a provider refused, in the classes of PROTOCOLS 6. */
-export type FaultClass =
-  | "transient"
-  | "timeout"
-  | "connection"
-  | "rate_limit"
-  | "deployment"
-  | "caller"
-  | "content_filter"
-  | "context_window";
-
-/** A provider's refusal, read: public facts only, its message cleaned of keys and cut to 500 characters. */
-export interface UpstreamFault {
-  class: FaultClass;
-  status: number;
-  message: string;
-  type?: string;
-  code?: string;
-  param?: string;
-  /** Milliseconds that the provider asks to wait. */
-  retryAfter?: number;
 }

@@ -1,10 +1,12 @@
 import type { AttemptRow } from "../core/account.ts";
-import type { Progress } from "../core/call.ts";
+import type { Chosen, Progress } from "../core/call.ts";
 import { GatewayError, type ErrorKind, type UpstreamAttempt } from "../core/errors.ts";
+import type { FaultClass, UpstreamFault } from "../core/fault.ts";
 import type { Deployment } from "../core/model.ts";
 import { costOf } from "../core/money.ts";
-import { NO_USAGE, type TokenUsage } from "../core/usage.ts";
-import type { FaultClass, Protocol, UpstreamFault } from "../protocols/protocol.ts";
+import type { Deps } from "../core/ports.ts";
+import { completionTokens, NO_USAGE, promptTokens, type TokenUsage } from "../core/usage.ts";
+import type { Protocol } from "../protocols/protocol.ts";
 
 /** A failed attempt: why, in the classes of PROTOCOLS 6. Its message is public text. */
 export class AttemptFault extends Error {
@@ -51,12 +53,23 @@ export async function refusalOf(response: Response, protocol: Protocol): Promise
   return new AttemptFault(protocol.provider.parseError(response.status, response.headers, body));
 }
 
-/** Adds the row of a finished attempt to the progress. */
+/** How an attempt ended; `error` is absent for an answer. */
+export interface AttemptResult {
+  status: number;
+  usage?: TokenUsage;
+  error?: FaultClass | "cancelled";
+  /** Milliseconds that the provider asks to wait. */
+  retryAfter?: number | undefined;
+}
+
+/** Adds the row of a finished attempt to the progress, and tells the deployment's health of it. */
 export function record(
+  deps: Pick<Deps, "health">,
+  call: Pick<Chosen, "identity" | "plan">,
   progress: Progress,
   deployment: Deployment,
   times: { startedAt: number; endedAt: number; firstContentAt?: number | null },
-  result: { status: number; usage?: TokenUsage; error?: string },
+  result: AttemptResult,
 ): void {
   const usage = result.usage ?? NO_USAGE;
   const { prices } = deployment.facts;
@@ -75,11 +88,21 @@ export function record(
   if (result.error !== undefined) row.error = result.error;
   if (times.firstContentAt) row.timeToFirstTokenMs = times.firstContentAt - times.startedAt;
   progress.attempts.push(row);
-}
-
-/** True where another deployment may do better than the one that failed so. */
-export function worthAnother(fault: UpstreamFault): boolean {
-  return fault.class !== "caller";
+  const breaker = call.plan.find((step) => step.deployment.id === deployment.id)?.breaker;
+  if (breaker === undefined) return;
+  const answeredAt = times.firstContentAt ?? times.endedAt;
+  deps.health.ended(
+    call.identity.principal.orgId,
+    deployment,
+    {
+      fault: result.error ?? null,
+      status: result.status,
+      latency: result.error === undefined ? answeredAt - times.startedAt : null,
+      tokens: promptTokens(usage) + completionTokens(usage),
+      ...(result.retryAfter !== undefined && { retryAfter: result.retryAfter }),
+    },
+    breaker,
+  );
 }
 
 const FINAL: Record<FaultClass, ErrorKind> = {

@@ -1,48 +1,120 @@
-import type { Authenticated, Authorized, Chosen, Credentialed, Dropped } from "../core/call.ts";
-import { GatewayError } from "../core/errors.ts";
+import type { Authenticated, Authorized, Chosen, Credentialed } from "../core/call.ts";
+import { costOf } from "../core/money.ts";
 import type { Deps } from "../core/ports.ts";
-import { lackOf, needsOf } from "../routing/capability.ts";
-import { shuffled } from "../routing/order.ts";
-import { allows, resolvableModels, resolve, shortName } from "../providers/resolve.ts";
+import type { Explanation, Step } from "../core/routing.ts";
+import { NO_USAGE } from "../core/usage.ts";
+import { allows, resolvableModels } from "../providers/resolve.ts";
+import { affinityOf } from "../routing/affinity.ts";
+import { needsOf } from "../routing/capability.ts";
+import { makePlan, type MadePlan, type PlanFacts } from "../routing/plan.ts";
+import { settingsFor } from "../routing/settings.ts";
+import { estimateTokens } from "../routing/tokens.ts";
 import { allowlists } from "./authorize.ts";
 import { hold } from "./hold.ts";
+import { linksOf } from "./links.ts";
+import { emptied } from "./emptied.ts";
 
-/** Candidates, hard filters, strategy: an ordered plan with the reason for each that was dropped, and its money held. */
-export async function choose(deps: Deps, call: Authorized): Promise<Chosen> {
-  const resolution = resolve(call.model, {
-    shared: call.identity.shared,
-    hasPlatformKey: (provider) => deps.platformKey(provider) !== null,
+/** Taken for the answer's length where a price is only compared. */
+const USUAL_OUTPUT = 1_000;
+
+/**
+ * Candidates, hard filters, capability and context, health, strategy: an ordered plan with the reason for each that was
+ * dropped, and its money held. Refusals name what removed each candidate.
+ */
+export async function choose(deps: Deps, asked: Authorized): Promise<Chosen> {
+  const { shared, key, principal } = asked.identity;
+  const { orgId } = principal;
+  const named = asked.verdict?.route ?? asked.model;
+  const aliases = shared.routing?.aliases ?? {};
+  const model = Object.hasOwn(aliases, named) ? (aliases[named] ?? named) : named;
+  const routed = { ...asked, model };
+  const settings = settingsFor({
+    org: shared.routing,
+    group: model,
+    key: key?.routing,
+    verdict: asked.verdict,
+    hints: asked.extensions,
   });
-  if (!resolution.found) {
-    throw new GatewayError("model_not_found", resolution.reason, { param: "model" });
-  }
-  const needs = needsOf(call.chat);
-  const dropped: Dropped[] = [];
-  const usable = resolution.candidates.filter((each) => {
-    const lack = lackOf(each, needs);
-    if (lack !== null) dropped.push({ deployment: each.id, reason: `lacks ${lack}` });
-    return lack === null;
-  });
-  if (usable.length === 0) {
-    const reasons = [...new Set(dropped.map((each) => each.reason))].join(", ");
-    throw new GatewayError(
-      "capability_not_supported",
-      `No deployment of '${shortName(call.chat.model)}' can serve this request: it ${reasons}.`,
-      { param: "model" },
-    );
-  }
+  const call = {
+    ...routed,
+    deadline: Math.min(asked.deadline, asked.receivedAt + settings.timeouts.total),
+  };
+
   const seed = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
-  const plan = shuffled(usable, seed);
-  const held = await hold(deps, call, plan);
-  const tooDear = new Set(held.dropped.map((each) => each.deployment));
+  const prompt = estimateTokens(call.chat);
+  const session = call.headers["x-session-id"] ?? call.headers["x-litellm-session-id"];
+  const affinity = settings.affinity ? affinityOf(orgId, call.chat, session, prompt) : null;
+  const output = call.chat.sampling.maxOutputTokens;
+  const facts: PlanFacts = {
+    needs: needsOf(call.chat),
+    tokens: prompt + (output ?? 0),
+    now: deps.now(),
+    draw: { seed, affinity },
+    standing: (deployment) => deps.health.standing(orgId, deployment),
+    estimate: ({ facts: { prices } }) =>
+      prices === undefined
+        ? null
+        : costOf({ ...NO_USAGE, input: prompt, output: output ?? USUAL_OUTPUT }, prices),
+  };
+  const { links, skipped } = linksOf(deps, call, settings);
+  const made = makePlan(links, facts);
+  const steps = await startable(deps, orgId, made);
+  if (steps === null) throw emptied(call, made, facts);
+
+  const plan = steps;
+  const held = await hold(
+    deps,
+    call,
+    plan.filter(({ when }) => when === "any").map(({ deployment }) => deployment),
+  );
+  const tooDear = new Map(held.dropped.map((each) => [each.deployment, each.reason]));
+  const explanation: Explanation = {
+    strategy: settings.strategy,
+    candidates: made.candidates,
+    skipped,
+    seed,
+    affinity,
+  };
+  const affordable = plan.filter(({ deployment }) => !tooDear.has(deployment.id));
+  for (const candidate of made.candidates) {
+    const reason = tooDear.get(candidate.deployment);
+    if (reason !== undefined) Object.assign(candidate, { by: "budget", reason });
+    const place = affordable.findIndex(({ deployment }) => deployment.id === candidate.deployment);
+    candidate.place = candidate.by === null && place >= 0 ? place : null;
+  }
   return {
     ...call,
-    plan: plan.filter((each) => !tooDear.has(each.id)),
-    dropped: [...dropped, ...held.dropped],
-    seed,
+    plan: affordable,
+    settings,
+    explanation,
     holdId: held.holdId,
     leases: held.leases,
   };
+}
+
+/**
+ * The plan if it can begin. Where only chains for a class of faults are left they serve what that class would have
+ * refused; where only resting deployments are, one that is due for its probe (asked for only then: it costs a call).
+ */
+async function startable(deps: Deps, orgId: string, made: MadePlan): Promise<Step[] | null> {
+  const { steps, candidates, resting } = made;
+  if (steps.some(({ when }) => when === "any")) {
+    return [
+      ...steps.filter(({ when }) => when === "any"),
+      ...steps.filter(({ when }) => when !== "any"),
+    ];
+  }
+  if (candidates.some(({ by }) => by === "context_window")) {
+    const larger = steps.filter(({ when }) => when === "context_window");
+    if (larger.length > 0) return larger.map((step) => ({ ...step, when: "any" }));
+  }
+  const due = resting
+    .filter(({ step }) => step.when === "any")
+    .toSorted((a, b) => a.until - b.until);
+  for (const { step } of due.slice(0, 2)) {
+    if (await deps.health.probe(orgId, step.deployment)) return [step, ...steps];
+  }
+  return null;
 }
 
 /** What GET /v1/models shows: every name that resolves and that all allowlists cover. */

@@ -1,15 +1,18 @@
 import type { Answer, Answered, Chosen, Progress } from "../core/call.ts";
+import type { ChatResponse } from "../core/chat.ts";
 import { GatewayError } from "../core/errors.ts";
+import type { UpstreamFault } from "../core/fault.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
 import type { Deployment } from "../core/model.ts";
 import type { Deps } from "../core/ports.ts";
+import type { Step } from "../core/routing.ts";
 import { dialectOf } from "../protocols/index.ts";
-import { AttemptFault, asFault, finalError, record, refusalOf, worthAnother } from "./attempt.ts";
+import { AttemptFault, asFault, finalError, record, refusalOf } from "./attempt.ts";
 import { deadline } from "./deadline.ts";
 import { estimateUsage } from "./estimate.ts";
-import { raise } from "./hold.ts";
 import { prepare } from "./prepare.ts";
 import { streamAnswer } from "./stream.ts";
+import { setOut } from "./way.ts";
 
 /** An answer that is not streamed may be this large. */
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
@@ -43,10 +46,11 @@ async function beginStream(deps: Deps, call: Chosen, progress: Progress): Promis
 }
 
 async function wholeAnswer(deps: Deps, call: Chosen, progress: Progress): Promise<Answer> {
+  const way = setOut(deps, call, progress);
   let last: AttemptFault | null = null;
-  for (const deployment of call.plan) {
-    if (last !== null && !(await raise(deps, call, progress, deployment))) continue;
-    progress.deployment = deployment;
+  let filtered: Answer | null = null;
+  for (let step: Step | null = way.first(); step !== null;) {
+    const { deployment } = step;
     const startedAt = deps.now();
     try {
       const { body, answer } = await attemptWhole(deps, call, deployment, progress);
@@ -54,27 +58,47 @@ async function wholeAnswer(deps: Deps, call: Chosen, progress: Progress): Promis
       const usage = answer.usage ?? estimateUsage(call.bytes, textLength(answer.choices));
       progress.usage = usage;
       progress.firstContentAt = times.endedAt - call.receivedAt;
-      record(progress, deployment, times, { status: 200, usage });
-      return { kind: "whole", body, contentType: "application/json" };
+      const whole: Answer = { kind: "whole", body, contentType: "application/json" };
+      const result = { status: 200, usage };
+      if (!isFiltered(answer)) {
+        record(deps, call, progress, deployment, times, result);
+        return whole;
+      }
+      // Another model may answer; where none does, the last filtered answer is the answer (PROTOCOLS 8).
+      record(deps, call, progress, deployment, times, { ...result, error: "content_filter" });
+      filtered = whole;
+      step = await way.after(FILTERED);
     } catch (cause) {
       last = asFault(cause);
-      record(
-        progress,
-        deployment,
-        { startedAt, endedAt: deps.now() },
-        { status: last.fault.status, error: last.fault.class },
-      );
-      if (!worthAnother(last.fault)) break;
+      const { class: error, status, retryAfter } = last.fault;
+      const times = { startedAt, endedAt: deps.now() };
+      record(deps, call, progress, deployment, times, { status, error, retryAfter });
+      step = await way.after(last.fault);
     }
   }
+  if (filtered !== null) return filtered;
   throw finalError(progress, last ?? neverTried());
+}
+
+const FILTERED: UpstreamFault = {
+  class: "content_filter",
+  status: 200,
+  message: "The provider's filter withheld the answer.",
+};
+
+/** True where every choice was ended by the provider's filter instead of by the model. */
+function isFiltered({ choices }: ChatResponse): boolean {
+  return (
+    choices.length > 0 &&
+    choices.every(({ finish }) => finish === "content_filter" || finish === "refusal")
+  );
 }
 
 async function attemptWhole(deps: Deps, call: Chosen, deployment: Deployment, progress: Progress) {
   const prepared = await prepare(deps, call, deployment);
   progress.degraded = prepared.degraded;
   const clock = deadline(() => call.deadline - deps.now());
-  const patience = deployment.timeout ?? Number.POSITIVE_INFINITY;
+  const patience = deployment.timeout ?? call.settings.timeouts.first ?? Number.POSITIVE_INFINITY;
   const response = await clock.within(
     patience,
     "an answer",

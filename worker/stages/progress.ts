@@ -3,5 +3,13 @@ import { NO_USAGE } from "../core/usage.ts";
 
 /** The progress of a request for which nothing was tried yet. */
 export function noProgress(): Progress {
-  return { attempts: [], deployment: null, usage: NO_USAGE, degraded: [], firstContentAt: null };
+  return {
+    attempts: [],
+    deployment: null,
+    usage: NO_USAGE,
+    retries: 0,
+    fallbacks: 0,
+    degraded: [],
+    firstContentAt: null,
+  };
 }

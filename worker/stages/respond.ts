@@ -225,12 +225,12 @@ function headersOf(deps: Deps, reached: Reached, progress: Progress): Headers {
   };
   if (deps.settings.litellmHeaders) headers.set("x-litellm-call-id", reached.requestId);
   if (!("plan" in reached)) return headers;
-  const { deployment, attempts } = progress;
+  const { deployment } = progress;
   set("response-duration-ms", String(durationMs));
   set("overhead-ms", String(overheadOf(deps, reached, progress)));
   set("route", reached.model);
-  set("attempted-retries", "0");
-  set("attempted-fallbacks", String(Math.max(0, triedBefore(attempts.length, progress))));
+  set("attempted-retries", String(progress.retries));
+  set("attempted-fallbacks", String(progress.fallbacks));
   set("provider", deployment?.provider);
   set("model-id", deployment?.id);
   set("model-api-base", deployment?.baseUrl);
@@ -252,11 +252,6 @@ const LITELLM_ALIASES = new Set([
   "attempted-retries",
   "attempted-fallbacks",
 ]);
-
-/** Attempts before the one that serves; a stream's serving attempt has no row yet. */
-function triedBefore(rows: number, progress: Progress): number {
-  return progress.attempts.at(-1)?.error === undefined ? rows - 1 : rows;
-}
 
 /** The class of an unexpected failure; its message could quote content and stays out. */
 function causeOf(cause: unknown): string {

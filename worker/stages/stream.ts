@@ -4,20 +4,27 @@ import type { ChatEvent } from "../core/chat.ts";
 import type { Deployment } from "../core/model.ts";
 import { costOf, usdText } from "../core/money.ts";
 import type { Deps } from "../core/ports.ts";
+import type { Step } from "../core/routing.ts";
 import type { TokenUsage } from "../core/usage.ts";
 import { isFramed, splitterOf, type Splitter } from "../protocols/framing.ts";
 import { dialectOf } from "../protocols/index.ts";
 import type { StreamEncoder, StreamMeta, StreamParser } from "../protocols/protocol.ts";
 import type { SseBlock } from "../protocols/sse.ts";
-import { AttemptFault, asFault, finalError, record, refusalOf, worthAnother } from "./attempt.ts";
+import {
+  AttemptFault,
+  asFault,
+  finalError,
+  record,
+  refusalOf,
+  type AttemptResult,
+} from "./attempt.ts";
 import { deadline, type Deadline } from "./deadline.ts";
 import { estimateUsage } from "./estimate.ts";
-import { raise } from "./hold.ts";
 import { prepare, type Prepared } from "./prepare.ts";
+import { setOut } from "./way.ts";
 
-/** Time to the first content event, and between later ones (PROTOCOLS 10). */
+/** Time to the first content event where nobody set it (PROTOCOLS 10). */
 const FIRST_EVENT_MS = 30_000;
-const BETWEEN_EVENTS_MS = 60_000;
 
 /** What the attempts of one stream share. */
 interface StreamState {
@@ -52,11 +59,11 @@ async function* alongThePlan(
   progress: Progress,
   state: StreamState,
 ): AsyncGenerator<Uint8Array, void> {
+  const way = setOut(deps, call, progress);
   let last: AttemptFault | null = null;
-  for (const deployment of call.plan) {
+  for (let step: Step | null = way.first(); step !== null;) {
     if (state.cancelled) return;
-    if (last !== null && !(await raise(deps, call, progress, deployment))) continue;
-    progress.deployment = deployment;
+    const { deployment } = step;
     const attempt = new StreamAttempt(deps, call, progress, deployment);
     let ended = false;
     try {
@@ -70,8 +77,10 @@ async function* alongThePlan(
       attempt.close({
         status: last.fault.status,
         error: state.cancelled ? "cancelled" : last.fault.class,
+        retryAfter: last.fault.retryAfter,
       });
-      if (state.cancelled || state.delivered || !worthAnother(last.fault)) break;
+      if (state.cancelled || state.delivered) break;
+      step = await way.after(last.fault);
     } finally {
       // The consumer stopped between two steps: the caller left.
       if (!ended) {
@@ -113,7 +122,11 @@ class StreamAttempt {
     this.progress.degraded = prepared.degraded;
     const clock = deadline(() => call.deadline - deps.now());
     state.clock = clock;
-    const patience = this.deployment.timeout ?? FIRST_EVENT_MS;
+    const { timeouts } = call.settings;
+    const patience =
+      this.deployment.timeout ??
+      timeouts.first ??
+      (call.chat.reasoning === undefined ? FIRST_EVENT_MS : timeouts.total);
     const response = await clock.within(
       patience,
       "an answer",
@@ -132,7 +145,7 @@ class StreamAttempt {
     const held: Uint8Array[] = [];
     try {
       while (!this.done) {
-        const wait = this.answered ? BETWEEN_EVENTS_MS : patience;
+        const wait = this.answered ? timeouts.between : patience;
         const step = await clock.within(wait, "the next event", reader.read());
         const blocks = step.done ? lastBlock(splitter) : splitter.push(step.value);
         let failure: unknown;
@@ -161,11 +174,13 @@ class StreamAttempt {
   }
 
   /** Writes the attempt's row; once, however it ended. */
-  close(result: { status: number; error?: string }): void {
+  close(result: Omit<AttemptResult, "usage">): void {
     const { progress } = this;
     const usage = this.done || this.answerLength > 0 ? this.usageSoFar() : undefined;
     if (usage !== undefined) progress.usage = usage;
     record(
+      this.deps,
+      this.call,
       progress,
       this.deployment,
       {
@@ -261,7 +276,7 @@ class StreamAttempt {
       cost: usdText(earlier + cost),
       provider: this.deployment.provider,
       model: this.deployment.model,
-      fallbacks: this.progress.attempts.length,
+      fallbacks: this.progress.fallbacks,
     };
   }
 }

@@ -7,6 +7,7 @@ import { timeOrderedId } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Deps } from "../core/ports.ts";
 import { actorOf } from "../core/principal.ts";
+import type { Explanation } from "../core/routing.ts";
 import { payerOf } from "./payer.ts";
 import { totalCost, type Ending } from "./settle.ts";
 
@@ -28,13 +29,43 @@ export async function recordDecision(deps: Deps, call: Chosen): Promise<boolean>
     group: call.model,
     endpoint: call.endpoint,
     stream: call.chat.stream,
-    plan: call.plan.map((each) => each.id),
-    dropped: call.dropped,
-    seed: call.seed,
+    plan: call.plan.map(({ deployment }) => deployment.id),
+    ...chosenBy(call.explanation),
     leases: call.leases,
   });
   deps.metrics.audit({ durable, lagMs: deps.now() - began });
   return durable;
+}
+
+/** What a choice was made from, as records show it. */
+function chosenBy({ strategy, candidates, skipped, seed, affinity }: Explanation): DecisionData {
+  return {
+    strategy,
+    seed,
+    affinity,
+    ...(skipped.length > 0 && {
+      skipped: skipped.map((each) => ({ ...each, group: each.group.slice(0, 256) })),
+    }),
+    candidates: candidates.map(({ deployment, group, provider, region, by, reason, state }) => ({
+      deployment,
+      group: group.slice(0, 256),
+      provider,
+      region,
+      order: state.order,
+      weight: state.weight,
+      health: state.health,
+      latency_ms: state.latency,
+      in_flight: state.inFlight,
+      state: {
+        estimate_nano_usd: state.estimate,
+        proven: state.proven,
+        requests: state.requests,
+        tokens: state.tokens,
+        ...(by !== null && { dropped_by: by }),
+      },
+      ...(reason !== null && { dropped: reason.slice(0, 256) }),
+    })),
+  };
 }
 
 /** Puts on record that a known caller was refused before anything was chosen. */

@@ -1,4 +1,5 @@
 import { and, asc, eq } from "drizzle-orm";
+import type { JsonObject } from "../core/json.ts";
 import type { Deployment } from "../core/model.ts";
 import type { Statement } from "../core/ports.ts";
 import { page, statement, writer } from "./database.ts";
@@ -88,8 +89,18 @@ export function deploymentRecord(row: DeploymentRow): Deployment {
     region: row.region ?? undefined,
     weight: row.weight,
     order: row.order,
+    ...limitsOf(row.litellmParams),
     tags: row.tags,
     timeout: row.timeoutMs ?? undefined,
     facts: row.facts,
+  };
+}
+
+/** The limits that the deployment was added with, where they are numbers. */
+function limitsOf(params: JsonObject): Pick<Deployment, "rpm" | "tpm"> {
+  const { rpm, tpm } = params;
+  return {
+    ...(typeof rpm === "number" && { rpm }),
+    ...(typeof tpm === "number" && { tpm }),
   };
 }

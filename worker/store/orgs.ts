@@ -8,6 +8,7 @@ import {
   credentials,
   customers,
   deployments,
+  invitations,
   keys,
   organizations,
   teamMembers,
@@ -62,7 +63,7 @@ export function updateOrg(orgId: string, patch: OrgPatch): Statement {
 
 /** Takes an organization away with all that belongs to it; what happened and what was spent stays on record. */
 export function deleteOrg(orgId: string): Statement[] {
-  const owned = [teams, teamMembers, users, keys, customers, deployments, credentials];
+  const owned = [teams, teamMembers, users, invitations, keys, customers, deployments, credentials];
   return [
     statement(writer.delete(organizations).where(eq(organizations.id, orgId))),
     ...owned.map((table) => statement(writer.delete(table).where(eq(table.orgId, orgId)))),

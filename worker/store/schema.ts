@@ -194,6 +194,34 @@ export const keys = sqliteTable(
   ],
 );
 
+/** Who may become a user by showing a token; the token itself is kept nowhere. */
+export const invitations = sqliteTable(
+  "invitations",
+  {
+    orgId: orgId(),
+    /** The 12 characters that stand inside the token. */
+    id: text("id").notNull(),
+    /** SHA-256 of the token, which has 256 random bits. */
+    tokenHash: text("token_hash").notNull(),
+    /** Lower case. */
+    email: text("email").notNull(),
+    /** The role in the organization, and the one in the team if there is one. */
+    role: text("role").$type<Role>().notNull(),
+    teamId: text("team_id"),
+    teamRole: text("team_role").$type<"admin" | "user">(),
+    expiresAt: time("expires_at").notNull(),
+    withdrawnAt: time("withdrawn_at"),
+    acceptedAt: time("accepted_at"),
+    /** Whom it made. */
+    userId: text("user_id"),
+    ...provenance(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.orgId, table.id] }),
+    index("invitations_email").on(table.orgId, table.email),
+  ],
+);
+
 /** End customers that somebody described or blocked; requests may name others too. */
 export const customers = sqliteTable(
   "customers",

@@ -22,6 +22,9 @@ export const PATH: Record<Dialect, string> = {
 /** Prices of both groups, in USD per token. */
 export const PRICE = { input: 0.000_001, output: 0.000_01 };
 
+/** Stories of single faults see them as they are: the gateway repeats nothing for these callers. */
+const ONCE = { "x-litellm-num-retries": "0" };
+
 /** One gateway with a key, one provider server, and one model group for each dialect. */
 export interface Ground {
   gw: TestGateway;
@@ -60,9 +63,21 @@ function grounded(gw: TestGateway, up: Upstream, key: string): Ground {
     up,
     key,
     openai: (more = {}) =>
-      new OpenAI({ baseURL: `${gw.url}/v1`, apiKey: key, maxRetries: 0, ...more }),
+      new OpenAI({
+        baseURL: `${gw.url}/v1`,
+        apiKey: key,
+        maxRetries: 0,
+        defaultHeaders: ONCE,
+        ...more,
+      }),
     anthropic: (more = {}) =>
-      new Anthropic({ baseURL: gw.url, apiKey: key, maxRetries: 0, ...more }),
+      new Anthropic({
+        baseURL: gw.url,
+        apiKey: key,
+        maxRetries: 0,
+        defaultHeaders: ONCE,
+        ...more,
+      }),
     post(dialect, body, { headers = {}, signal, path = PATH[dialect] } = {}) {
       const raw = typeof body === "string" || body instanceof Uint8Array;
       return fetch(gw.url + path, {
@@ -72,6 +87,7 @@ function grounded(gw: TestGateway, up: Upstream, key: string): Ground {
           ...(dialect === "openai"
             ? { authorization: `Bearer ${key}` }
             : { "x-api-key": key, "anthropic-version": "2023-06-01" }),
+          ...ONCE,
           ...headers,
         },
         body: raw ? (body as string) : JSON.stringify(body),

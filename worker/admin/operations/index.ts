@@ -2,6 +2,7 @@ import type { Operation } from "../operation.ts";
 import { BYOK } from "./byok.ts";
 import { CREDENTIALS } from "./credentials.ts";
 import { CUSTOMERS } from "./customers.ts";
+import { INVITATIONS } from "./invitations.ts";
 import { CHANGED_KEYS } from "./key-changes.ts";
 import { KEYS } from "./keys.ts";
 import { CHANGED_MODELS } from "./model-changes.ts";
@@ -30,6 +31,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...USERS,
   ...CHANGED_USERS,
   ...SWITCH_ORG,
+  ...INVITATIONS,
   ...CUSTOMERS,
   ...DAILY_ACTIVITY,
   ...KEYS,

@@ -10,6 +10,7 @@ import { USER_ROW } from "../examples.ts";
 import { chosenId, dollars, email, ORG, reference, roleOf, ROLE_NAMES } from "../fields.ts";
 import { inOrg, notFound, operation } from "../operation.ts";
 import { limitColumns, made, userFields, userShape } from "../rows.ts";
+import { LEADS } from "./invitations.ts";
 import { fieldsOf } from "./key-changes.ts";
 import { endUsers, requireRole, userChange } from "./user-changes.ts";
 
@@ -223,9 +224,6 @@ const remove = operation({
     return { ...membershipFields(row), deleted_keys: keys };
   },
 });
-
-/** Organization roles that mean to lead, where a team's role is asked for. */
-const LEADS: ReadonlySet<string> = new Set(["platform_admin", "admin", "team_admin"]);
 
 const permission = operation({
   id: "organization.member_permission_update",

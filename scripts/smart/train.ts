@@ -1,0 +1,153 @@
+/**
+ * Trains and judges the smart router's classifier:
+ *
+ *     ROUTERO_TEST_DATA=… node scripts/smart/train.ts
+ *
+ * Writes worker/routing/smart/weights.ts (int8) and, beside it, weights.json: the data's hashes and the measures, each on
+ * rows of areas and tasks that the judged weights never saw. The same data gives the same files.
+ */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { classifyWith } from "../../worker/routing/smart/classify.ts";
+import { unpackModel, type StoredModel } from "../../worker/routing/smart/model.ts";
+import { plainPrompt } from "../../worker/routing/smart/prompt.ts";
+import { foldOf, labelled, outcomes, PAIRS, PERTURBATIONS } from "./data.ts";
+import { judge, judgeCategories, keywordScore, lengthScore } from "./judge.ts";
+import { fitModel, see, type Seeable } from "./model.ts";
+
+const VERSION = "1";
+const FILE = join(import.meta.dirname, "../../worker/routing/smart/weights.ts");
+const three = (value: number) => Math.round(value * 1000) / 1000;
+
+const { rows, sha256 } = outcomes();
+const labels = labelled();
+const seeAll = <T extends { prompt: string }>(list: readonly T[]): Seeable<T>[] =>
+  list.map((row) => ({ row, seen: see(row.prompt) }));
+const seenRows = seeAll(rows);
+const seenLabels = seeAll(labels.rows);
+
+// Every row is scored by weights that saw neither its area nor its task.
+const folds = [...new Set(rows.map(foldOf))];
+const heldOut = new Map<string, ReturnType<typeof unpackModel>>();
+for (const fold of folds) {
+  const inside = new Set(rows.filter((row) => foldOf(row) === fold).map((row) => row.subject));
+  const stored = fitModel(
+    seenRows.filter(({ row }) => foldOf(row) !== fold),
+    seenLabels.filter(({ row }) => row.source === "t0" || !inside.has(row.label)),
+    "held out",
+  );
+  heldOut.set(fold, unpackModel(stored));
+}
+const scoreAll = (change: (prompt: string) => string) =>
+  rows.map((row) => classifyWith(heldOut.get(foldOf(row))!, plainPrompt(change(row.prompt))).need);
+const scores = scoreAll((prompt) => prompt);
+const lengths = rows.map((row) => lengthScore(row.prompt));
+const keywords = rows.map((row) => keywordScore(row.prompt));
+const perturbed = Object.entries(PERTURBATIONS).map(
+  ([name, change]) => [name, scoreAll(change)] as const,
+);
+
+const slices = PAIRS.map((pair) => {
+  const of = (list: readonly number[]) => list.filter((_, at) => rows[at]!.bench === pair.bench);
+  const inside = rows.filter((row) => row.bench === pair.bench);
+  const ours = judge(inside, of(scores), pair);
+  const measure = (list: readonly number[]) => three(judge(inside, of(list), pair).apgr);
+  const groups = [...new Set(inside.map(foldOf))].flatMap((group) => {
+    const at = inside.flatMap((row, index) => (foldOf(row) === group ? [index] : []));
+    const pick = (list: readonly number[]) => at.map((index) => of(list)[index]!);
+    const some = at.map((index) => inside[index]!);
+    const gap =
+      some.reduce((sum, row) => sum + row.scores[pair.strong]! - row.scores[pair.weak]!, 0) /
+      some.length;
+    const apgr = (list: readonly number[]) => three(judge(some, pick(list), pair).apgr);
+    return {
+      group,
+      rows: at.length,
+      gap: three(gap),
+      smart: apgr(scores),
+      length: apgr(lengths),
+      keywords: apgr(keywords),
+    };
+  });
+  return {
+    slice: pair.name,
+    rows: inside.length,
+    apgr: three(ours.apgr),
+    cpt50: three(ours.cpt50),
+    cpt80: three(ours.cpt80),
+    length: measure(lengths),
+    keywords: measure(keywords),
+    perturbed: Object.fromEntries(perturbed.map(([name, list]) => [name, measure(list)])),
+    groups,
+  };
+});
+
+// Tasks: eight folds of whole templates.
+const templates = [...new Set(labels.rows.map((row) => `${row.source} ${row.label}`))];
+const templateFold = (row: { source: string; label: string }) =>
+  templates.indexOf(`${row.source} ${row.label}`) % 8;
+const said: string[] = [];
+for (let fold = 0; fold < 8; fold++) {
+  const model = unpackModel(
+    fitModel(
+      seenRows.slice(0, 500),
+      seenLabels.filter(({ row }) => templateFold(row) !== fold),
+      "held out",
+    ),
+  );
+  for (const [at, row] of labels.rows.entries()) {
+    if (templateFold(row) === fold) said[at] = classifyWith(model, plainPrompt(row.prompt)).task;
+  }
+}
+const truth = labels.rows.map((row) => row.category);
+const { accuracy, macroF1, f1 } = judgeCategories(truth, said);
+
+const stored: StoredModel = fitModel(seenRows, seenLabels, VERSION);
+writeFileSync(
+  FILE,
+  `// Written by scripts/smart/train.ts; weights.json beside it tells from what, and how good they are.
+import type { StoredModel } from "./model.ts";
+
+export const WEIGHTS: StoredModel = ${JSON.stringify(stored)};
+`,
+);
+
+// How far the stated chance lies from what happened, in ten equal shares of the held-out rows.
+const gaps = rows.map((row, at) => {
+  const pair = PAIRS.find((each) => each.bench === row.bench)!;
+  return {
+    need: scores[at]!,
+    better: row.scores[pair.strong]! > row.scores[pair.weak]! + 0.25 ? 1 : 0,
+  };
+});
+const sorted = gaps.toSorted((a, b) => a.need - b.need);
+let calibrationError = 0;
+for (let part = 0; part < 10; part++) {
+  const some = sorted.slice((part * sorted.length) / 10, ((part + 1) * sorted.length) / 10);
+  const off = some.reduce((sum, each) => sum + each.need - each.better, 0);
+  calibrationError += Math.abs(off) / sorted.length;
+}
+const strange = rows
+  .map((row) => classifyWith(heldOut.get(foldOf(row))!, plainPrompt(row.prompt)).unknown)
+  .toSorted((a, b) => a - b);
+
+const report = {
+  version: VERSION,
+  data: { "dev.jsonl.gz": sha256, "category-dev.jsonl.gz": labels.sha256 },
+  bytes: JSON.stringify(stored).length,
+  slices,
+  tasks: {
+    rows: truth.length,
+    accuracy: three(accuracy),
+    macroF1: three(macroF1),
+    f1: Object.fromEntries(Object.entries(f1).map(([name, value]) => [name, three(value)])),
+  },
+  calibrationError: three(calibrationError),
+  unknownWords: {
+    median: three(strange[strange.length >> 1]!),
+    p99: three(strange[Math.floor(strange.length * 0.99)]!),
+    beyond: three(strange.filter((each) => each > stored.unfamiliar).length / rows.length),
+  },
+};
+writeFileSync(FILE.replace(/\.ts$/, ".json"), `${JSON.stringify(report, null, 2)}\n`);
+console.log(JSON.stringify(report, null, 1));

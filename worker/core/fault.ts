@@ -1,0 +1,26 @@
+/** Why a provider refused or failed, in the classes of PROTOCOLS 6. */
+export const FAULT_CLASSES = [
+  "transient",
+  "timeout",
+  "connection",
+  "rate_limit",
+  "deployment",
+  "caller",
+  "content_filter",
+  "context_window",
+] as const;
+
+export type FaultClass = (typeof FAULT_CLASSES)[number];
+
+/** A provider's refusal, read: public facts only, its message cleaned of keys and cut to 500 characters. */
+export interface UpstreamFault {
+  class: FaultClass;
+  /** HTTP status of the provider, 0 where none came. */
+  status: number;
+  message: string;
+  type?: string;
+  code?: string;
+  param?: string;
+  /** Milliseconds that the provider asks to wait. */
+  retryAfter?: number;
+}

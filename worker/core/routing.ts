@@ -1,0 +1,161 @@
+import type { FaultClass } from "./fault.ts";
+import type { BreakerRules } from "./health.ts";
+import type { Deployment } from "./model.ts";
+import type { NanoUsd } from "./money.ts";
+
+/** How a deployment is picked among the usable ones of a group (CONTRACT 4.1), by the documented names. */
+export const STRATEGIES = [
+  "simple_shuffle",
+  "least_busy",
+  "lowest_latency",
+  "lowest_cost",
+  "lowest_tpm_rpm",
+  "usage_based_routing_v2",
+  "tag_based_routing",
+  "auto_router",
+] as const;
+
+export type Strategy = (typeof STRATEGIES)[number];
+
+/** Milliseconds of one attempt and of the request (PROTOCOLS 10). */
+export interface Timeouts {
+  /** Until the first content; null = 30 s for streams, the total for everything else and for reasoning models. */
+  first: number | null;
+  /** Between two events of a stream. */
+  between: number;
+  total: number;
+}
+
+/** Model name -> the groups that take over, in order. */
+export type Chains = Readonly<Record<string, readonly string[]>>;
+
+/** How requests of one group are routed: every layer merged (CONTRACT 4.1 to 4.3). */
+export interface RoutingSettings {
+  strategy: Strategy;
+  /** Only deployments that bear the request's tags may serve. */
+  tagFilter: boolean;
+  /** One common tag suffices. */
+  tagMatchAny: boolean;
+  /** Further attempts within one group after its first. */
+  numRetries: number;
+  /** The same for single classes of faults. */
+  retries: Readonly<Partial<Record<FaultClass, number>>>;
+  /** Milliseconds; the first wait before the same deployment is tried again, growing from there. */
+  backoff: number;
+  /** Milliseconds; a provider that asks to wait longer is not waited for. */
+  maxWait: number;
+  timeouts: Timeouts;
+  /** Failures in a row that are forgiven before a deployment leaves the rotation, less one. */
+  allowedFails: number;
+  /** Milliseconds; the longest time out of rotation between two probes. */
+  cooldown: number;
+  /** False keeps every deployment in rotation. */
+  cooldowns: boolean;
+  fallbacks: Chains;
+  defaultFallbacks: readonly string[];
+  contextWindowFallbacks: Chains;
+  contentPolicyFallbacks: Chains;
+  /** Longest chain. */
+  maxFallbacks: number;
+  /** Requests with a common prompt prefix go to the same deployment (PROTOCOLS 26). */
+  affinity: boolean;
+  /** What a stream that dies after content does (PROTOCOLS 13). */
+  midStream: "continue" | "error";
+  /** Milliseconds after which a second attempt is started beside one without content; null = never. */
+  hedgeAfter: number | null;
+  /** Residency class or regions (CONTRACT 3.4); null = anywhere. */
+  residency: string | readonly string[] | null;
+  /** The most that one attempt may be estimated at; null = any price. */
+  maxCost: NanoUsd | null;
+}
+
+/** What one layer says: the organization, a group of it, a key, a rule. What it leaves out stands as below it. */
+export type RoutingLayer = Partial<Omit<RoutingSettings, "timeouts">> & {
+  timeouts?: Partial<Timeouts>;
+};
+
+/** The organization's layer, its groups' own layers, and names that stand for groups. */
+export interface OrgRouting {
+  all: RoutingLayer;
+  groups: Readonly<Record<string, RoutingLayer>>;
+  aliases: Readonly<Record<string, string>>;
+}
+
+/** When a step may be taken: after anything that another deployment may mend, or only after one class. */
+export type StepWhen = "any" | "context_window" | "content_filter";
+
+/** One place of a plan. */
+export interface Step {
+  deployment: Deployment;
+  /** The model group that it is taken from. */
+  group: string;
+  when: StepWhen;
+  /** How strict its breaker is. */
+  breaker: BreakerRules;
+  /** Why its group is in the plan. */
+  why:
+    | "requested"
+    | "fallback"
+    | "default_fallback"
+    | "context_window_fallback"
+    | "content_policy_fallback";
+}
+
+/** Which filter removed a candidate; the order is that of the filters. */
+export const DROPPED_BY = [
+  "policy",
+  "residency",
+  "allowlist",
+  "tags",
+  "price",
+  "capability",
+  "context_window",
+  "budget",
+  "health",
+  "limit",
+] as const;
+
+export type DroppedBy = (typeof DROPPED_BY)[number];
+
+/** How a deployment stood when it was judged: what the choice can be replayed from. */
+export interface CandidateState {
+  weight: number;
+  order: number;
+  /** Nano-dollars that this request is estimated at; null = unknown price. */
+  estimate: NanoUsd | null;
+  health: "closed" | "open" | "probe";
+  /** False until a check or an answer has shown that it works. */
+  proven: boolean;
+  /** Milliseconds, the lately usual time to its answer; null = none known. */
+  latency: number | null;
+  inFlight: number;
+  /** Requests and tokens of this minute. */
+  requests: number;
+  tokens: number;
+}
+
+/** One deployment that was considered, and what became of it. */
+export interface Candidate {
+  deployment: string;
+  group: string;
+  provider: string;
+  region: string | null;
+  /** Its place in the plan, from 0; null = it is not in it. */
+  place: number | null;
+  by: DroppedBy | null;
+  /** Public text; null for what is in the plan. */
+  reason: string | null;
+  state: CandidateState;
+}
+
+/** Everything that a choice was made from. */
+export interface Explanation {
+  strategy: Strategy;
+  candidates: Candidate[];
+  /** Fallback groups that were left out, and why. */
+  skipped: { group: string; reason: string }[];
+  /** The random draw behind the order. */
+  seed: number;
+  /** What ties a conversation to its deployment; null = the draw alone decided. */
+  affinity: number | null;
+}

@@ -1,0 +1,113 @@
+import type { Extensions } from "../core/call.ts";
+import type { Verdict } from "../core/policy.ts";
+import { STRATEGIES } from "../core/routing.ts";
+import type { OrgRouting, RoutingLayer, RoutingSettings, Strategy } from "../core/routing.ts";
+
+/** What stands where nobody said otherwise (CONTRACT 4.2, PROTOCOLS 10). */
+export const DEFAULTS: RoutingSettings = {
+  strategy: "simple_shuffle",
+  tagFilter: false,
+  tagMatchAny: false,
+  numRetries: 3,
+  retries: {},
+  backoff: 80,
+  maxWait: 10_000,
+  timeouts: { first: null, between: 60_000, total: 600_000 },
+  allowedFails: 3,
+  cooldown: 60_000,
+  cooldowns: true,
+  fallbacks: {},
+  defaultFallbacks: [],
+  contextWindowFallbacks: {},
+  contentPolicyFallbacks: {},
+  maxFallbacks: 5,
+  affinity: true,
+  midStream: "continue",
+  hedgeAfter: null,
+  residency: null,
+  maxCost: null,
+};
+
+/** The names that LiteLLM's clients use for the same strategies. */
+const OTHER_NAMES: Readonly<Record<string, Strategy>> = {
+  "simple-shuffle": "simple_shuffle",
+  "least-busy": "least_busy",
+  "latency-based-routing": "lowest_latency",
+  "cost-based-routing": "lowest_cost",
+  "usage-based-routing": "lowest_tpm_rpm",
+  "usage-based-routing-v2": "usage_based_routing_v2",
+  enable_tag_filtering: "tag_based_routing",
+};
+
+/** The strategy of either spelling; null for a name that is none. */
+export function strategyNamed(name: string): Strategy | null {
+  const known = STRATEGIES.find((each) => each === name);
+  return known ?? (Object.hasOwn(OTHER_NAMES, name) ? (OTHER_NAMES[name] ?? null) : null);
+}
+
+/** What has a say in the settings of one request. */
+export interface Sources {
+  org?: OrgRouting | undefined;
+  group: string;
+  key?: RoutingLayer | undefined;
+  verdict?: Verdict | undefined;
+  hints?:
+    | Pick<Extensions, "numRetries" | "timeoutMs" | "disableFallbacks" | "fallbacks">
+    | undefined;
+}
+
+/**
+ * All layers as one: the defaults, the organization, the group, the key, the policy's rule, each over the one before;
+ * then the caller's own hints, which only narrow.
+ */
+export function settingsFor({ org, group, key, verdict, hints }: Sources): RoutingSettings {
+  const own = org !== undefined && Object.hasOwn(org.groups, group) ? org.groups[group] : undefined;
+  const layers = [org?.all, own, key, verdict && ruleLayer(verdict, group)];
+  let settings = DEFAULTS;
+  for (const layer of layers) if (layer !== undefined) settings = over(settings, layer);
+  return hints === undefined ? settings : narrowed(settings, group, hints);
+}
+
+/** A layer over the settings below it. */
+export function over(below: RoutingSettings, layer: RoutingLayer): RoutingSettings {
+  return { ...below, ...layer, timeouts: { ...below.timeouts, ...layer.timeouts } };
+}
+
+function ruleLayer(verdict: Verdict, group: string): RoutingLayer {
+  const { strategy, fallbacks, numRetries, timeoutMs, maxCost } = verdict;
+  const named = strategy === undefined ? null : strategyNamed(strategy);
+  return {
+    ...(named !== null && { strategy: named }),
+    ...(fallbacks !== undefined && { fallbacks: { [group]: fallbacks } }),
+    ...(numRetries !== undefined && { numRetries }),
+    ...(timeoutMs !== undefined && { timeouts: { first: timeoutMs } }),
+    ...(maxCost !== undefined && { maxCost }),
+  };
+}
+
+function narrowed(
+  settings: RoutingSettings,
+  group: string,
+  hints: NonNullable<Sources["hints"]>,
+): RoutingSettings {
+  const out = { ...settings };
+  const { numRetries, timeoutMs, disableFallbacks, fallbacks } = hints;
+  if (numRetries !== undefined && numRetries < out.numRetries) out.numRetries = numRetries;
+  if (numRetries !== undefined) {
+    out.retries = Object.fromEntries(
+      Object.entries(out.retries).map(([name, n]) => [name, Math.min(n, numRetries)]),
+    );
+  }
+  if (timeoutMs !== undefined) {
+    const total = Math.min(out.timeouts.total, timeoutMs);
+    out.timeouts = { ...out.timeouts, total };
+  }
+  if (fallbacks.length > 0) out.fallbacks = { ...out.fallbacks, [group]: fallbacks };
+  if (disableFallbacks) {
+    out.fallbacks = {};
+    out.defaultFallbacks = [];
+    out.contextWindowFallbacks = {};
+    out.contentPolicyFallbacks = {};
+  }
+  return out;
+}

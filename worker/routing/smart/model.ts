@@ -1,0 +1,89 @@
+/** One linear head over the structural features, the task and, where it has them, the hashed words. */
+export interface Head {
+  bias: number;
+  dense: Float32Array;
+  categories: Float32Array;
+  grams: Float32Array | null;
+}
+
+/** A head as it is stored: int8 weights in base64, each part with its scale. */
+export interface StoredHead {
+  bias: number;
+  dense: Packed;
+  categories: Packed;
+  grams?: Packed;
+}
+
+export interface Packed {
+  scale: number;
+  int8: string;
+}
+
+/** What `scripts/smart/train.ts` writes. */
+export interface StoredModel {
+  version: string;
+  means: readonly number[];
+  scales: readonly number[];
+  need: StoredHead;
+  light: StoredHead;
+  heavy: StoredHead;
+  tasks: readonly StoredHead[];
+  /** From the raw need to a chance. */
+  calibration: { slope: number; intercept: number };
+  /** Need at which the next tier begins. */
+  tiers: { light: number; standard: number; heavy: number };
+  /** Least confidence with which the learned task head is believed. */
+  sure: number;
+  /** Share of unknown words above which a prompt is unfamiliar. */
+  unfamiliar: number;
+  /** Bits of the hashes of known words, base64. */
+  words: string;
+}
+
+function bytes(base64: string): Uint8Array {
+  return Uint8Array.from(atob(base64), (each) => each.charCodeAt(0));
+}
+
+function unpack({ scale, int8 }: Packed): Float32Array {
+  return Float32Array.from(new Int8Array(bytes(int8).buffer), (each) => each * scale);
+}
+
+function head(stored: StoredHead): Head {
+  return {
+    bias: stored.bias,
+    dense: unpack(stored.dense),
+    categories: unpack(stored.categories),
+    grams: stored.grams === undefined ? null : unpack(stored.grams),
+  };
+}
+
+/** Weights as they are used. */
+export function unpackModel(stored: StoredModel) {
+  return {
+    version: stored.version,
+    means: Float32Array.from(stored.means),
+    scales: Float32Array.from(stored.scales),
+    need: head(stored.need),
+    light: head(stored.light),
+    heavy: head(stored.heavy),
+    tasks: stored.tasks.map(head),
+    calibration: stored.calibration,
+    tiers: stored.tiers,
+    sure: stored.sure,
+    unfamiliar: stored.unfamiliar,
+    words: bytes(stored.words),
+  };
+}
+
+export type Model = ReturnType<typeof unpackModel>;
+
+/** The bit of a word's hash in a table of known words. */
+export function wordBit(hash: number, bits: number): number {
+  return (Math.imul(hash ^ (hash >>> 16), 0x45d9f3b) >>> 0) % bits;
+}
+
+/** True for a word that the training data held (and for a few others: hashes collide). */
+export function knowsWord({ words }: Model, hash: number): boolean {
+  const bit = wordBit(hash, words.length * 8);
+  return ((words[bit >>> 3] ?? 0) & (1 << (bit & 7))) !== 0;
+}

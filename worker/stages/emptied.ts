@@ -1,0 +1,96 @@
+import type { Authorized } from "../core/call.ts";
+import { GatewayError, type ErrorKind } from "../core/errors.ts";
+import type { Json } from "../core/json.ts";
+import { DROPPED_BY, type Candidate, type DroppedBy } from "../core/routing.ts";
+import { allows, shortName } from "../providers/resolve.ts";
+import { lackOf } from "../routing/capability.ts";
+import type { MadePlan, PlanFacts } from "../routing/plan.ts";
+import { allowlists } from "./authorize.ts";
+
+const KIND: Record<DroppedBy, ErrorKind> = {
+  policy: "policy_no_candidate",
+  residency: "policy_no_candidate",
+  allowlist: "policy_no_candidate",
+  tags: "policy_no_candidate",
+  price: "policy_no_candidate",
+  capability: "capability_not_supported",
+  context_window: "context_length_exceeded",
+  budget: "budget_exceeded",
+  health: "no_healthy_deployment",
+  limit: "no_healthy_deployment",
+};
+
+/** A minute's limits renew after at most this many seconds. */
+const MINUTE_S = 60;
+
+/**
+ * The refusal of a plan that has no beginning (CONTRACT 1.7): of the kind that the candidate that came farthest was
+ * dropped for, naming the reason for each.
+ */
+export function emptied(
+  call: Authorized,
+  { candidates, resting }: Pick<MadePlan, "candidates" | "resting">,
+  facts: PlanFacts,
+): GatewayError {
+  const farthest = candidates.reduce((most, { by }) => {
+    const at = by === null ? -1 : DROPPED_BY.indexOf(by);
+    return Math.max(most, at);
+  }, 0);
+  const by = DROPPED_BY[farthest] ?? "health";
+  const kind = KIND[by];
+  const model = shortName(call.chat.model);
+  const why = candidates.filter((each) => each.by !== null);
+  const told = [...new Set(why.map((each) => `${each.provider}: ${each.reason}`))].slice(0, 5);
+  const list = `${told.join("; ")}${why.length > 5 ? "; …" : ""}`;
+  const members = { candidates: why.slice(0, 20).map(shown) as unknown as Json };
+  switch (kind) {
+    case "policy_no_candidate":
+      return new GatewayError(
+        kind,
+        `No deployment of '${model}' may serve this request (${list}).`,
+        {
+          members,
+        },
+      );
+    case "capability_not_supported": {
+      const has = whoHas(call, facts);
+      const hint = has.length === 0 ? "" : ` ${has.join(", ")} can.`;
+      return new GatewayError(
+        kind,
+        `No deployment of '${model}' can serve this request (${list}).${hint}`,
+        { param: "model", members },
+      );
+    }
+    case "context_length_exceeded":
+      return new GatewayError(kind, `The request is too long for '${model}' (${list}).`, {
+        param: "messages",
+        members,
+      });
+    default: {
+      const soonest = Math.min(...resting.map(({ until }) => until));
+      const seconds = Number.isFinite(soonest)
+        ? Math.max(1, Math.ceil((soonest - facts.now) / 1000))
+        : MINUTE_S;
+      return new GatewayError(
+        "no_healthy_deployment",
+        `No deployment of '${model}' is in rotation now (${list}).`,
+        { retryAfter: Math.min(seconds, MINUTE_S), members },
+      );
+    }
+  }
+}
+
+function shown({ deployment, provider, by, reason }: Candidate) {
+  return { deployment, provider, dropped_by: by, reason };
+}
+
+/** Up to three groups that this caller may call and that lack nothing of what is needed. */
+function whoHas(call: Authorized, { needs }: PlanFacts): string[] {
+  const lists = allowlists(call);
+  const able = call.identity.shared.deployments.filter((each) => lackOf(each, needs) === null);
+  const groups = [...new Set(able.map((each) => each.group))];
+  return groups
+    .filter((group) => lists.every(({ list }) => allows(list, group)))
+    .slice(0, 3)
+    .map((group) => `'${shortName(group)}'`);
+}

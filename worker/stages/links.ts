@@ -1,0 +1,149 @@
+import type { Authorized } from "../core/call.ts";
+import { GatewayError } from "../core/errors.ts";
+import { REGIONS, type RegionLetter } from "../core/ids.ts";
+import type { Deployment } from "../core/model.ts";
+import { usdText } from "../core/money.ts";
+import type { Deps } from "../core/ports.ts";
+import { liesWithin } from "../core/residency.ts";
+import type { Chains, Explanation, RoutingLayer, RoutingSettings } from "../core/routing.ts";
+import { allows, resolve, shortName, type ResolveContext } from "../providers/resolve.ts";
+import { chainOf } from "../routing/chain.ts";
+import type { Hard, Link } from "../routing/plan.ts";
+import { settingsFor } from "../routing/settings.ts";
+import { worstCase } from "../routing/worst-case.ts";
+import { allowlists } from "./authorize.ts";
+
+/**
+ * The groups that may serve a request, resolved, with what binds the choice inside each. Throws `model_not_found` for
+ * the group that was asked for; a fallback that does not resolve, or that nobody may be sent to, is skipped by name.
+ */
+export function linksOf(
+  deps: Deps,
+  call: Authorized,
+  settings: RoutingSettings,
+): { links: Link[]; skipped: Explanation["skipped"] } {
+  const { shared } = call.identity;
+  const context: ResolveContext = {
+    shared,
+    hasPlatformKey: (provider) => deps.platformKey(provider) !== null,
+  };
+  const found = resolve(call.model, context);
+  if (!found.found) throw new GatewayError("model_not_found", found.reason, { param: "model" });
+  const skipped: Explanation["skipped"] = [];
+  const links: Link[] = [];
+  for (const link of chainOf(call.model, found.candidates, settings)) {
+    const { group, why } = link;
+    const target = why === "requested" ? found : resolve(group, context);
+    if (why !== "requested") {
+      const refusal = mayFallTo(call, group);
+      if (refusal !== null) {
+        skipped.push({ group, reason: refusal });
+        continue;
+      }
+    }
+    if (!target.found) {
+      skipped.push({ group, reason: "does not exist here" });
+      continue;
+    }
+    const own = why === "requested" ? settings : inGroup(call, group);
+    const { allowedFails, cooldown, cooldowns: enabled } = inGroupForAll(call, group);
+    links.push({
+      ...link,
+      deployments: target.candidates,
+      settings: own,
+      breaker: { allowedFails, cooldown, enabled },
+      hard: hardOf(call, own),
+    });
+  }
+  return { links, skipped };
+}
+
+/** The settings with which a fallback group is chosen in; retries and deadlines stay those of the request. */
+function inGroup(call: Authorized, group: string): RoutingSettings {
+  const { shared, key } = call.identity;
+  return settingsFor({ org: shared.routing, group, key: key?.routing, verdict: call.verdict });
+}
+
+/** What all callers share: no key may make another's breaker looser or stricter. */
+function inGroupForAll(call: Authorized, group: string): RoutingSettings {
+  return settingsFor({ org: call.identity.shared.routing, group });
+}
+
+/** Why a fallback is out of reach for this caller; null where an administrator wrote it or the allowlists cover it. */
+function mayFallTo(call: Authorized, group: string): string | null {
+  const lists = allowlists(call);
+  const refused = lists.find(({ list }) => !allows(list, group));
+  if (refused === undefined) return null;
+  if (call.extensions.fallbacks.includes(group)) {
+    throw new GatewayError(
+      refused.kind,
+      `The fallback '${shortName(group)}' is not among the models that ${refused.whose} may call: GET /v1/models lists them.`,
+      { param: "fallbacks" },
+    );
+  }
+  const { routing } = call.identity.shared;
+  const ofAdmins: (RoutingLayer | undefined)[] = [
+    routing?.all,
+    ...Object.values(routing?.groups ?? {}),
+  ];
+  if (ofAdmins.some((layer) => layer !== undefined && names(layer).includes(group))) return null;
+  if (call.verdict?.fallbacks?.includes(group)) return null;
+  return `is not among the models that ${refused.whose} may call`;
+}
+
+function names(layer: RoutingLayer): string[] {
+  const all = (chains: Chains | undefined) => Object.values(chains ?? {}).flat();
+  return [
+    ...all(layer.fallbacks),
+    ...(layer.defaultFallbacks ?? []),
+    ...all(layer.contextWindowFallbacks),
+    ...all(layer.contentPolicyFallbacks),
+  ];
+}
+
+/** The hard constraints on one group's deployments; all only remove. */
+function hardOf(call: Authorized, settings: RoutingSettings): Hard[] {
+  const hard: Hard[] = (call.verdict?.narrowings ?? []).map((says) => ({ by: "policy", says }));
+  const { orgId } = call.identity.principal;
+  const home = REGIONS[orgId[0] as RegionLetter];
+  const { residency, maxCost, tagFilter, tagMatchAny, strategy } = settings;
+  const ofOrg = call.identity.shared.org.metadata["residency"];
+  for (const each of [residency, typeof ofOrg === "string" ? ofOrg : null]) {
+    if (each === null) continue;
+    hard.push({
+      by: "residency",
+      says: ({ region }) =>
+        liesWithin(each, region, home)
+          ? null
+          : `lies in ${region ?? "an unknown region"}, outside of ${typeof each === "string" ? each : each.join(", ")}`,
+    });
+  }
+  const { tags } = call.extensions;
+  if (tagFilter || strategy === "tag_based_routing") {
+    hard.push({ by: "tags", says: (deployment) => tagLack(deployment, tags, tagMatchAny) });
+  }
+  if (maxCost !== null) {
+    hard.push({
+      by: "price",
+      says: (deployment) => {
+        if (deployment.facts.prices === undefined)
+          return "has no known price, and a ceiling is set";
+        const { cost } = worstCase(call, [deployment]);
+        return cost <= maxCost
+          ? null
+          : `may cost up to ${usdText(cost)} USD, above the ceiling of ${usdText(maxCost)} USD (max_tokens lowers it)`;
+      },
+    });
+  }
+  return hard;
+}
+
+/** Requests without tags go to deployments that are tagged `default` or not at all. */
+function tagLack({ tags: own }: Deployment, asked: readonly string[], any: boolean): string | null {
+  if (asked.length === 0) {
+    return own.length === 0 || own.includes("default") ? null : "serves tagged requests only";
+  }
+  const missing = asked.filter((tag) => !own.includes(tag));
+  if (any ? missing.length < asked.length : missing.length === 0) return null;
+  return `lacks the tag '${shortName(missing[0] ?? "")}'`;
+}

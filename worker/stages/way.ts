@@ -1,0 +1,83 @@
+import type { Chosen, Progress } from "../core/call.ts";
+import type { UpstreamFault } from "../core/fault.ts";
+import type { Deps } from "../core/ports.ts";
+import type { Step } from "../core/routing.ts";
+import { pause } from "../core/time.ts";
+import { nextMove, type Tried } from "../routing/walk.ts";
+import { raise } from "./hold.ts";
+
+/** One request's way along its plan; `progress` tells of every move. */
+export interface Way {
+  /** The place to begin with. */
+  first(): Step;
+  /**
+   * Where to go after the attempt at the present place failed so (its row is written already): returns once the wait
+   * is over and the attempt's worst case is held; null = nothing more is to be tried.
+   */
+  after(fault: UpstreamFault): Promise<Step | null>;
+}
+
+/** The one way for buffered and streamed answers: the pure walker decides, health and the account have their say. */
+export function setOut(deps: Deps, call: Chosen, progress: Progress): Way {
+  const { plan, settings, explanation } = call;
+  const { orgId } = call.identity.principal;
+  const tried: Tried[] = [];
+  const passed = new Set<number>();
+  let at = 0;
+
+  const begin = (place: number): Step => {
+    const step = plan[place];
+    if (step === undefined) throw new TypeError("A plan is never empty.");
+    at = place;
+    progress.deployment = step.deployment;
+    deps.health.began(orgId, step.deployment);
+    return step;
+  };
+
+  const moveOn = async (): Promise<Step | null> => {
+    for (;;) {
+      const remaining = call.deadline - deps.now();
+      const move = nextMove({
+        plan,
+        settings,
+        tried,
+        remaining,
+        seed: explanation.seed,
+        passed,
+        usable: (deployment) =>
+          !settings.cooldowns || deps.health.standing(orgId, deployment).state !== "open",
+      });
+      const row = progress.attempts.at(-1);
+      if (move.do === "stop") {
+        if (row !== undefined) row.next = `stop: ${move.why}`;
+        return null;
+      }
+      const step = plan[move.step];
+      if (step === undefined) return null;
+      const { deployment, group } = step;
+      const admitted =
+        deps.health.mayAdd(orgId, group, deployment) &&
+        (await raise(deps, call, progress, deployment));
+      if (!admitted) {
+        passed.add(move.step);
+        continue;
+      }
+      if (move.wait > 0) await pause(move.wait);
+      if (row !== undefined) {
+        row.next = deployment.id;
+        if (move.wait > 0) row.waitMs = move.wait;
+      }
+      if (group === plan[at]?.group) progress.retries += 1;
+      else progress.fallbacks += 1;
+      return begin(move.step);
+    }
+  };
+
+  return {
+    first: () => begin(0),
+    after(fault) {
+      tried.push({ step: at, fault });
+      return moveOn();
+    },
+  };
+}
