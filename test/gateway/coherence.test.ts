@@ -1,35 +1,33 @@
-import { eq } from "drizzle-orm";
 import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { bareOrgId } from "../../worker/core/ids.ts";
-import type { Statement } from "../../worker/core/ports.ts";
-import { statement, writer } from "../../worker/store/database.ts";
-import { deployments, users } from "../../worker/store/schema.ts";
 import { startCluster, type Cluster, type Worker } from "../support/cluster/index.ts";
-import { gated, mix, startUpstream, text, type Upstream } from "../support/upstream/index.ts";
-import { wrapBundle, type WrappedBundle } from "../support/wrapped/bundle.ts";
+import {
+  fails,
+  gated,
+  mix,
+  startUpstream,
+  text,
+  type Upstream,
+} from "../support/upstream/index.ts";
 
 /** Every change is effective everywhere this long after it was acknowledged (milliseconds). */
 const PROMISE = 5_000;
 const MODEL = "steady";
 
 let cluster: Cluster;
-let wrapped: WrappedBundle;
 let up: Upstream;
 let organization_id: string;
 
 beforeAll(async () => {
   up = await startUpstream();
-  wrapped = await wrapBundle("door");
   const vars = { PROFILE: "self-hosted" };
-  cluster = await startCluster({ workers: 4, bundle: wrapped.folder, vars });
+  cluster = await startCluster({ workers: 4, vars });
   organization_id = cluster.tenant.organizationId;
   await newModel(MODEL);
 });
 afterAll(async () => {
   await cluster?.stop();
   await up?.stop();
-  await wrapped?.remove();
 });
 
 const newModel = (name: string) =>
@@ -41,16 +39,6 @@ const change = <T = Record<string, string>>(path: string, body: object) =>
 const newKey = async (more: object = {}) =>
   (await change("/key/generate", { team_id: cluster.tenant.teamId, ...more })).key ?? "";
 
-/** A change as operations hand it to the organization's control object. */
-async function apply(statement: Statement, touched: string): Promise<void> {
-  const id = `chg_${crypto.randomUUID()}`;
-  const made = { id, statements: [statement], touches: [touched], events: [] };
-  const answer = await fetch(`${cluster.workers[0]?.url}/test/apply`, {
-    method: "POST",
-    body: JSON.stringify({ orgId: bareOrgId(organization_id), change: made }),
-  });
-  expect(await answer.json()).toMatchObject({ value: { ok: true } });
-}
 const setBlocked = (key: string, blocked: boolean) =>
   change(blocked ? "/key/block" : "/key/unblock", { key });
 const deleteKey = (key: string) => change("/key/delete", { keys: [key] });
@@ -147,15 +135,10 @@ test("a short-lived key ends with its mother key", async () => {
 });
 
 test("the keys of a removed user are dead on every worker within 5 s", async () => {
-  const user = await change("/user/new", { user_alias: "leaver", auto_create_key: false });
-  const key = await newKey({ user_id: user.user_id });
-  const id = user.user_id ?? "";
-  const leave = () =>
-    apply(
-      statement(writer.update(users).set({ active: false }).where(eq(users.id, id))),
-      `user:${id}`,
-    );
-  await effective(leave, key, DEAD);
+  const { user_id } = await change("/user/new", { user_alias: "leaver", auto_create_key: false });
+  const key = await newKey({ user_id });
+  const removed = await effective(() => change("/user/delete", { user_ids: [user_id] }), key, DEAD);
+  expect(removed.seen).toEqual(["200", "401 invalid_api_key"]);
 });
 
 test("a narrowed allowlist holds on every worker within 5 s", async () => {
@@ -175,9 +158,18 @@ test("a model that was added serves, and one that was deleted is gone, everywher
     id = (await newModel("fresh")).model_info.id;
   };
   await effective(add, key, OK, "fresh");
-  const remove = () =>
-    apply(statement(writer.delete(deployments).where(eq(deployments.id, id))), "shared");
-  await effective(remove, key, gone, "fresh");
+  await effective(() => change("/model/delete", { id }), key, gone, "fresh");
+});
+
+test("a model that was changed serves as it is now, everywhere within 5 s", async () => {
+  const key = await newKey();
+  const { model_info } = await newModel("before");
+  up.model("after", fails("bad_request"));
+  expect(await everywhere(key, "before")).toEqual([OK, OK, OK, OK]);
+  const swap = () =>
+    change("/model/update", { model_id: model_info.id, litellm_params: { model: "openai/after" } });
+  const now: Said = { status: 400, code: "upstream_rejected" };
+  await effective(swap, key, now, "before");
 });
 
 /** Reads a stream to its end; resolves with all of it and when it ended. */
@@ -186,11 +178,9 @@ async function drain(answer: Response): Promise<{ text: string; at: number }> {
   return { text: all, at: performance.now() };
 }
 
-test("running streams of a revoked key end within 5 s: told why, cancelled upstream, charged", async () => {
-  const key = await newKey();
-  await newModel("endless");
-  up.model("endless", mix(text("one two three four five six"), gated()));
-  const streams = await Promise.all(
+/** A stream on every worker that goes on until somebody ends it. */
+function endlessStreams(key: string, more: object = {}) {
+  return Promise.all(
     cluster.workers.map(async (worker) => {
       const asked = fetch(`${worker.url}/v1/chat/completions`, {
         method: "POST",
@@ -199,6 +189,7 @@ test("running streams of a revoked key end within 5 s: told why, cancelled upstr
           model: "endless",
           stream: true,
           messages: [{ role: "user", content: "hello" }],
+          ...more,
         }),
       });
       const call = await up.nextCall("endless");
@@ -207,21 +198,70 @@ test("running streams of a revoked key end within 5 s: told why, cancelled upstr
       return { call, id: answer.headers.get("x-routero-call-id"), rest: drain(answer) };
     }),
   );
-  await setBlocked(key, true);
-  const began = performance.now();
-  const ended = await Promise.all(streams.map(({ rest }) => rest));
-  await Promise.all(streams.map(({ call }) => call.aborted));
-  for (const { text: said, at } of ended) {
-    expect(at - began).toBeLessThan(PROMISE);
-    expect(said).toContain("invalid_api_key");
-    expect(said).not.toContain("[DONE]");
+}
+
+test("running streams end within 5 s of what ended their right: told why, cancelled upstream, charged", async () => {
+  await newModel("endless");
+  up.model("endless", mix(text("one two three four five six"), gated()));
+  const ofUser = await change("/user/new", { user_alias: "streamer", auto_create_key: false });
+  const ofTeam = await change("/team/new", { team_alias: "streamers" });
+  const ends: [what: string, code: string, more: object, end: (key: string) => Promise<unknown>][] =
+    [
+      ["a blocked key", "invalid_api_key", {}, (key) => setBlocked(key, true)],
+      ["a deleted key", "invalid_api_key", {}, deleteKey],
+      [
+        "a removed user",
+        "invalid_api_key",
+        { user_id: ofUser.user_id },
+        () => change("/user/delete", { user_ids: [ofUser.user_id] }),
+      ],
+      [
+        "a deleted team",
+        "invalid_api_key",
+        { team_id: ofTeam.team_id },
+        () => change("/team/delete", { team_ids: [ofTeam.team_id] }),
+      ],
+      [
+        "a narrowed allowlist",
+        "model_not_allowed",
+        {},
+        (key) => change("/key/update", { key, models: [MODEL] }),
+      ],
+      [
+        "a blocked customer",
+        "forbidden",
+        {},
+        () => change("/customer/block", { user_ids: ["streaming-shop"] }),
+      ],
+    ];
+  const running = [];
+  for (const [what, code, more, end] of ends) {
+    const key = await newKey(more);
+    const customer = what === "a blocked customer" ? { user: "streaming-shop" } : {};
+    running.push({ what, code, end: () => end(key), streams: await endlessStreams(key, customer) });
   }
-  for (const { id } of streams) {
+  const unharmed = await endlessStreams(await newKey());
+  await Promise.all(
+    running.map(async ({ what, code, end, streams }) => {
+      await end();
+      const began = performance.now();
+      const ended = await Promise.all(streams.map(({ rest }) => rest));
+      await Promise.all(streams.map(({ call }) => call.aborted));
+      for (const { text: said, at } of ended) {
+        expect(at - began, what).toBeLessThan(PROMISE);
+        expect(said, what).toContain(code);
+        expect(said, what).not.toContain("[DONE]");
+      }
+    }),
+  );
+  for (const { id } of running.flatMap(({ streams }) => streams)) {
     const rows = () =>
       cluster.objects.sql("SELECT completion_tokens FROM usage_rows WHERE request_id = ?", id);
     await expect.poll(async () => Number((await rows())[0]?.completion_tokens)).toBeGreaterThan(0);
   }
-});
+  for (const { call } of unharmed) call.releaseAll();
+  for (const { rest } of unharmed) expect((await rest).text).toContain("[DONE]");
+}, 30_000);
 
 test("a worker cut off from its objects refuses after 5 s, never serves stale, and recovers by itself", async () => {
   const [cut, other] = cluster.workers as [Worker, Worker];

@@ -23,9 +23,10 @@ function running(keyId: string | undefined = "k1") {
   const rows = { ...identity, revision: 1 };
   const open = vi.fn<Deps["directory"]["open"]>(async () => rows);
   const prove = vi.fn<Deps["prove"]>(async () => identity);
-  const deps = { directory: { open }, prove } as unknown as Deps;
+  const authorizer = { check: () => ({ allowed: true, reason: "" }) };
+  const deps = { directory: { open }, prove, authorizer } as unknown as Deps;
   const changed = { ...rows, shared: { ...identity.shared } };
-  return { watch: watchCaller(deps, call), open, prove, changed };
+  return { watch: watchCaller(deps, call), open, prove, changed, identity };
 }
 
 const endless = () => new Promise<never>(() => undefined);
@@ -69,6 +70,22 @@ test("a key that runs out in time, or that others guess at, does not break what 
     expect(watch.ended).toBe(false);
     watch.stop();
   }
+});
+
+test("an allowlist that no longer has the model ends the right, one that still has it does not", async () => {
+  const { watch, open, prove, changed, identity } = running();
+  const under = (models: string[]) => ({
+    ...identity,
+    shared: { ...identity.shared, org: { ...identity.shared.org, models } },
+  });
+  open.mockResolvedValue(changed);
+  prove.mockResolvedValue(under(["m", "other"]));
+  await vi.advanceTimersByTimeAsync(3_000);
+  expect(watch.ended).toBe(false);
+  prove.mockResolvedValue(under(["other"]));
+  const waiting = outcome(watch.orEnded(endless()));
+  await vi.advanceTimersByTimeAsync(1_500);
+  expect(await waiting).toBe("org_model_not_allowed");
 });
 
 test("what can't be known fresh any more ends too, whatever the failure is", async () => {

@@ -5,16 +5,25 @@ import { allows, shortName } from "../providers/resolve.ts";
 
 /** The policy gate: may this identity call, with this model, with these features? */
 export function authorize(deps: Deps, call: Authenticated<Received>): Authorized {
-  mayCall(deps, call);
-  const { customerId } = call.extensions;
-  if (customerId !== undefined && call.identity.shared.blockedCustomers.includes(customerId)) {
-    throw new GatewayError("forbidden", "This customer is blocked.", { param: "customer_id" });
-  }
+  const model = admit(deps, call);
   const [feature] = Object.keys(call.extensions.features);
   if (feature !== undefined) {
     throw new GatewayError("feature_not_found", `${feature}: there is no such object here.`, {
       param: feature,
     });
+  }
+  return { ...call, model };
+}
+
+/**
+ * The part of the gate that has to hold for as long as a request runs: the right to call, for this customer, this
+ * model. Answers what the name of the model stands for.
+ */
+export function admit(deps: Deps, call: Authenticated<Received>): string {
+  mayCall(deps, call);
+  const { customerId } = call.extensions;
+  if (customerId !== undefined && call.identity.shared.blockedCustomers.includes(customerId)) {
+    throw new GatewayError("forbidden", "This customer is blocked.", { param: "customer_id" });
   }
   const { key, team } = call.identity;
   const asked = call.chat.model;
@@ -25,7 +34,7 @@ export function authorize(deps: Deps, call: Authenticated<Received>): Authorized
   permit(ofKey, [asked, model]);
   permit(ofTeam, ofItsKey === undefined ? [asked, model] : [model]);
   permit(ofOrg, [model]);
-  return { ...call, model };
+  return model;
 }
 
 /** What a name stands for; names such as `constructor`, which every object has, stand for nothing. */

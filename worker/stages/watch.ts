@@ -1,6 +1,7 @@
 import type { Chosen } from "../core/call.ts";
 import { GatewayError } from "../core/errors.ts";
 import type { Deps } from "../core/ports.ts";
+import { admit } from "./authorize.ts";
 
 /**
  * A stream looks this often whether its caller may still have it. A look finds what an earlier one sent for, at the
@@ -22,8 +23,8 @@ export interface CallerWatch {
 
 /**
  * Starts to watch; it lives in the request's own context and ends with `stop`. The caller's right ends when its key is
- * revoked, changed to another token or blocked, when what stands above the key is, or when none of this can be known
- * fresh any more.
+ * revoked, changed to another token or blocked, when what stands above the key is, when the model leaves an allowlist or
+ * the customer is blocked, or when none of this can be known fresh any more.
  */
 export function watchCaller(deps: Deps, call: Chosen): CallerWatch {
   let refusal: GatewayError | null = null;
@@ -85,7 +86,7 @@ async function refusalOf(deps: Deps, call: Chosen): Promise<GatewayError | null>
       team === identity.team &&
       user === identity.user;
     // The rows are replaced as a whole when they change: being the same object means being unchanged.
-    if (!same) await deps.prove(call);
+    if (!same) admit(deps, { ...call, identity: await deps.prove(call) });
     return null;
   } catch (cause) {
     if (cause instanceof GatewayError) return TOLERATED.has(cause.kind) ? null : cause;
