@@ -1,6 +1,7 @@
 import { Hono, type Context } from "hono";
 import { mountAdmin } from "./admin/http.ts";
 import type { AdminDeps } from "./admin/ports.ts";
+import type { FromUrl } from "./core/call.ts";
 import type { DialectName } from "./core/chat.ts";
 import { asGatewayError, GatewayError } from "./core/errors.ts";
 import { answerMetrics } from "./telemetry/metrics.ts";
@@ -21,6 +22,13 @@ const CHAT_PATHS: Record<string, DialectName> = {
   "/v1/v1/messages": "anthropic",
 };
 
+/** Where Google's clients ask: the model and the kind of call stand behind these, as `gemini-x:generateContent`. */
+const GOOGLE_PATHS = ["/v1beta/models", "/v1/models", "/models"];
+/** Where Azure's clients ask: the deployment stands in the path. */
+const AZURE_PATH = "/openai/deployments/:model{.+}/chat/completions";
+
+const ALL_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+
 const METRICS_ACCESS =
   "Counters are shown to the bearer of METRICS_TOKEN or of the master key: send 'Authorization: Bearer <token>'.";
 
@@ -31,6 +39,18 @@ export function buildApp(): Hono<AppEnv> {
     app.post(path, (c) => gateway(c.env.deps, c.req.raw, dialect));
     app.all(path, (c) => refusal(c, wrongMethod("POST"), dialect));
   }
+  for (const path of GOOGLE_PATHS) {
+    app.on(ALL_METHODS, `${path}/:call{.+:[A-Za-z]+}`, (c, next) => {
+      const at = googleCall(c.req.param("call"), c.req.query("alt"));
+      if (at === null) return next();
+      if (c.req.method !== "POST") return refusal(c, wrongMethod("POST"), "gemini");
+      return gateway(c.env.deps, c.req.raw, "gemini", at);
+    });
+  }
+  app.post(AZURE_PATH, (c) =>
+    gateway(c.env.deps, c.req.raw, "openai-chat", { model: c.req.param("model") }),
+  );
+  app.all(AZURE_PATH, (c) => refusal(c, wrongMethod("POST")));
   for (const path of ["/v1/models", "/models"]) {
     app.get(path, (c) => listModels(c.env.deps, c.req.raw, null));
     app.get(`${path}/:id{.+}`, (c) => listModels(c.env.deps, c.req.raw, c.req.param("id") ?? ""));
@@ -67,6 +87,14 @@ export function buildApp(): Hono<AppEnv> {
     return refusal(c, asGatewayError(cause));
   });
   return app;
+}
+
+/** What the end of a Google path asks for; null for what is no call of ours. */
+function googleCall(text: string, alt: string | undefined): FromUrl | null {
+  const [, model, kind] = /^(.+):(generateContent|streamGenerateContent)$/.exec(text) ?? [];
+  if (model === undefined) return null;
+  const stream = kind === "streamGenerateContent";
+  return { model, stream, ...(stream && alt !== "sse" && { array: true }) };
 }
 
 function wrongMethod(allowed: string): GatewayError {

@@ -1,10 +1,12 @@
 import * as z from "zod";
 import type { ProtocolName } from "../core/chat.ts";
 import { GatewayError } from "../core/errors.ts";
+import { DEPLOYMENT_PARAMS, type DeploymentParam } from "../core/model.ts";
 import type { Capability, ModelFacts } from "../core/model.ts";
 import type { Settings } from "../core/ports.ts";
-import { findProvider, providers, type ProviderRow } from "../providers/catalog.ts";
+import { findProvider, paramsFor, providers, type ProviderRow } from "../providers/catalog.ts";
 import { checkEgress } from "../providers/egress.ts";
+import { filled } from "../providers/hosting.ts";
 import { modelFacts, providersOf } from "../providers/models.ts";
 import { invalidField } from "./faults.ts";
 import { alias, chosenId, price, tags } from "./fields.ts";
@@ -42,6 +44,18 @@ export const secret = z
   .max(8192, "At most 8192 characters")
   .regex(/^[\x21-\x7e]+$/, "Must be printable ASCII without spaces");
 
+/** What an address or a signature is made of; it becomes a part of a URL. */
+const addressPart = z
+  .string()
+  .max(128, "At most 128 characters")
+  .regex(/^[\w.-]+$/, "Only letters, digits, dots and dashes");
+const PARAMS = {
+  api_version: addressPart.nullish().describe("Azure's api-version"),
+  aws_region_name: addressPart.nullish().describe("The region that calls are signed for"),
+  vertex_project: addressPart.nullish(),
+  vertex_location: addressPart.nullish().describe("A region, or global"),
+} satisfies Record<DeploymentParam, z.ZodType>;
+
 export const litellmParams = z.object({
   model: alias.describe("`provider/model`, as `openai/gpt-4o-mini`"),
   custom_llm_provider: alias
@@ -59,6 +73,7 @@ export const litellmParams = z.object({
     .nullish()
     .describe("A stored credential (POST /credentials) in the place of api_key"),
   region_name: alias.nullish(),
+  ...PARAMS,
   rpm: z.int().min(0).nullish(),
   tpm: z.int().min(0).nullish(),
   weight: z.number().min(0, "Must not be negative").max(1e6, "At most 1,000,000").nullish(),
@@ -113,7 +128,7 @@ export interface Place {
 
 /** Reads provider, model and address out of what a caller sent; refuses what can't be reached or must not be. */
 export function placeOf(
-  params: Pick<LitellmParams, "model" | "custom_llm_provider" | "api_base">,
+  params: Pick<LitellmParams, "model" | "custom_llm_provider" | "api_base" | DeploymentParam>,
   settings: Pick<Settings, "allowPrivateUpstreams">,
 ): Place {
   const { row, model } = providerOf(params);
@@ -124,12 +139,29 @@ export function placeOf(
     }
     return { ...at, baseUrl: row.baseUrl, host: null };
   }
-  const text = params.api_base ?? row.baseUrl;
+  const text = params.api_base ?? addressFor(row, params);
   if (text === null) {
     throw invalidField(["litellm_params", "api_base"], `The provider ${row.slug} needs one`);
   }
   const url = checkEgress(text, settings, "litellm_params.api_base");
   return { ...at, baseUrl: url.href.replace(/\/+$/, ""), host: url.host };
+}
+
+/** The provider's address for this deployment; refuses where a parameter that it needs is missing. */
+function addressFor(row: ProviderRow, params: Pick<LitellmParams, DeploymentParam>): string | null {
+  const own: Record<string, string> = {};
+  for (const name of DEPLOYMENT_PARAMS) if (params[name] != null) own[name] = params[name];
+  const known = paramsFor(row, own);
+  for (const [name, fallback] of Object.entries(row.params ?? {})) {
+    if (fallback === null && known[name] === undefined) {
+      throw invalidField(["litellm_params", name], `The provider ${row.slug} needs it`);
+    }
+  }
+  for (const [name, bases] of Object.entries(row.baseUrlFor ?? {})) {
+    const base = bases[known[name] ?? ""];
+    if (base !== undefined) return base;
+  }
+  return row.baseUrl === null ? null : filled(row.baseUrl, known);
 }
 
 function providerOf(params: Pick<LitellmParams, "model" | "custom_llm_provider">): {

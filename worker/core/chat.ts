@@ -8,7 +8,7 @@ import type { TokenUsage } from "./usage.ts";
  */
 
 /** The wire protocols that callers speak to us, by the name of their folder in `worker/protocols/`. */
-export type DialectName = "openai-chat" | "anthropic";
+export type DialectName = "openai-chat" | "anthropic" | "gemini";
 /** All wire protocols: those, and the ones that only providers speak. */
 export type ProtocolName = DialectName;
 
@@ -114,6 +114,8 @@ export interface TextPart {
   text: string;
   /** Citations or annotations of the answer, in the form of the dialect that made them. */
   citations?: Json[];
+  /** Google's thought signature; it stands on a part of its own, whose text is empty. */
+  signature?: string;
   cache?: CacheMark;
 }
 
@@ -160,6 +162,8 @@ export interface ToolCallPart {
 export interface ToolResultPart {
   type: "toolResult";
   callId: string;
+  /** The tool's name, where the dialect repeats it; else it stands in the call of that id. */
+  name?: string;
   parts: Part[];
   isError?: boolean;
   cache?: CacheMark;
@@ -171,8 +175,12 @@ export interface ThinkingPart {
   text: string;
   /** Proof of the provider that it said this; required when the turn is sent back to it. */
   signature?: string;
-  /** Opaque encrypted thinking, instead of text. */
+  /** Opaque encrypted thinking, instead of text or beside its summary. */
   redacted?: string;
+  /** Who can read signature or redacted thinking; absent = Anthropic's family. */
+  family?: "openai";
+  /** The provider's id of this piece of thinking. */
+  id?: string;
 }
 
 export interface RefusalPart {

@@ -37,6 +37,15 @@ export interface ModelFacts {
   quirks?: Quirks;
 }
 
+/** Parameters of a deployment that its provider's address or signature is made of. */
+export const DEPLOYMENT_PARAMS = [
+  "api_version",
+  "aws_region_name",
+  "vertex_project",
+  "vertex_location",
+] as const;
+export type DeploymentParam = (typeof DEPLOYMENT_PARAMS)[number];
+
 /** One place where a model can be called: the unit that is weighed, cooled and named in `x-routero-model-id`. */
 export interface Deployment {
   id: string;
@@ -48,8 +57,8 @@ export interface Deployment {
   protocol: ProtocolName;
   /** Absolute base URL without a trailing slash; `sim:` for the simulated provider. */
   baseUrl: string;
-  /** What the provider's address or signature is made of besides: `api_version`, `aws_region_name`, … */
-  params?: Readonly<Record<string, string>>;
+  /** What the provider's address or signature is made of besides. */
+  params?: Readonly<Partial<Record<DeploymentParam, string>>>;
   /** Names the stored credential; absent where the provider takes none. */
   credentialId?: string;
   region?: string;

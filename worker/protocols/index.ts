@@ -1,11 +1,13 @@
 import type { DialectName, ProtocolName } from "../core/chat.ts";
 import { anthropic } from "./anthropic/index.ts";
+import { gemini } from "./gemini/index.ts";
 import { openaiChat } from "./openai-chat/index.ts";
 import type { Dialect, Protocol } from "./protocol.ts";
 
 const DIALECTS: Readonly<Record<DialectName, Dialect>> = {
   "openai-chat": openaiChat,
   anthropic,
+  gemini,
 };
 
 const PROTOCOLS: Readonly<Record<ProtocolName, Protocol>> = {

@@ -19,6 +19,8 @@ export interface ProviderRow {
   baseUrl: string | null;
   /** Parameters that address or signature are made of, with their defaults; null = a deployment has to say it. */
   params?: Readonly<Record<string, string | null>>;
+  /** Base URLs in the place of the template's, for a value of a parameter. */
+  baseUrlFor?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Where the vendor serves the protocol otherwise than its maker. */
   hosting?: Hosting;
   auth: ProviderAuth;
@@ -103,6 +105,48 @@ const ROWS: readonly ProviderRow[] = [
     keyVariables: ["DASHSCOPE_API_KEY"],
   },
   {
+    slug: "gemini",
+    name: "Google Gemini API",
+    protocol: "gemini",
+    baseUrl: "https://generativelanguage.googleapis.com",
+    auth: { header: "x-goog-api-key" },
+    streamUsage: "always",
+    keyVariables: ["GEMINI_API_KEY", "GOOGLE_API_KEY"],
+  },
+  {
+    slug: "vertex_ai",
+    name: "Google Vertex AI",
+    protocol: "gemini",
+    baseUrl: "https://{vertex_location}-aiplatform.googleapis.com",
+    baseUrlFor: { vertex_location: { global: "https://aiplatform.googleapis.com" } },
+    params: { vertex_project: null, vertex_location: "us-central1" },
+    hosting: {
+      path: "/v1/projects/{vertex_project}/locations/{vertex_location}/publishers/google/models/{model}",
+      calls: {
+        whole: ":generateContent",
+        stream: ":streamGenerateContent?alt=sse",
+        array: ":streamGenerateContent",
+      },
+    },
+    auth: "google",
+    streamUsage: "always",
+    keyVariables: [],
+  },
+  {
+    slug: "azure",
+    name: "Azure OpenAI",
+    protocol: "openai-chat",
+    baseUrl: null,
+    params: { api_version: "2024-10-21" },
+    hosting: {
+      path: "/openai/deployments/{model}/chat/completions?api-version={api_version}",
+      unless: /\/openai\/v1$/,
+    },
+    auth: "azure",
+    streamUsage: "include_usage",
+    keyVariables: [],
+  },
+  {
     slug: "openai_compatible",
     name: "Any OpenAI-compatible server",
     protocol: "openai-chat",
@@ -123,6 +167,22 @@ const ROWS: readonly ProviderRow[] = [
 ];
 
 const BY_SLUG: ReadonlyMap<string, ProviderRow> = new Map(ROWS.map((row) => [row.slug, row]));
+
+/** The address that a provider has without anything said about a deployment; null where there is none. */
+export function ownAddress(row: ProviderRow): string | null {
+  return row.baseUrl?.includes("{") ? null : row.baseUrl;
+}
+
+/** What addresses and signatures of a provider's deployment are made of: its own parameters over the row's. */
+export function paramsFor(
+  row: ProviderRow | undefined,
+  own: Readonly<Record<string, string>> = {},
+): Record<string, string> {
+  const defaults = Object.entries(row?.params ?? {}).flatMap(([name, value]) =>
+    value === null ? [] : [[name, value] as const],
+  );
+  return { ...Object.fromEntries(defaults), ...own };
+}
 
 /** The row of a provider, undefined for a name that is none. */
 export function findProvider(slug: string): ProviderRow | undefined {

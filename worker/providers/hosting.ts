@@ -1,6 +1,6 @@
-import { GatewayError } from "../core/errors.ts";
 import { isJsonObject, scanJson, spliceJson, type JsonObject } from "../core/json.ts";
 import type { Framing } from "../protocols/framing.ts";
+import { segment } from "../protocols/path.ts";
 import type { Destination } from "../protocols/protocol.ts";
 
 /** How a vendor serves a protocol at another address, or with another envelope, than who made it: data of the catalog. */
@@ -37,16 +37,6 @@ export function hostedPath(
   );
   const [, first = ""] = path.split("/");
   return to.baseUrl.endsWith(`/${first}`) ? path.slice(first.length + 1) : path;
-}
-
-/** A name as one segment of a path: it can't climb out of it. */
-export function segment(name: string): string {
-  if (/^\.{0,2}$/.test(name)) {
-    throw new GatewayError("model_not_found", "There is no model of that name at the provider.", {
-      param: "model",
-    });
-  }
-  return encodeURIComponent(name);
 }
 
 /** The body as this vendor takes it; every other byte stays. */

@@ -1,6 +1,6 @@
 import type { Deployment } from "../core/model.ts";
 import type { OrgShared } from "../core/records.ts";
-import { findProvider, providers, type ProviderRow } from "./catalog.ts";
+import { findProvider, ownAddress, providers, type ProviderRow } from "./catalog.ts";
 import { knownModels, modelFacts, providersOf } from "./models.ts";
 
 /** What resolution has to know besides the org: which providers the platform itself holds a key for. */
@@ -51,7 +51,7 @@ export function resolvableModels(context: ResolveContext): { id: string; provide
     if (!groups.has(each.group)) groups.set(each.group, each.provider);
   }
   const known = providers()
-    .filter((row) => row.baseUrl !== null && credentialOf(row, context) !== null)
+    .filter((row) => ownAddress(row) !== null && credentialOf(row, context) !== null)
     .flatMap((row) =>
       knownModels(row.slug).map((model) => ({ id: `${row.slug}/${model}`, provider: row.slug })),
     )
@@ -78,7 +78,23 @@ function fromCatalog(
   group: string,
   context: ResolveContext,
 ): Resolution {
-  if (row.baseUrl === null) {
+  const baseUrl = ownAddress(row);
+  if (baseUrl === null) {
+    const places = placesOf(row, context);
+    if (places.length > 0) {
+      const facts = modelFacts(row.slug, name);
+      const candidates = places.map((place) => ({
+        ...place,
+        id: `${row.slug}/${name}@${new URL(place.baseUrl).host}`,
+        group,
+        model: name,
+        weight: 1,
+        order: 0,
+        tags: [],
+        facts,
+      }));
+      return { found: true, candidates };
+    }
     return {
       found: false,
       reason: `'${row.slug}' has no address of its own: add a deployment with POST /model/new and its api_base.`,
@@ -100,7 +116,7 @@ function fromCatalog(
         provider: row.slug,
         model: name,
         protocol: row.protocol,
-        baseUrl: row.baseUrl,
+        baseUrl,
         ...(credential.id !== undefined && { credentialId: credential.id }),
         weight: 1,
         order: 0,
@@ -111,11 +127,26 @@ function fromCatalog(
   };
 }
 
+/**
+ * Where an organization calls a provider that has no address of its own: the places of the deployments that it added,
+ * each once, so that `azure/<deployment>` and the like reach what lies beside them.
+ */
+function placesOf(row: ProviderRow, { shared }: ResolveContext): Deployment[] {
+  const found = new Map<string, Deployment>();
+  for (const each of shared.deployments) {
+    if (each.provider !== row.slug) continue;
+    const key = `${each.baseUrl} ${each.credentialId ?? ""}`;
+    if (!found.has(key)) found.set(key, each);
+  }
+  return [...found.values()];
+}
+
 /** The org's own credential for the catalog's host, else the platform's (no id), else null. */
 function credentialOf(row: ProviderRow, context: ResolveContext): { id?: string } | null {
   if (row.auth === "none") return {};
-  if (row.baseUrl === null) return null;
-  const host = new URL(row.baseUrl).host;
+  const baseUrl = ownAddress(row);
+  if (baseUrl === null) return null;
+  const { host } = new URL(baseUrl);
   const own = context.shared.credentials.find(
     (each) => each.provider === row.slug && each.host === host,
   );

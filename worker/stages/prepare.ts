@@ -4,10 +4,10 @@ import type { Deps, UpstreamRequest } from "../core/ports.ts";
 import { acceptOf, type Framing } from "../protocols/framing.ts";
 import { protocolOf } from "../protocols/index.ts";
 import type { Destination, Protocol, Target } from "../protocols/protocol.ts";
-import { findProvider } from "../providers/catalog.ts";
+import { findProvider, paramsFor, type ProviderAuth } from "../providers/catalog.ts";
 import { hostedBody, hostedPath, hostingAt } from "../providers/hosting.ts";
 import { SigningFault } from "../providers/signing/fault.ts";
-import { signatureOf } from "../providers/signing/index.ts";
+import { signatureOf, type Unsigned } from "../providers/signing/index.ts";
 import { AttemptFault } from "./attempt.ts";
 
 /** One request to one deployment, signed and ready to be sent. */
@@ -26,10 +26,11 @@ export interface Prepared {
 /** Writes and signs the request for a deployment: unchanged where both ends speak one protocol, else through the hub. */
 export async function prepare(deps: Deps, call: Chosen, deployment: Deployment): Promise<Prepared> {
   const { stream } = call.chat;
-  const { baseUrl, model, params = {} } = deployment;
+  const { baseUrl, model } = deployment;
   const protocol = protocolOf(deployment.protocol);
   const { provider } = protocol;
   const row = findProvider(deployment.provider);
+  const params = paramsFor(row, deployment.params);
   const hosting = hostingAt(row?.hosting, baseUrl);
   const to: Destination = { baseUrl, model, stream };
   if (stream && call.fromUrl.array && call.dialect === deployment.protocol) to.array = true;
@@ -46,7 +47,7 @@ export async function prepare(deps: Deps, call: Chosen, deployment: Deployment):
   };
   const unsigned = { url, method: "POST", headers, body } as const;
   const secret = await secretOf(deps, call, deployment);
-  const signature = await proofFor(deps, deployment, secret, unsigned);
+  const signature = await proofFor(deps, row?.auth, { secret, unsigned, params });
   return {
     deployment,
     protocol,
@@ -80,15 +81,18 @@ function writtenFor(
   };
 }
 
+/** The headers that prove who asks; a secret that is no good is the deployment's fault. */
 async function proofFor(
   deps: Deps,
-  deployment: Deployment,
-  secret: string | null,
-  unsigned: Omit<UpstreamRequest, "signal">,
+  auth: ProviderAuth = "bearer",
+  {
+    secret,
+    unsigned,
+    params,
+  }: { secret: string | null; unsigned: Unsigned; params: Record<string, string> },
 ): Promise<Record<string, string>> {
-  const auth = findProvider(deployment.provider)?.auth ?? "bearer";
   try {
-    return await signatureOf(auth, secret, unsigned, deployment.params ?? {}, deps);
+    return await signatureOf(auth, secret, unsigned, params, deps);
   } catch (cause) {
     if (!(cause instanceof SigningFault)) throw cause;
     const { status, message } = cause;

@@ -1,6 +1,6 @@
 import { and, asc, eq } from "drizzle-orm";
 import type { JsonObject } from "../core/json.ts";
-import type { Deployment } from "../core/model.ts";
+import { DEPLOYMENT_PARAMS, type Deployment } from "../core/model.ts";
 import type { Statement } from "../core/ports.ts";
 import { page, statement, writer } from "./database.ts";
 import type { Db, Page, PageRequest } from "./database.ts";
@@ -85,6 +85,7 @@ export function deploymentRecord(row: DeploymentRow): Deployment {
     model: row.model,
     protocol: row.protocol,
     baseUrl: row.baseUrl,
+    params: paramsIn(row.litellmParams),
     credentialId: row.credentialId ?? undefined,
     region: row.region ?? undefined,
     weight: row.weight,
@@ -103,4 +104,14 @@ function limitsOf(params: JsonObject): Pick<Deployment, "rpm" | "tpm"> {
     ...(typeof rpm === "number" && { rpm }),
     ...(typeof tpm === "number" && { tpm }),
   };
+}
+
+/** The parameters of the address among what was said of a deployment; undefined for none. */
+function paramsIn(said: JsonObject): Deployment["params"] {
+  const params: Record<string, string> = {};
+  for (const name of DEPLOYMENT_PARAMS) {
+    const value = said[name];
+    if (typeof value === "string") params[name] = value;
+  }
+  return Object.keys(params).length > 0 ? params : undefined;
 }

@@ -9,11 +9,12 @@ import { recordedBody, recordedFrames } from "./recording.ts";
 import { compose } from "./reply.ts";
 import { countInput, NO_USAGE, type Usage } from "./tokens.ts";
 import { anthropic } from "./wire/anthropic.ts";
+import { gemini } from "./wire/gemini.ts";
 import { openaiChat } from "./wire/openai-chat.ts";
 import { type Ask, type Frame, type Wire } from "./wire/wire.ts";
 
 /** Asked in this order; the more particular ones first. */
-const wires: Wire[] = [anthropic, openaiChat];
+const wires: Wire[] = [anthropic, gemini, openaiChat];
 
 export interface UpstreamOptions {
   /** Credentials that are let in (bearer, x-api-key or api-key); unset lets everybody in. */
@@ -174,6 +175,7 @@ async function answer(res: ServerResponse, call: Call, wire: Wire, ask: Ask, b: 
   }
   const said = compose(ask, b, call.request.serial);
   if ("kind" in said) return sendError(res, call, wire, said);
+  if (ask.array) res.setHeader("content-type", "application/json; charset=UTF-8");
   if (ask.stream) return sendStream(res, call, wire, wire.stream(said, b, ask), b, said.usage);
   return sendWhole(res, call, JSON.stringify(wire.whole(said, b)), b, said.usage);
 }

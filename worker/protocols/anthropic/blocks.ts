@@ -1,6 +1,7 @@
 import type { MediaSource, Part } from "../../core/chat.ts";
 import { isJsonObject } from "../../core/json.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
+import { carry, openaiState } from "../carried.ts";
 import { objectIn, stringOf, textOf } from "../answers.ts";
 import { parsed } from "../fields.ts";
 import { JSON_TOOL } from "./schema.ts";
@@ -49,10 +50,28 @@ export function inputOf(text: string): JsonObject {
   return isJsonObject(value) ? value : { INVALID_JSON: text };
 }
 
-/** A part of an answer as a block; null for what Anthropic clients have no form for. */
-export function writeBlock(part: Part): JsonObject | null {
+/** A part of an answer as blocks; none for what Anthropic clients have no form for. */
+export function writeBlocks(part: Part): JsonObject[] {
+  const state = stateBlock(part);
+  const block = writeBlock(part);
+  return [...(state ? [state] : []), ...(block ? [block] : [])];
+}
+
+/** Signed state that only another family reads, in the block that clients return untouched (PROTOCOLS 23). */
+export function stateBlock(part: Part): JsonObject | null {
+  const state =
+    part.type === "text" || part.type === "toolCall"
+      ? part.signature && carry("google", part.signature)
+      : part.type === "thinking" && part.family === "openai" && part.redacted !== undefined
+        ? carry("openai", openaiState(part))
+        : undefined;
+  return state ? { type: "redacted_thinking", data: state } : null;
+}
+
+function writeBlock(part: Part): JsonObject | null {
   switch (part.type) {
     case "text":
+      if (part.signature !== undefined) return null;
       return {
         type: "text",
         text: part.text,
@@ -63,6 +82,9 @@ export function writeBlock(part: Part): JsonObject | null {
     case "refusal":
       return { type: "text", text: part.text };
     case "thinking":
+      if (part.family === "openai") {
+        return part.text === "" ? null : { type: "thinking", thinking: part.text, signature: "" };
+      }
       return part.redacted === undefined
         ? { type: "thinking", thinking: part.text, signature: part.signature ?? "" }
         : { type: "redacted_thinking", data: part.redacted };

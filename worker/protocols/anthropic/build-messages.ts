@@ -141,6 +141,10 @@ function thinkingOf(
   part: Extract<Part, { type: "thinking" }>,
   degraded: Set<string>,
 ): JsonObject | null {
+  if (part.family !== undefined) {
+    degraded.add("thinking");
+    return null;
+  }
   if (part.redacted !== undefined) return { type: "redacted_thinking", data: part.redacted };
   if (part.signature !== undefined) {
     return { type: "thinking", thinking: part.text, signature: part.signature };

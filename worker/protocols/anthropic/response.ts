@@ -4,7 +4,7 @@ import { NO_USAGE } from "../../core/usage.ts";
 import { badAnswer, objectIn, objectsIn, stringOf, textOf } from "../answers.ts";
 import { others } from "../fields.ts";
 import type { AnswerContext } from "../protocol.ts";
-import { readBlock, writeBlock } from "./blocks.ts";
+import { readBlock, writeBlocks } from "./blocks.ts";
 import { encodeFinish, parseFinish } from "./finish.ts";
 import { encodeUsage, parseUsage } from "./usage.ts";
 
@@ -57,7 +57,7 @@ export function encodeResponse(response: ChatResponse, context: AnswerContext): 
     type: "message",
     role: "assistant",
     model: response.model,
-    content: choice.parts.map(writeBlock).filter((block) => block !== null),
+    content: choice.parts.flatMap(writeBlocks),
     stop_reason: encodeFinish(choice.finish, called, choice.stopSequence),
     stop_sequence: choice.stopSequence ?? null,
     usage: encodeUsage(response.usage ?? NO_USAGE),

@@ -6,7 +6,7 @@ import type { TokenUsage } from "../../core/usage.ts";
 import { parsed } from "../fields.ts";
 import type { StreamEncoder, StreamOptions } from "../protocol.ts";
 import { sseText } from "../sse.ts";
-import { citationOf } from "./blocks.ts";
+import { citationOf, stateBlock } from "./blocks.ts";
 import { encodeFinish } from "./finish.ts";
 import { messageId } from "./response.ts";
 import { encodeUsage } from "./usage.ts";
@@ -23,6 +23,9 @@ interface Block {
   /** Events that came while another block was open. */
   waiting: Waiting[];
 }
+
+/** Number of a block that belongs to no part of the answer. */
+const STATE = -1;
 
 /** Members of a finished message that Anthropic clients know. */
 const FINISH_EXTRA = ["stop_reason", "stop_details", "container"] as const;
@@ -90,10 +93,22 @@ export class MessageStreamEncoder implements StreamEncoder {
 
   private open(part: number, value: Part): string {
     if (value.type === "native" && value.dialect !== "anthropic") return "";
+    const state = stateBlock(value);
+    if (state) this.enqueue({ type: "native", dialect: "anthropic", value: state });
+    // What was only state is shown by now.
+    const shown = value.type === "text" && value.signature !== undefined ? null : value;
+    const silent = value.type === "thinking" && value.family === "openai" && value.text === "";
+    if (shown === null || (silent && state)) return this.advance();
     const block: Block = { part, value, index: -1, sent: "", waiting: [] };
     if (value.type === "toolCall") this.called = true;
     this.queue.push(block);
     return this.advance();
+  }
+
+  /** A block that is whole as it opens. */
+  private enqueue(value: Part): void {
+    const waiting: Waiting[] = [{ type: "close", choice: 0, part: STATE }];
+    this.queue.push({ part: STATE, value, index: -1, sent: "", waiting });
   }
 
   /** Shows waiting blocks in their order, as far as what is open lets them. */
@@ -146,7 +161,7 @@ export class MessageStreamEncoder implements StreamEncoder {
           (value.text === "" ? "" : this.delta(block, { type: "refusal", text: value.text }))
         );
       case "thinking": {
-        if (value.redacted !== undefined) {
+        if (value.redacted !== undefined && value.family === undefined) {
           return start({ type: "redacted_thinking", data: value.redacted });
         }
         const { text, signature } = value;

@@ -145,6 +145,7 @@ function assistantMessage(message: Message, target: Target, degraded: Set<string
   for (const part of message.parts) {
     switch (part.type) {
       case "text":
+        if (part.signature !== undefined) break;
         content = (content ?? "") + part.text;
         if (part.citations && part.citations.length > 0) degraded.add("citations");
         break;

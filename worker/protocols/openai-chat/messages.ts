@@ -1,6 +1,7 @@
 import type { MediaSource, Message, Part } from "../../core/chat.ts";
 import { isJsonObject } from "../../core/json.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
+import { callSignature, thinkingBlock } from "./parts.ts";
 import {
   at,
   dataUrl,
@@ -189,6 +190,8 @@ function assistantParts(
   for (const [position, value] of calls.entries()) {
     parts.push(toolCall(value, at(at(path, "tool_calls"), position)));
   }
+  const state = callSignature(from);
+  if (state !== undefined) parts.push({ type: "text", text: "", signature: state });
   const old = optionalObject(from, path, "function_call");
   if (old !== undefined) {
     const where = at(path, "function_call");
@@ -217,7 +220,8 @@ function thinkingOf(from: JsonObject, path: string): Part[] {
       const where = at(at(path, "thinking_blocks"), index);
       const block = objectOf(value, where);
       if (block["type"] === "redacted_thinking") {
-        return { type: "thinking", text: "", redacted: requiredString(block, where, "data") };
+        requiredString(block, where, "data");
+        return thinkingBlock(block);
       }
       const text = optionalString(block, where, "thinking") ?? "";
       const signature = optionalString(block, where, "signature");
@@ -242,8 +246,7 @@ function toolCall(value: Json, path: string): Part {
     name: requiredText(named, where, "name"),
     arguments: optionalString(named, where, "arguments") ?? "",
   };
-  const google = isJsonObject(from["extra_content"]) ? from["extra_content"]["google"] : undefined;
-  const signature = isJsonObject(google) ? google["thought_signature"] : undefined;
-  if (typeof signature === "string") part.signature = signature;
+  const signature = callSignature(from);
+  if (signature !== undefined) part.signature = signature;
   return part;
 }

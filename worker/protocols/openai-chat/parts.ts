@@ -1,5 +1,6 @@
 import type { Part } from "../../core/chat.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
+import { carried, readOpenaiState } from "../carried.ts";
 import { argumentsOf, objectIn, objectsIn, stringOf, textOf } from "../answers.ts";
 
 /** Thinking and text of a content list, in order (Mistral); anything else travels as native. */
@@ -28,9 +29,9 @@ export function reasoningText(from: JsonObject): string | undefined {
   return textOf(from["reasoning_content"]) ?? textOf(from["reasoning"]);
 }
 
-/** The signature of a call, as Google's compatible endpoint carries it. */
-export function callSignature(call: JsonObject): string | undefined {
-  return textOf(objectIn(objectIn(call["extra_content"])?.["google"])?.["thought_signature"]);
+/** The signature of a call or of a message, as Google's compatible endpoint carries it. */
+export function callSignature(from: JsonObject): string | undefined {
+  return textOf(objectIn(objectIn(from["extra_content"])?.["google"])?.["thought_signature"]);
 }
 
 /** The parts of a whole answer's message. */
@@ -55,6 +56,8 @@ export function messageParts(message: JsonObject, callId: (index: number) => str
   if (audio) parts.push(audioPart(audio));
   const calls = objectsIn(message["tool_calls"]);
   for (const [index, call] of calls.entries()) parts.push(callPart(call, callId(index)));
+  const state = callSignature(message);
+  if (state !== undefined) parts.push({ type: "text", text: "", signature: state });
   const old = objectIn(message["function_call"]);
   if (old && calls.length === 0) {
     parts.push(callPart({ function: old }, callId(0)));
@@ -70,6 +73,8 @@ function cite(parts: Part[], annotations: Json[]): void {
 
 export function thinkingBlock(block: JsonObject): Part {
   if (block["type"] === "redacted_thinking") {
+    const state = carried(stringOf(block["data"]) ?? "");
+    if (state?.family === "openai") return readOpenaiState(state.text);
     return { type: "thinking", text: "", redacted: stringOf(block["data"]) ?? "" };
   }
   const text = stringOf(block["thinking"]) ?? "";

@@ -1,3 +1,4 @@
+import type { FromUrl } from "../../core/call.ts";
 import type { ChatRequest, Reasoning, ResponseFormat, Tool, ToolChoice } from "../../core/chat.ts";
 import { isJsonObject } from "../../core/json.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
@@ -59,8 +60,8 @@ const EFFORTS: ReadonlySet<string> = new Set([
 ]);
 
 /** Reads a chat completions body. */
-export function parseRequest(body: JsonObject): ChatRequest {
-  const model = requiredText(body, "", "model");
+export function parseRequest(body: JsonObject, fromUrl: FromUrl = {}): ChatRequest {
+  const model = fromUrl.model ?? requiredText(body, "", "model");
   const list = optionalList(body, "", "messages");
   if (list === undefined) throw missing("messages", "an array of at least one message");
   if (list.length === 0) throw invalid("messages", "an array of at least one message");

@@ -2,6 +2,7 @@ import type { ChatResponse, Choice, Part, ThinkingPart } from "../../core/chat.t
 import { isJsonObject } from "../../core/json.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import { badAnswer, objectIn, stringOf } from "../answers.ts";
+import { carry, openaiState } from "../carried.ts";
 import { others } from "../fields.ts";
 import type { AnswerContext } from "../protocol.ts";
 import { annotationsOf } from "./citations.ts";
@@ -95,8 +96,10 @@ export function encodeMessage(parts: readonly Part[]): JsonObject {
   const annotations: Json[] = [];
   const citations: Json[] = [];
   let audio: JsonObject | undefined;
+  let signature: string | undefined;
   for (const part of parts) {
-    if (part.type === "text") {
+    if (part.type === "text" && part.signature !== undefined) signature = part.signature;
+    else if (part.type === "text") {
       const start = content?.length ?? 0;
       content = (content ?? "") + part.text;
       for (const citation of part.citations ?? []) {
@@ -121,6 +124,7 @@ export function encodeMessage(parts: readonly Part[]): JsonObject {
     ...(signed && { thinking_blocks: thinking.map(encodeThinkingBlock) }),
     ...(calls.length > 0 && { tool_calls: calls }),
     ...(audio && { audio }),
+    ...(signature !== undefined && googleState(signature)),
     ...(annotations.length > 0 && { annotations }),
     ...(citations.length > 0 && { citations }),
   };
@@ -136,10 +140,13 @@ export function encodeCall(part: Extract<Part, { type: "toolCall" }>): JsonObjec
     id: part.id,
     type: "function",
     function: { name: part.name, arguments: part.arguments },
-    ...(part.signature !== undefined && {
-      extra_content: { google: { thought_signature: part.signature } },
-    }),
+    ...(part.signature !== undefined && googleState(part.signature)),
   };
+}
+
+/** Google's thought signature as its own compatible endpoint carries it (PROTOCOLS 23). */
+export function googleState(signature: string): JsonObject {
+  return { extra_content: { google: { thought_signature: signature } } };
 }
 
 export function encodeAudio(part: Extract<Part, { type: "audio" }>): JsonObject {
@@ -152,7 +159,10 @@ export function encodeAudio(part: Extract<Part, { type: "audio" }>): JsonObject 
 
 /** A thinking block in the form in which it may be sent back (PROTOCOLS 23). */
 export function encodeThinkingBlock(part: ThinkingPart): JsonObject {
-  if (part.redacted !== undefined) return { type: "redacted_thinking", data: part.redacted };
+  if (part.redacted !== undefined) {
+    const own = part.family === "openai" ? carry("openai", openaiState(part)) : part.redacted;
+    return { type: "redacted_thinking", data: own };
+  }
   return {
     type: "thinking",
     thinking: part.text,

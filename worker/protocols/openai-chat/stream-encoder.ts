@@ -5,7 +5,7 @@ import type { StreamEncoder, StreamOptions } from "../protocol.ts";
 import { objectIn } from "../answers.ts";
 import { annotationsOf } from "./citations.ts";
 import { encodeFinish } from "./finish.ts";
-import { encodeCall, encodeThinkingBlock, isCustomCall } from "./response.ts";
+import { encodeCall, encodeThinkingBlock, googleState, isCustomCall } from "./response.ts";
 import { encodeUsage } from "./usage.ts";
 
 interface OpenPart {
@@ -79,6 +79,9 @@ export class ChatStreamEncoder implements StreamEncoder {
     state.parts.set(part, open);
     switch (value.type) {
       case "text":
+        if (value.signature !== undefined) {
+          return opening + this.chunk(index, googleState(value.signature));
+        }
         return (
           opening +
           (value.text === "" ? "" : this.text(index, state, value.text)) +

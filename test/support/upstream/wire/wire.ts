@@ -6,6 +6,8 @@ import type { Usage } from "../tokens.ts";
 export interface Ask {
   model: string;
   stream: boolean;
+  /** The stream is one JSON array (Google without `alt=sse`). */
+  array?: boolean;
   usageInStream: boolean;
   maxTokens: number | undefined;
   stop: string[];

@@ -1,0 +1,45 @@
+import type { ThinkingPart } from "../core/chat.ts";
+
+/**
+ * Signed state of one family of models on its way through a client of another (PROTOCOLS 23): clients return opaque
+ * fields as they got them, so it travels there behind its family's name and is taken out again when it comes back.
+ */
+export type Family = "anthropic" | "anthropic-redacted" | "google" | "openai";
+
+const FORM = /^(anthropic|anthropic-redacted|google|openai):/;
+
+/** OpenAI's reasoning item as one text: its id and what only its maker reads. */
+export function openaiState({
+  id = "",
+  redacted = "",
+}: {
+  id?: string;
+  redacted?: string;
+}): string {
+  return `${id}:${redacted}`;
+}
+
+/** The thinking that `openaiState` told of. */
+export function readOpenaiState(text: string): ThinkingPart {
+  const colon = text.indexOf(":");
+  const id = text.slice(0, Math.max(0, colon));
+  return {
+    type: "thinking",
+    text: "",
+    redacted: text.slice(colon + 1),
+    family: "openai",
+    ...(id !== "" && { id }),
+  };
+}
+
+/** An opaque text that says whose it is. */
+export function carry(family: Family, text: string): string {
+  return `${family}:${text}`;
+}
+
+/** What `carry` made; null for a text that belongs to the dialect itself. */
+export function carried(text: string): { family: Family; text: string } | null {
+  const found = FORM.exec(text);
+  if (found === null) return null;
+  return { family: found[1] as Family, text: text.slice(found[0].length) };
+}

@@ -1,0 +1,155 @@
+import type { ChatRequest, Tool, ToolChoice } from "../../core/chat.ts";
+import type { Json, JsonObject } from "../../core/json.ts";
+import { budgetOf, effortOf } from "../effort.ts";
+import { objectIn } from "../answers.ts";
+import { define } from "../fields.ts";
+import type { BuiltRequest, Target } from "../protocol.ts";
+import { unsupported } from "../unsupported.ts";
+import { buildContents } from "./build-contents.ts";
+
+/** Members of `extra` that only spell out what the canonical form says as well. */
+const SPELLINGS: ReadonlySet<string> = new Set([
+  "max_tokens",
+  "max_completion_tokens",
+  "thinking",
+  "stream_options",
+]);
+
+/** Writes a generateContent request; model and streaming go into the URL. */
+export function buildRequest(request: ChatRequest, target: Target): BuiltRequest {
+  const degraded = new Set<string>();
+  const home = request.dialect === "gemini";
+  const body: JsonObject = { ...buildContents(request.messages, target, home, degraded) };
+  for (const name of Object.keys(request.extra)) {
+    if (home) define(body, name, request.extra[name]);
+    else if (!SPELLINGS.has(name)) degraded.add(name);
+  }
+  const tools = buildTools(request.tools);
+  if (tools.length > 0) body["tools"] = tools;
+  if (request.toolChoice && tools.length > 0) {
+    const own = home ? objectIn(request.extra["toolConfig"]) : undefined;
+    body["toolConfig"] = { ...own, functionCallingConfig: callingOf(request.toolChoice) };
+  }
+  if (request.parallelToolCalls === false && tools.length > 0) degraded.add("parallel_tool_calls");
+  if (request.user !== undefined) degraded.add("user");
+  const config: JsonObject = {
+    ...(home ? objectIn(request.extra["generationConfig"]) : undefined),
+    ...samplingOf(request, degraded),
+    ...formatOf(request),
+  };
+  const thinking = thinkingOf(request, target, degraded);
+  if (thinking) config["thinkingConfig"] = thinking;
+  for (const name of target.facts.quirks?.refuses ?? []) {
+    if (config[name] === undefined) continue;
+    delete config[name];
+    degraded.add(name);
+  }
+  if (Object.keys(config).length > 0) body["generationConfig"] = config;
+  return { body, degraded: [...degraded] };
+}
+
+function samplingOf({ sampling }: ChatRequest, degraded: Set<string>): JsonObject {
+  const config: JsonObject = {};
+  const named: [string, Json | undefined][] = [
+    ["maxOutputTokens", sampling.maxOutputTokens],
+    ["temperature", sampling.temperature],
+    ["topP", sampling.topP],
+    ["topK", sampling.topK],
+    ["stopSequences", sampling.stop],
+    ["seed", sampling.seed],
+    ["candidateCount", sampling.n],
+    ["presencePenalty", sampling.presencePenalty],
+    ["frequencyPenalty", sampling.frequencyPenalty],
+    ["responseLogprobs", sampling.logprobs],
+    ["logprobs", sampling.topLogprobs],
+  ];
+  for (const [name, value] of named) if (value !== undefined) config[name] = value;
+  if (sampling.logitBias !== undefined) degraded.add("logit_bias");
+  return config;
+}
+
+function formatOf({ responseFormat: format }: ChatRequest): JsonObject {
+  if (format === undefined || format.type === "text") return {};
+  return {
+    responseMimeType: "application/json",
+    ...(format.type === "schema" && { responseJsonSchema: format.schema }),
+  };
+}
+
+function buildTools(tools: readonly Tool[]): JsonObject[] {
+  const declarations: JsonObject[] = [];
+  const native: JsonObject[] = [];
+  for (const tool of tools) {
+    if (tool.type === "function") {
+      declarations.push({
+        name: tool.name,
+        ...(tool.description !== undefined && { description: tool.description }),
+        ...(tool.parameters && { parametersJsonSchema: tool.parameters }),
+      });
+    } else if (tool.dialect === "gemini") native.push(tool.value);
+    else {
+      const type = tool.value["type"];
+      const named = typeof type === "string" ? type : "unknown";
+      throw unsupported(`The tool of type '${named}'`, "tools");
+    }
+  }
+  return [...(declarations.length > 0 ? [{ functionDeclarations: declarations }] : []), ...native];
+}
+
+function callingOf(choice: ToolChoice): Json {
+  switch (choice.type) {
+    case "auto":
+      return { mode: "AUTO" };
+    case "none":
+      return { mode: "NONE" };
+    case "required":
+      return { mode: "ANY" };
+    case "function":
+      return { mode: "ANY", allowedFunctionNames: [choice.name] };
+    case "native":
+      if (choice.dialect === "gemini") return choice.value;
+      throw unsupported("This form of `tool_choice`", "tool_choice");
+  }
+}
+
+const LEVELS: Readonly<Record<string, string>> = {
+  minimal: "minimal",
+  low: "low",
+  medium: "medium",
+  high: "high",
+  xhigh: "high",
+  max: "high",
+};
+
+/** Thinking as the model is told it (PROTOCOLS 22): a level on newer models, a budget on older ones. */
+function thinkingOf(
+  { reasoning, dialect }: ChatRequest,
+  { facts }: Target,
+  degraded: Set<string>,
+): JsonObject | undefined {
+  if (!reasoning) return undefined;
+  const home = dialect === "gemini";
+  const asked = home ? "thinkingConfig" : dialect === "anthropic" ? "thinking" : "reasoning_effort";
+  if (facts.reasoning === "none") {
+    if (reasoning.effort !== "none") degraded.add(asked);
+    return undefined;
+  }
+  const includeThoughts = reasoning.display !== "omitted";
+  const byBudget =
+    facts.reasoning === "budget" ||
+    (facts.reasoning === undefined && reasoning.effort === undefined);
+  if (reasoning.effort === "none") {
+    if (byBudget) return { thinkingBudget: 0 };
+    // These models can't be switched off: their least level.
+    degraded.add(asked);
+    return { thinkingLevel: "low" };
+  }
+  if (byBudget) {
+    const thinkingBudget = reasoning.adaptive ? -1 : budgetOf(reasoning);
+    return { ...(thinkingBudget !== undefined && { thinkingBudget }), includeThoughts };
+  }
+  const effort = effortOf(reasoning);
+  const level = effort === undefined ? undefined : LEVELS[effort];
+  if (effort === "xhigh" || effort === "max") degraded.add(asked);
+  return { ...(level !== undefined && { thinkingLevel: level }), includeThoughts };
+}
