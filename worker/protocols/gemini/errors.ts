@@ -1,10 +1,11 @@
 import type { PublicError } from "../../core/errors.ts";
+import type { UpstreamFault } from "../../core/fault.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { isJsonObject } from "../../core/json.ts";
 import { objectIn, objectsIn, textOf } from "../answers.ts";
 import { faultClass, namedError, publicText, readFault } from "../faults.ts";
 import { parsed } from "../fields.ts";
-import type { AnswerContext, UpstreamFault } from "../protocol.ts";
+import type { AnswerContext } from "../protocol.ts";
 
 const STATUSES: readonly (readonly [number, string])[] = [
   [400, "INVALID_ARGUMENT"],
