@@ -121,14 +121,14 @@ describe("a streamed answer", () => {
     expect(progress.deployment?.id).toBe("b");
   });
 
-  it("never ends silently: cut behind any chunk, the caller gets what came and then an error", async () => {
+  it("never ends silently: cut behind any chunk and with nobody left, the caller gets what came and then an error", async () => {
     const full = [...answer, usage, DONE];
     for (let kept = 2; kept < answer.length; kept++) {
       for (const after of ["end", "break"] as const) {
         const { deps, sent } = world(() => chunked(full.slice(0, kept), after));
         const progress = noProgress();
         const got = await received(
-          streamAnswer(deps, chosen(ask, [deployment("a"), deployment("b")]), progress).steps,
+          streamAnswer(deps, chosen(ask, [deployment("a")]), progress).steps,
         );
         expect(got.text).toBe(full.slice(0, kept).join(""));
         expect(got.error).toMatchObject({ kind: "no_healthy_deployment" });

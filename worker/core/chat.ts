@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from "./json.ts";
+import type { PrefillForm } from "./model.ts";
 import type { TokenUsage } from "./usage.ts";
 
 /**
@@ -28,6 +29,8 @@ export interface ChatRequest {
   reasoning?: Reasoning;
   /** The caller's end-user id, as the dialect carries it. */
   user?: string;
+  /** The last message is the beginning of the answer, to be told to the target in this form. */
+  prefill?: PrefillForm;
   /**
    * Members of the caller's own dialect which the canonical form does not name, as they were sent. They travel to
    * targets of the same dialect and are dropped, by name, for others.

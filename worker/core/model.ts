@@ -25,6 +25,22 @@ export interface Quirks {
   echoesReasoning?: boolean;
 }
 
+/** How a target is told that the last message is the beginning of its own answer (PROTOCOLS 14). */
+export type PrefillForm = "assistant" | "prefix" | "partial" | "vllm";
+
+/** A target that goes on from the beginning of an answer. */
+export interface Prefill {
+  form: PrefillForm;
+  /** Its answer begins with that beginning once more. */
+  echoes?: boolean;
+  /** It does so with tools in the request; absent = it is asked in words instead. */
+  withTools?: boolean;
+  /** It does so while it thinks; absent = it is asked in words instead. */
+  withThinking?: boolean;
+  /** Where the form is served, for deployments at the catalog's own address; absent = where everything is. */
+  baseUrl?: string;
+}
+
 /** What is known of a model, whoever serves it. */
 export interface ModelFacts {
   /** Tokens of prompt and answer together. */
@@ -35,6 +51,8 @@ export interface ModelFacts {
   prices?: Prices;
   reasoning?: ReasoningControl;
   quirks?: Quirks;
+  /** Absent = none, or not known. */
+  prefill?: Prefill;
 }
 
 /** Parameters of a deployment that its provider's address or signature is made of. */

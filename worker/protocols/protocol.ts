@@ -74,6 +74,12 @@ export interface StreamOptions extends AnswerContext {
 export interface StreamEncoder {
   /** The stream's text for this event, possibly empty. */
   push(event: ChatEvent): string;
+  /**
+   * Takes over an answer that the caller has the beginning of: nothing of `delivered` is written again, and what follows
+   * goes on with it. `own` = the beginning was not written by an encoder but by a provider of this dialect, whose ids
+   * and numbers stay as they are. Called once, before any `push`.
+   */
+  resume(delivered: readonly ChatEvent[], own: boolean): void;
 }
 
 /** What a protocol has to know of the target to write a request for it. */

@@ -55,7 +55,8 @@ async function wholeAnswer(deps: Deps, call: Chosen, progress: Progress): Promis
     try {
       const { body, answer } = await attemptWhole(deps, call, deployment, progress);
       const times = { startedAt, endedAt: deps.now() };
-      const usage = answer.usage ?? estimateUsage(call.bytes, textLength(answer.choices));
+      const usage =
+        answer.usage ?? estimateUsage(call.chat, call.bytes, textLength(answer.choices));
       progress.usage = usage;
       progress.firstContentAt = times.endedAt - call.receivedAt;
       const whole: Answer = { kind: "whole", body, contentType: "application/json" };

@@ -35,17 +35,19 @@ export async function hold(
 /**
  * Makes room for one more attempt: what the earlier ones came to stays held beside its worst case (PLATFORM 26). To be
  * awaited before each attempt but the first; it costs no call where they came to nothing. False = no room is
- * left for this deployment: pass it over. Never rejects.
+ * left for this deployment: pass it over. `beside` = deployments that are being tried meanwhile. Never rejects.
  */
 export async function raise(
   deps: Deps,
   call: Chosen,
   progress: Pick<Progress, "attempts">,
   deployment: Deployment,
+  beside: readonly Deployment[] = [],
 ): Promise<boolean> {
-  const charged = { ...chargeOf(progress), requests: 0 };
+  let max: Amount = { ...chargeOf(progress), requests: 0 };
+  for (const each of beside) max = plus(max, { ...worstCase(call, [each]), requests: 0 });
   try {
-    return (await holdUpTo(deps, call, plus(charged, worstCase(call, [deployment])))).granted;
+    return (await holdUpTo(deps, call, plus(max, worstCase(call, [deployment])))).granted;
   } catch {
     // What can't be held is not tried: the caller is told of the attempt that failed.
     return false;

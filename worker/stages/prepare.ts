@@ -1,4 +1,5 @@
 import type { Chosen } from "../core/call.ts";
+import type { ChatRequest } from "../core/chat.ts";
 import type { Deployment } from "../core/model.ts";
 import type { Deps, UpstreamRequest } from "../core/ports.ts";
 import { acceptOf, type Framing } from "../protocols/framing.ts";
@@ -23,10 +24,26 @@ export interface Prepared {
   degraded: string[];
 }
 
-/** Writes and signs the request for a deployment: unchanged where both ends speak one protocol, else through the hub. */
-export async function prepare(deps: Deps, call: Chosen, deployment: Deployment): Promise<Prepared> {
+/** A request that the gateway made of the caller's: what is missing of an answer, say. */
+export interface Rewritten {
+  chat: ChatRequest;
+  /** Where it has to go, if not to the deployment's own base. */
+  baseUrl?: string;
+}
+
+/**
+ * Writes and signs the request for a deployment: unchanged where both ends speak one protocol, else through the hub.
+ * What was `rewritten` always goes through the hub.
+ */
+export async function prepare(
+  deps: Deps,
+  call: Chosen,
+  deployment: Deployment,
+  rewritten?: Rewritten,
+): Promise<Prepared> {
   const { stream } = call.chat;
-  const { baseUrl, model } = deployment;
+  const { model } = deployment;
+  const baseUrl = rewritten?.baseUrl ?? deployment.baseUrl;
   const protocol = protocolOf(deployment.protocol);
   const { provider } = protocol;
   const row = findProvider(deployment.provider);
@@ -35,7 +52,7 @@ export async function prepare(deps: Deps, call: Chosen, deployment: Deployment):
   const to: Destination = { baseUrl, model, stream };
   if (stream && call.fromUrl.array && call.dialect === deployment.protocol) to.array = true;
   const framing = hosting?.framing ?? provider.framing(to);
-  const { text, ...written } = writtenFor(call, deployment);
+  const { text, ...written } = writtenFor(call, deployment, rewritten);
   const body = hosting ? hostedBody(hosting, text) : text;
   const url = baseUrl + (hosting ? hostedPath(hosting, to, params) : provider.path(to));
   const headers: Record<string, string> = {
@@ -43,7 +60,7 @@ export async function prepare(deps: Deps, call: Chosen, deployment: Deployment):
     accept: stream ? acceptOf(framing) : "application/json",
     "user-agent": "routero",
     ...provider.headers,
-    ...(written.verbatim && passed(provider.passHeaders, call.headers)),
+    ...(call.dialect === deployment.protocol && passed(provider.passHeaders, call.headers)),
   };
   const unsigned = { url, method: "POST", headers, body } as const;
   const secret = await secretOf(deps, call, deployment);
@@ -61,6 +78,7 @@ export async function prepare(deps: Deps, call: Chosen, deployment: Deployment):
 function writtenFor(
   call: Chosen,
   deployment: Deployment,
+  rewritten: Rewritten | undefined,
 ): { text: string } & Pick<Prepared, "verbatim" | "injectedUsage" | "degraded"> {
   const { provider } = protocolOf(deployment.protocol);
   const target: Target = {
@@ -68,16 +86,16 @@ function writtenFor(
     facts: deployment.facts,
     streamUsage: findProvider(deployment.provider)?.streamUsage ?? "include_usage",
   };
-  if (call.dialect === deployment.protocol) {
+  if (rewritten === undefined && call.dialect === deployment.protocol) {
     const spliced = provider.verbatim.request(call.text, call.scan, call.body, target);
     return { ...spliced, verbatim: true, degraded: [] };
   }
-  const built = provider.buildRequest(call.chat, target);
+  const built = provider.buildRequest(rewritten?.chat ?? call.chat, target);
   return {
     text: JSON.stringify(built.body),
     verbatim: false,
     injectedUsage: false,
-    degraded: [...built.degraded, ...lostHeaders(call)],
+    degraded: [...built.degraded, ...lostHeaders(call, deployment)],
   };
 }
 
@@ -101,7 +119,8 @@ async function proofFor(
 }
 
 /** Headers that mean something to the caller's own protocol alone; its version is met by speaking it (PROTOCOLS 25). */
-function lostHeaders(call: Chosen): string[] {
+function lostHeaders(call: Chosen, deployment: Deployment): string[] {
+  if (call.dialect === deployment.protocol) return [];
   const { passHeaders } = protocolOf(call.dialect).provider;
   return passHeaders.filter((name) => !name.endsWith("-version") && name in call.headers);
 }

@@ -1,320 +1,238 @@
-import { joined } from "../core/bytes.ts";
 import type { Chosen, Progress } from "../core/call.ts";
-import type { ChatEvent } from "../core/chat.ts";
-import type { Deployment } from "../core/model.ts";
-import { costOf, usdText } from "../core/money.ts";
+import { GatewayError } from "../core/errors.ts";
+import { usdText } from "../core/money.ts";
 import type { Deps } from "../core/ports.ts";
 import type { Step } from "../core/routing.ts";
-import type { TokenUsage } from "../core/usage.ts";
-import { isFramed, splitterOf, type Splitter } from "../protocols/framing.ts";
-import { dialectOf } from "../protocols/index.ts";
-import type { StreamEncoder, StreamMeta, StreamParser } from "../protocols/protocol.ts";
-import type { SseBlock } from "../protocols/sse.ts";
+import { prefillOf } from "../providers/prefill.ts";
 import {
-  AttemptFault,
-  asFault,
-  finalError,
-  record,
-  refusalOf,
-  type AttemptResult,
-} from "./attempt.ts";
-import { deadline, type Deadline } from "./deadline.ts";
-import { estimateUsage } from "./estimate.ts";
-import { prepare, type Prepared } from "./prepare.ts";
-import { setOut } from "./way.ts";
+  continuationFor,
+  continuationRequest,
+  lengthReached,
+  obstacleTo,
+} from "../routing/continuation/index.ts";
+import { asFault, finalError, type AttemptFault } from "./attempt.ts";
+import { CallerView } from "./caller-view.ts";
+import { raise } from "./hold.ts";
+import { StreamAttempt, type Rest, type StreamState } from "./stream-attempt.ts";
+import { timer } from "./timer.ts";
+import { setOut, type Way } from "./way.ts";
 
-/** Time to the first content event where nobody set it (PROTOCOLS 10). */
-const FIRST_EVENT_MS = 30_000;
-
-/** What the attempts of one stream share. */
-interface StreamState {
-  cancelled: boolean;
-  /** Content of this answer has reached the caller: from here on no other deployment may begin anew. */
-  delivered: boolean;
-  clock: Deadline | null;
-}
+/** Attempts that may run beside the first one (PLATFORM 6). */
+const MOST_HEDGES = 2;
 
 /**
- * The SSE bytes of a streamed answer. Until the first content event a failed attempt is replaced by the next one and
- * the caller never learns of it; after it a failure ends the stream with a GatewayError.
+ * The bytes of a streamed answer. Until the first content a failed attempt is replaced by the next one and the caller
+ * never learns of it. After it another deployment goes on with the answer where that can be done (PROTOCOLS 13 to 19);
+ * where it can't, or nobody does, the stream ends with the GatewayError of the failure that cut it.
  */
 export function streamAnswer(
   deps: Deps,
   call: Chosen,
   progress: Progress,
 ): { steps: AsyncGenerator<Uint8Array, void>; cancel: () => void } {
-  const state: StreamState = { cancelled: false, delivered: false, clock: null };
-  return {
-    steps: alongThePlan(deps, call, progress, state),
-    cancel() {
-      state.cancelled = true;
-      state.clock?.abort();
-    },
-  };
+  const run = new StreamRun(deps, call, progress);
+  return { steps: run.steps(), cancel: () => run.cancel() };
 }
 
-async function* alongThePlan(
-  deps: Deps,
-  call: Chosen,
-  progress: Progress,
-  state: StreamState,
-): AsyncGenerator<Uint8Array, void> {
-  const way = setOut(deps, call, progress);
-  let last: AttemptFault | null = null;
-  for (let step: Step | null = way.first(); step !== null;) {
-    if (state.cancelled) return;
+/** An attempt under way, with the first thing that comes of it. */
+interface Runner {
+  step: Step;
+  attempt: StreamAttempt;
+  bytes: AsyncGenerator<Uint8Array, void>;
+  first: Promise<IteratorResult<Uint8Array, void>>;
+}
+
+/** An attempt that failed. */
+interface Failed {
+  step: Step;
+  fault: AttemptFault;
+}
+
+class StreamRun {
+  private readonly state: StreamState;
+  private readonly way: Way;
+  private readonly running = new Set<StreamAttempt>();
+  private cancelled = false;
+  /** The failure that cut the answer which the caller has the beginning of. */
+  private cutBy: AttemptFault | null = null;
+  /** A whole answer that a provider's filter emptied: the caller's, where no other model answers (PROTOCOLS 8). */
+  private filtered: Uint8Array | null = null;
+
+  constructor(deps: Deps, call: Chosen, progress: Progress) {
+    this.state = { deps, call, progress, view: new CallerView(call), shares: [], serving: null };
+    this.way = setOut(deps, call, progress);
+  }
+
+  cancel(): void {
+    this.cancelled = true;
+    for (const attempt of this.running) attempt.abort();
+  }
+
+  async *steps(): AsyncGenerator<Uint8Array, void> {
+    const { progress, view } = this.state;
+    let last: AttemptFault | null = null;
+    for (let step: Step | null = this.way.first(); step !== null;) {
+      const failed: Failed | null = view.begun ? yield* this.goOn(step) : yield* this.begin(step);
+      if (failed === null || this.cancelled) return;
+      last = failed.fault;
+      if (view.begun) {
+        this.cutBy ??= last;
+        if (this.obstacle() !== null) break;
+      }
+      step = await this.way.after(faultFor(last, view.begun), failed.step);
+      if (this.cancelled) return;
+    }
+    if (this.cutBy !== null) throw this.cutError(this.cutBy);
+    if (this.filtered !== null) yield this.filtered;
+    else if (last !== null) throw finalError(progress, last);
+  }
+
+  /**
+   * Lets a deployment begin the answer. Where that is set, another one is tried beside it each time that content is
+   * late; whoever has some first goes on, the others have lost.
+   */
+  private async *begin(step: Step): AsyncGenerator<Uint8Array, Failed | null> {
+    const { hedgeAfter } = this.state.call.settings;
+    const runners = [this.start(step, null)];
+    let hedges = hedgeAfter === null ? MOST_HEDGES : 0;
+    for (;;) {
+      const late = hedges < MOST_HEDGES ? timer(hedgeAfter ?? 0) : null;
+      const settled = runners.map((each) => each.first.then(() => each, () => each)); // prettier-ignore
+      const next = await Promise.race(late === null ? settled : [...settled, late.over]);
+      late?.stop();
+      if (next === "over") {
+        hedges += 1;
+        const beside = await this.way.beside(runners.map((each) => each.step));
+        if (beside !== null && !this.cancelled) runners.push(this.start(beside, null));
+        continue;
+      }
+      const failed = yield* this.finish(next, () => {
+        for (const each of runners) if (each !== next) this.lose(each);
+      });
+      if (failed === null || this.cancelled || this.state.view.begun || runners.length === 1) {
+        if (!this.state.view.begun) for (const each of runners) if (each !== next) this.lose(each);
+        return failed;
+      }
+      // The others may still answer.
+      this.way.failed(faultFor(failed.fault, false), failed.step);
+      runners.splice(runners.indexOf(next), 1);
+    }
+  }
+
+  /** Lets a deployment go on with the answer. */
+  private async *goOn(step: Step): AsyncGenerator<Uint8Array, Failed | null> {
+    const { deps, call, progress, view } = this.state;
     const { deployment } = step;
-    const attempt = new StreamAttempt(deps, call, progress, deployment);
+    let how = continuationFor(call.chat, view.delivered, prefillOf(deployment));
+    for (;;) {
+      const chat = continuationRequest(call.chat, view.delivered, how);
+      if (chat === null) {
+        yield this.limitReached();
+        return null;
+      }
+      const failed = yield* this.finish(this.start(step, { how, chat }));
+      // A target that takes no beginning is asked in words, once; its refusal is never the caller's fault.
+      if (failed?.fault.fault.class !== "caller" || how.form !== "native") return failed;
+      if (!(await raise(deps, call, progress, deployment))) return failed;
+      how = continuationFor(call.chat, view.delivered, undefined);
+    }
+  }
+
+  private start(step: Step, rest: Rest | null): Runner {
+    const attempt = new StreamAttempt(this.state, step.deployment, rest);
+    this.running.add(attempt);
+    if (this.cancelled) attempt.abort();
+    const bytes = attempt.run();
+    const first = bytes.next();
+    first.catch(() => undefined);
+    this.state.serving = null;
+    return { step, attempt, bytes, first };
+  }
+
+  /** Passes on an attempt's bytes; null when the answer is whole. `serves` is told when it has the first. */
+  private async *finish(
+    { step, attempt, bytes, first }: Runner,
+    serves?: () => void,
+  ): AsyncGenerator<Uint8Array, Failed | null> {
     let ended = false;
     try {
-      yield* attempt.run(state);
+      let next = await first;
+      serves?.();
+      for (; next.done !== true; next = await bytes.next()) yield next.value;
       ended = true;
       attempt.close({ status: 200 });
-      return;
+      return null;
     } catch (cause) {
       ended = true;
-      last = asFault(cause);
+      const fault = asFault(cause);
+      if (!this.cancelled && this.isWhole()) {
+        yield attempt.conclusion();
+        attempt.close({ status: 200 });
+        return null;
+      }
+      this.filtered = attempt.withheld ?? this.filtered;
       attempt.close({
-        status: last.fault.status,
-        error: state.cancelled ? "cancelled" : last.fault.class,
-        retryAfter: last.fault.retryAfter,
+        status: fault.fault.status,
+        error: this.cancelled ? "cancelled" : fault.fault.class,
+        retryAfter: fault.fault.retryAfter,
       });
-      if (state.cancelled || state.delivered) break;
-      step = await way.after(last.fault);
+      return { step, fault };
     } finally {
+      this.running.delete(attempt);
       // The consumer stopped between two steps: the caller left.
       if (!ended) {
-        state.clock?.abort();
+        attempt.abort();
         attempt.close({ status: 200, error: "cancelled" });
       }
     }
   }
-  if (state.cancelled || last === null) return;
-  throw finalError(progress, last);
-}
 
-/** One attempt at one deployment: wire events in, the caller's SSE bytes out, usage and times on the side. */
-class StreamAttempt {
-  private readonly deps: Deps;
-  private readonly call: Chosen;
-  private readonly progress: Progress;
-  private readonly deployment: Deployment;
-  private readonly startedAt: number;
-  private firstContentAt: number | null = null;
-  private usage: TokenUsage | undefined;
-  private answerLength = 0;
-  /** How much of the answer there was when the provider last told its usage. */
-  private countedLength = 0;
-  private answered = false;
-  private done = false;
-
-  constructor(deps: Deps, call: Chosen, progress: Progress, deployment: Deployment) {
-    this.deps = deps;
-    this.call = call;
-    this.progress = progress;
-    this.deployment = deployment;
-    this.startedAt = deps.now();
+  /** Another attempt has the answer: this one ends, and is charged for what it was asked. */
+  private lose({ attempt }: Runner): void {
+    this.running.delete(attempt);
+    attempt.abort();
+    attempt.close({ status: 0, error: "cancelled" }, !this.cancelled);
   }
 
-  async *run(state: StreamState): AsyncGenerator<Uint8Array, void> {
-    const { deps, call } = this;
-    const prepared = await prepare(deps, call, this.deployment);
-    this.progress.degraded = prepared.degraded;
-    const clock = deadline(() => call.deadline - deps.now());
-    state.clock = clock;
-    const { timeouts } = call.settings;
-    const patience =
-      this.deployment.timeout ??
-      timeouts.first ??
-      (call.chat.reasoning === undefined ? FIRST_EVENT_MS : timeouts.total);
-    const response = await clock.within(
-      patience,
-      "an answer",
-      deps.upstream.send({ ...prepared.request, signal: clock.signal }),
-    );
-    if (response.status !== 200) {
-      throw await clock.within(patience, "its refusal", refusalOf(response, prepared.protocol));
-    }
-    const { framing } = prepared;
-    if (response.body === null || !isFramed(framing, response.headers.get("content-type")))
-      throw unusable("is not an event stream");
-
-    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
-    const splitter = splitterOf(framing);
-    const translator = this.translator(prepared);
-    const held: Uint8Array[] = [];
-    try {
-      while (!this.done) {
-        const wait = this.answered ? timeouts.between : patience;
-        const step = await clock.within(wait, "the next event", reader.read());
-        const blocks = step.done ? lastBlock(splitter) : splitter.push(step.value);
-        let failure: unknown;
-        try {
-          for (const block of blocks) held.push(translator(block));
-          if (step.done) held.push(translator(null));
-          if (step.done && !this.done) throw cut();
-        } catch (cause) {
-          // What came before the fault in the same bytes belongs to an answer that has already begun.
-          if (!state.delivered) throw cause;
-          failure = cause;
-        }
-        if (this.answered || this.done) {
-          state.delivered ||= this.answered;
-          const bytes = joined(held);
-          held.length = 0;
-          if (bytes.byteLength > 0) yield bytes;
-        }
-        if (failure !== undefined) throw failure;
-      }
-    } finally {
-      // After the terminal event nothing more is wanted; after a fault the provider's request ends here too.
-      clock.abort();
-      void reader.cancel().catch(() => undefined);
-    }
+  /** Why nobody is to go on with what the caller has; null where somebody may. */
+  private obstacle(): string | null {
+    const { call, view } = this.state;
+    if (call.settings.midStream === "error") return "the settings of this group or key forbid it";
+    return obstacleTo(call.chat, view.delivered);
   }
 
-  /** Writes the attempt's row; once, however it ended. */
-  close(result: Omit<AttemptResult, "usage">): void {
-    const { progress } = this;
-    const usage = this.done || this.answerLength > 0 ? this.usageSoFar() : undefined;
-    if (usage !== undefined) progress.usage = usage;
-    record(
-      this.deps,
-      this.call,
-      progress,
-      this.deployment,
-      {
-        startedAt: this.startedAt,
-        endedAt: this.deps.now(),
-        firstContentAt: this.firstContentAt,
-      },
-      { ...result, ...(usage !== undefined && { usage }) },
+  /** The caller has the whole answer with its finish; only the protocol's last words are missing. */
+  private isWhole(): boolean {
+    const { call, view } = this.state;
+    return view.begun && view.delivered.finish !== null && (call.chat.sampling.n ?? 1) === 1;
+  }
+
+  /** The failure that cut the answer, and why nobody went on with it. */
+  private cutError(cutBy: AttemptFault): GatewayError {
+    const { kind, detail } = finalError(this.state.progress, cutBy);
+    const obstacle = this.obstacle();
+    const why = obstacle === null ? "no deployment could" : `that can't be done: ${obstacle}`;
+    return new GatewayError(
+      kind,
+      `The answer broke off and is not whole. ${cutBy.message} Another deployment was to go on with it, but ${why}.`,
+      detail,
     );
   }
 
-  /**
-   * What the provider told, plus an estimate of what it wrote after that: a count told before the answer began
-   * (Anthropic's `message_start`) says nothing about the answer.
-   */
-  private usageSoFar(): TokenUsage {
-    const uncounted = this.answerLength - this.countedLength;
-    const { usage } = this;
-    if (usage === undefined) return estimateUsage(this.call.bytes, uncounted);
-    if (uncounted === 0) return usage;
-    const { output } = estimateUsage(0, uncounted);
-    const counted = this.countedLength === 0 ? 0 : usage.output;
-    return { ...usage, output: counted + output, estimated: true };
-  }
-
-  /** From wire blocks to the caller's bytes: the blocks themselves, or the hub's events in the caller's dialect. */
-  private translator(prepared: Prepared): (block: SseBlock | null) => Uint8Array {
-    const { call } = this;
-    const { provider } = prepared.protocol;
-    const parser = provider.parseStream();
-    const wantsMeta = call.headers["x-routero-stream-meta"] === "1";
-    const includeUsage = call.chat.streamUsage || wantsMeta;
-    const asksMeta = wantsMeta || (call.dialect === "openai-chat" && call.chat.streamUsage);
-    const meta = asksMeta ? () => this.meta() : undefined;
-    if (prepared.verbatim) {
-      const options = {
-        injectedUsage: prepared.injectedUsage && !wantsMeta,
-        ...(meta && { meta }),
-      };
-      return (block) => {
-        if (this.done) return EMPTY;
-        this.observe(parser, block);
-        return block === null ? EMPTY : provider.verbatim.block(block.raw, block.event, options);
-      };
-    }
-    const encoder: StreamEncoder = dialectOf(call.dialect).client.encodeStream({
-      requestId: call.requestId,
-      created: Math.floor(call.receivedAt / 1000),
-      array: call.fromUrl.array ?? false,
-      includeUsage,
-      ...(meta && { meta }),
-    });
-    const utf8 = new TextEncoder();
-    return (block) => {
-      if (this.done) return EMPTY;
-      const events = this.observe(parser, block);
-      return utf8.encode(events.map((event) => encoder.push(event)).join(""));
-    };
-  }
-
-  /** Reads one block (null = the clean end), keeps what settles the request, and throws the provider's failure. */
-  private observe(parser: StreamParser, block: SseBlock | null): ChatEvent[] {
-    const events =
-      block === null ? parser.end() : block.event === null ? [] : parser.push(block.event);
-    let told = false;
-    for (const event of events) {
-      if (event.type === "usage") {
-        this.usage = event.usage;
-        told = true;
-      } else if (event.type === "done") this.done = true;
-      else if (event.type === "failure") {
-        const { status, message } = event.failure;
-        throw new AttemptFault({ class: "transient", status, message });
-      } else {
-        const length = contentLength(event);
-        if (length === 0) continue;
-        this.answerLength += length;
-        if (this.answered) continue;
-        this.answered = true;
-        this.firstContentAt = this.deps.now();
-        this.progress.firstContentAt = this.firstContentAt - this.call.receivedAt;
-      }
-    }
-    if (told) this.countedLength = this.answerLength;
-    return events;
-  }
-
-  private meta(): StreamMeta {
-    const { prices } = this.deployment.facts;
-    const earlier = this.progress.attempts.reduce((sum, row) => sum + row.cost, 0);
-    const cost = this.usage && prices ? costOf(this.usage, prices) : 0;
-    return {
-      cost: usdText(earlier + cost),
-      provider: this.deployment.provider,
-      model: this.deployment.model,
-      fallbacks: this.progress.fallbacks,
-    };
+  private limitReached(): Uint8Array {
+    const { view, progress } = this.state;
+    const encoder = view.encoder(() => ({
+      cost: usdText(progress.attempts.reduce((sum, row) => sum + row.cost, 0)),
+      provider: progress.deployment?.provider ?? "",
+      model: progress.deployment?.model ?? "",
+      fallbacks: progress.fallbacks,
+    }));
+    const events = lengthReached(view.delivered, progress.usage);
+    return new TextEncoder().encode(events.map((event) => encoder.push(event)).join(""));
   }
 }
 
-const EMPTY = new Uint8Array(0);
-
-/** How much of an answer an event brings, in UTF-16 units; 0 for everything that is only frame. */
-function contentLength(event: ChatEvent): number {
-  if (event.type === "open") {
-    const part = event.value;
-    if (part.type === "text" || part.type === "refusal" || part.type === "thinking") {
-      return part.text.length;
-    }
-    return Math.max(1, JSON.stringify(part).length);
-  }
-  if (event.type !== "delta") return 0;
-  const { delta } = event;
-  if ("text" in delta) return delta.text.length;
-  return Math.max(1, JSON.stringify(delta).length);
-}
-
-function unusable(what: string): AttemptFault {
-  return new AttemptFault(
-    { class: "transient", status: 200, message: `The provider's answer ${what}.` },
-    true,
-  );
-}
-
-/** A clean end of the body without the protocol's terminal event is a cut (PROTOCOLS 5). */
-function cut(): AttemptFault {
-  return new AttemptFault({
-    class: "transient",
-    status: 200,
-    message: "The provider's stream ended before the answer was complete.",
-  });
-}
-
-function lastBlock(splitter: Splitter): SseBlock[] {
-  const block = splitter.end();
-  return block === null ? [] : [block];
+/** A failure as the way takes it: a request that the gateway wrote is never the caller's fault. */
+function faultFor({ fault }: AttemptFault, begun: boolean): AttemptFault["fault"] {
+  return begun && fault.class === "caller" ? { ...fault, class: "transient" } : fault;
 }

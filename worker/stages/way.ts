@@ -1,5 +1,6 @@
 import type { Chosen, Progress } from "../core/call.ts";
 import type { UpstreamFault } from "../core/fault.ts";
+import type { Deployment } from "../core/model.ts";
 import type { Deps } from "../core/ports.ts";
 import type { Step } from "../core/routing.ts";
 import { pause } from "../core/time.ts";
@@ -14,7 +15,11 @@ export interface Way {
    * Where to go after the attempt at the present place failed so (its row is written already): returns once the wait
    * is over and the attempt's worst case is held; null = nothing more is to be tried.
    */
-  after(fault: UpstreamFault): Promise<Step | null>;
+  after(fault: UpstreamFault, from?: Step): Promise<Step | null>;
+  /** A place to try beside those where attempts run, at once; null = none is open. */
+  beside(running: readonly Step[]): Promise<Step | null>;
+  /** The attempt at a place failed, while others still run. */
+  failed(fault: UpstreamFault, from: Step): void;
 }
 
 /** The one way for buffered and streamed answers: the pure walker decides, health and the account have their say. */
@@ -34,6 +39,13 @@ export function setOut(deps: Deps, call: Chosen, progress: Progress): Way {
     return step;
   };
 
+  const usable = (deployment: Deployment) =>
+    !settings.cooldowns || deps.health.standing(orgId, deployment).state !== "open";
+
+  const failed = (fault: UpstreamFault, from?: Step) => {
+    tried.push({ step: from === undefined ? at : plan.indexOf(from), fault });
+  };
+
   const moveOn = async (): Promise<Step | null> => {
     for (;;) {
       const remaining = call.deadline - deps.now();
@@ -44,8 +56,7 @@ export function setOut(deps: Deps, call: Chosen, progress: Progress): Way {
         remaining,
         seed: explanation.seed,
         passed,
-        usable: (deployment) =>
-          !settings.cooldowns || deps.health.standing(orgId, deployment).state !== "open",
+        usable,
       });
       const row = progress.attempts.at(-1);
       if (move.do === "stop") {
@@ -75,9 +86,26 @@ export function setOut(deps: Deps, call: Chosen, progress: Progress): Way {
 
   return {
     first: () => begin(0),
-    after(fault) {
-      tried.push({ step: at, fault });
+    after(fault, from) {
+      failed(fault, from);
       return moveOn();
+    },
+    failed,
+    async beside(running) {
+      for (const [place, step] of plan.entries()) {
+        const { deployment, group, when } = step;
+        if (when !== "any" || passed.has(place) || !usable(deployment)) continue;
+        if (running.includes(step) || tried.some((each) => each.step === place)) continue;
+        const others = running.map((each) => each.deployment);
+        const admitted =
+          deps.health.mayAdd(orgId, group, deployment) &&
+          (await raise(deps, call, progress, deployment, others));
+        if (!admitted) continue;
+        if (group === plan[at]?.group) progress.retries += 1;
+        else progress.fallbacks += 1;
+        return begin(place);
+      }
+      return null;
     },
   };
 }

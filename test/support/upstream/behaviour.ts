@@ -93,7 +93,9 @@ export type Part =
  *
  * refuse: 400 · exact: only the rest · echo: the delivered text, then the rest · restart: everything ·
  * repeat: the last two delivered words again, then the rest · preface: a chatty sentence first, then the
- * rest · differ: the first half of the delivered text, then something else.
+ * rest · recap: the chatty sentence, all that was delivered, then the rest · differ: the first half of the delivered text,
+ * then something else · respace: the rest, with the delivered white space and one more line end before it · nothing: only
+ * white space.
  */
 export type Continuation =
   | "refuse"
@@ -102,7 +104,10 @@ export type Continuation =
   | "restart"
   | "repeat"
   | "preface"
-  | "differ";
+  | "recap"
+  | "differ"
+  | "respace"
+  | "nothing";
 
 export type FailureKind =
   | "bad_request"

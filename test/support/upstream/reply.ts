@@ -72,7 +72,7 @@ function begunTurn(ask: Ask, whole: string) {
   if (last?.role === "assistant" && last.text !== "") {
     return { form: "native" as const, text: last.text };
   }
-  const begun = before?.role === "assistant" ? before.text.trimEnd() : "";
+  const begun = before?.role === "assistant" ? before.text : "";
   const resumes = last?.role === "user" && begun !== "" && whole.startsWith(begun);
   return resumes ? { form: "instruction" as const, text: begun } : undefined;
 }
@@ -90,6 +90,12 @@ function continuationText(how: Exclude<Continuation, "refuse">, begun: string, w
       return words(begun).slice(-2).join("").trimStart() + rest;
     case "preface":
       return PREFACE + rest;
+    case "recap":
+      return `${PREFACE} ${begun}${rest}`;
+    case "respace":
+      return `\n${rest}`;
+    case "nothing":
+      return "\n ";
     case "differ":
       return begun.slice(0, Math.ceil(begun.length / 2)) + OTHER;
   }

@@ -43,6 +43,8 @@ export class MessageStreamEncoder implements StreamEncoder {
   private blocks = 0;
   private called = false;
   private finish: Extract<ChatEvent, { type: "finish" }> | null = null;
+  /** The caller has the finish reason already. */
+  private told = false;
 
   constructor(options: StreamOptions) {
     this.options = options;
@@ -71,6 +73,19 @@ export class MessageStreamEncoder implements StreamEncoder {
       case "done":
         return this.begin() + this.end();
     }
+  }
+
+  resume(delivered: readonly ChatEvent[], own: boolean): void {
+    for (const event of delivered) {
+      this.push(event);
+      if (!own || event.type !== "open") continue;
+      // On the provider's own wire a block's place is its part's number.
+      this.blocks = Math.max(this.blocks, event.part + 1);
+      if (this.active?.part === event.part) this.active.index = event.part;
+    }
+    this.begin();
+    // Here the end is written last; a provider's own end came with its reason.
+    this.told = own && this.finish !== null;
   }
 
   private begin(): string {
@@ -226,6 +241,7 @@ export class MessageStreamEncoder implements StreamEncoder {
 
   private end(): string {
     const { finish } = this;
+    if (this.told) return line("message_stop", {});
     const extra: JsonObject = {};
     for (const name of FINISH_EXTRA) {
       const value = finish?.extra?.[name];

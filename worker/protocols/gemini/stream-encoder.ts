@@ -27,6 +27,8 @@ export class ContentStreamEncoder implements StreamEncoder {
   private head: JsonObject;
   private usage: TokenUsage | undefined;
   private begun = false;
+  /** The caller has the finish reason already. */
+  private told = false;
 
   constructor(options: StreamOptions) {
     this.options = options;
@@ -55,6 +57,16 @@ export class ContentStreamEncoder implements StreamEncoder {
       case "done":
         return this.end();
     }
+  }
+
+  resume(delivered: readonly ChatEvent[], own: boolean): void {
+    for (const event of delivered) {
+      this.push(event);
+      if (own && event.type === "start") this.head["responseId"] = event.id;
+    }
+    // Here the end is written last; a provider's own end came with its reason.
+    this.told = own && delivered.some((event) => event.type === "finish");
+    this.begun = true;
   }
 
   private ending(choice: number): Ending {
@@ -138,6 +150,7 @@ export class ContentStreamEncoder implements StreamEncoder {
   }
 
   private end(): string {
+    if (this.told) return this.options.array ? "]" : "";
     const candidates = [...this.endings].map(([index, { finish, citations }]) => {
       const cited = writeCitations(citations);
       const own = finish?.extra?.["finishReason"];

@@ -1,5 +1,7 @@
 import type { ChatRequest, Reasoning, ResponseFormat, Tool, ToolChoice } from "../../core/chat.ts";
+import { isJsonObject } from "../../core/json.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
+import type { PrefillForm } from "../../core/model.ts";
 import { effortOf } from "../effort.ts";
 import { define } from "../fields.ts";
 import type { BuiltRequest, Target } from "../protocol.ts";
@@ -46,12 +48,24 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
       body["stream_options"] = own;
     }
   }
+  if (request.prefill !== undefined) markBegun(body, request.prefill);
   for (const name of target.facts.quirks?.refuses ?? []) {
     if (body[name] === undefined) continue;
     delete body[name];
     degraded.add(name);
   }
   return { body, degraded: [...degraded] };
+}
+
+/** Says that the last message is the beginning of the answer, in the words of whoever needs to be told. */
+function markBegun(body: JsonObject, form: PrefillForm): void {
+  const last = Array.isArray(body["messages"]) ? body["messages"].at(-1) : undefined;
+  if (form === "vllm") {
+    body["continue_final_message"] = true;
+    body["add_generation_prompt"] = false;
+  } else if (form !== "assistant" && isJsonObject(last)) {
+    last[form] = true;
+  }
 }
 
 function writeSampling(

@@ -58,6 +58,13 @@ export class ChatStreamEncoder implements StreamEncoder {
     }
   }
 
+  resume(delivered: readonly ChatEvent[], own: boolean): void {
+    for (const event of delivered) {
+      this.push(event);
+      if (own && event.type === "start") this.head["id"] = event.id;
+    }
+  }
+
   private headOf(id: string, model: string, created: number): JsonObject {
     const { requestId, created: now } = this.options;
     const named = id.startsWith("chatcmpl-") ? id : `chatcmpl-${id || requestId}`;

@@ -1,0 +1,88 @@
+import { expect } from "vitest";
+import type { DialectName } from "../../worker/core/chat.ts";
+import { toldByChunks, toldByEvents, type Loose, type Told } from "../conformance/told.ts";
+
+export interface OneMessage {
+  told: Told;
+  id: string;
+  model: string;
+  meta: Loose | undefined;
+}
+
+/** Asserts that a stream is one whole message of its dialect, as strict clients take it, and reads it. */
+export function oneMessage(dialect: DialectName, stream: string): OneMessage {
+  return dialect === "anthropic" ? oneOfEvents(stream) : oneOfChunks(stream);
+}
+
+/** The data of each event. */
+export function eventsOf(stream: string): string[] {
+  expect(stream.endsWith("\n\n")).toBe(true);
+  return stream
+    .split("\n\n")
+    .slice(0, -1)
+    .map((block) =>
+      block
+        .split("\n")
+        .filter((line) => line.startsWith("data: "))
+        .map((line) => line.slice(6))
+        .join("\n"),
+    )
+    .filter((data) => data !== "");
+}
+
+function oneOfChunks(stream: string): OneMessage {
+  const data = eventsOf(stream);
+  expect(data.at(-1)).toBe("[DONE]");
+  const chunks = data.slice(0, -1).map((each) => JSON.parse(each) as Loose);
+  const one = (name: string) => {
+    const all = new Set(chunks.map((chunk) => chunk[name]));
+    expect([...all], name).toHaveLength(1);
+    return [...all][0] as string;
+  };
+  one("object");
+  one("created");
+  const choices = chunks.flatMap((chunk) => chunk["choices"] as Loose[]);
+  expect(choices.filter((choice) => choice["delta"]?.["role"] !== undefined)).toHaveLength(1);
+  expect(choices.filter((choice) => choice["finish_reason"] != null)).toHaveLength(1);
+  expect(choices.at(-1)?.["finish_reason"]).not.toBeNull();
+  expect(new Set(choices.map((choice) => choice["index"]))).toEqual(new Set([0]));
+  const counted = chunks.filter((chunk) => chunk["usage"] != null);
+  expect(counted.length).toBeLessThanOrEqual(1);
+  if (counted.length > 0) expect(chunks.at(-1)).toBe(counted[0]);
+  const meta = counted[0]?.["routero"] as Loose | undefined;
+  return { told: toldByChunks(chunks), id: one("id"), model: one("model"), meta };
+}
+
+function oneOfEvents(stream: string): OneMessage {
+  const events = eventsOf(stream)
+    .map((each) => JSON.parse(each) as Loose)
+    .filter((event) => event["type"] !== "ping");
+  const types = events.map((event) => event["type"] as string);
+  expect(types[0]).toBe("message_start");
+  expect(types.at(-1)).toBe("message_stop");
+  expect(types.at(-2)).toBe("message_delta");
+  for (const type of ["message_start", "message_delta", "message_stop"]) {
+    expect(
+      types.filter((each) => each === type),
+      type,
+    ).toHaveLength(1);
+  }
+  let open = -1;
+  let next = 0;
+  for (const event of events) {
+    const index = event["index"] as number;
+    if (event["type"] === "content_block_start") {
+      expect(open).toBe(-1);
+      expect(index).toBe(next++);
+      open = index;
+    } else if (event["type"] === "content_block_delta") expect(index).toBe(open);
+    else if (event["type"] === "content_block_stop") {
+      expect(index).toBe(open);
+      open = -1;
+    }
+  }
+  expect(open).toBe(-1);
+  const message = events[0]?.["message"] as Loose;
+  const meta = events.at(-2)?.["routero"] as Loose | undefined;
+  return { told: toldByEvents(events), id: message["id"], model: message["model"], meta };
+}

@@ -1,0 +1,48 @@
+import { compose } from "../support/upstream/reply.ts";
+import type { Behaviour } from "../support/upstream/index.ts";
+import { anthropic } from "../support/upstream/wire/anthropic.ts";
+import { openaiChat } from "../support/upstream/wire/openai-chat.ts";
+import type { Wire } from "../support/upstream/wire/wire.ts";
+import type { ProtocolName } from "../../worker/core/chat.ts";
+import type { UpstreamRequest } from "../../worker/core/ports.ts";
+import { chunked } from "./world.ts";
+
+const WIRES: Partial<Record<ProtocolName, Wire>> = { "openai-chat": openaiChat, anthropic };
+
+/** Where a provider's stream breaks: behind so many events, or inside its bytes. */
+export type Cut = { events: number } | { bytes: number } | null;
+
+/** The test provider's answer to a request, made in memory: the wire's own events, whole or cut. */
+export function answerOf(
+  protocol: ProtocolName,
+  request: UpstreamRequest,
+  behaviour: Behaviour,
+  cut: Cut = null,
+  after: "end" | "break" = "break",
+): Response {
+  const wire = WIRES[protocol];
+  if (wire === undefined) throw new Error(`the test provider does not speak ${protocol}`);
+  const body: unknown = JSON.parse(request.body ?? "");
+  const asked = { path: "", query: new URLSearchParams(), headers: request.headers, body };
+  const ask = wire.read("generate", asked);
+  const said = "kind" in ask ? ask : compose(ask, behaviour, 7);
+  if ("kind" in ask || "kind" in said) {
+    const { status, headers, body: text } = wire.error("kind" in ask ? ask : (said as never), 7);
+    return new Response(text, { status, headers });
+  }
+  const omitted = new Set(behaviour.omit);
+  const events = wire
+    .stream(said, behaviour, ask)
+    .filter((each) => !omitted.has(each.kind))
+    .map((each) => String(each.text));
+  if (cut === null) return chunked(events);
+  if ("events" in cut) return chunked(events.slice(0, cut.events), after);
+  const bytes = new TextEncoder().encode(events.join("")).slice(0, cut.bytes);
+  return chunked([bytes], after);
+}
+
+/** How many events and bytes the whole answer has. */
+export async function sizeOf(response: Response): Promise<{ events: number; bytes: number }> {
+  const text = await response.text();
+  return { events: text.split("\n\n").length - 1, bytes: new TextEncoder().encode(text).length };
+}

@@ -1,0 +1,301 @@
+import { joined } from "../core/bytes.ts";
+import type { Chosen, Progress } from "../core/call.ts";
+import type { ChatEvent, ChatRequest } from "../core/chat.ts";
+import { GatewayError } from "../core/errors.ts";
+import type { Deployment } from "../core/model.ts";
+import { costOf, usdText } from "../core/money.ts";
+import type { Deps } from "../core/ports.ts";
+import type { TokenUsage } from "../core/usage.ts";
+import { isFramed, splitterOf } from "../protocols/framing.ts";
+import type { StreamMeta } from "../protocols/protocol.ts";
+import {
+  shownUsage,
+  Splice,
+  TRIM_MS,
+  type Continuation,
+  type Share,
+} from "../routing/continuation/index.ts";
+import { AttemptFault, record, refusalOf, type AttemptResult } from "./attempt.ts";
+import type { CallerView, Unit } from "./caller-view.ts";
+import { deadline, type Deadline } from "./deadline.ts";
+import { prepare, type Prepared } from "./prepare.ts";
+import { complete, translatingReader, verbatimReader } from "./stream-reader.ts";
+import { StreamTally } from "./stream-tally.ts";
+import { timer, type Timer } from "./timer.ts";
+
+/** Time to the first content event where nobody set it (PROTOCOLS 10). */
+const FIRST_EVENT_MS = 30_000;
+
+/** The rest of an answer that was begun elsewhere: how it is asked for, and the request that asks. */
+export interface Rest {
+  how: Continuation;
+  chat: ChatRequest;
+}
+
+/** What all attempts of one stream share. */
+export interface StreamState {
+  deps: Deps;
+  call: Chosen;
+  progress: Progress;
+  view: CallerView;
+  /** What each attempt brought to the answer so far. */
+  shares: Share[];
+  /** The attempt whose content the caller gets; others beside it have lost. */
+  serving: StreamAttempt | null;
+}
+
+/**
+ * One attempt at one deployment: wire events in, the caller's bytes out; usage and times on the side. Without a `rest`
+ * it answers the caller's request, with one it goes on with the answer that the caller has.
+ */
+export class StreamAttempt {
+  private readonly state: StreamState;
+  private readonly deployment: Deployment;
+  private readonly rest: Rest | null;
+  private readonly splice: Splice | null;
+  private readonly clock: Deadline;
+  private readonly tally: StreamTally;
+  private readonly startedAt: number;
+  private requestBytes: number;
+  private served = false;
+  /** A whole answer of which the provider's filter left nothing but the end. */
+  withheld: Uint8Array | null = null;
+  private closed = false;
+
+  constructor(state: StreamState, deployment: Deployment, rest: Rest | null) {
+    const { deps, call } = state;
+    this.state = state;
+    this.deployment = deployment;
+    this.rest = rest;
+    this.splice = rest && new Splice(state.view.delivered, rest.how);
+    this.clock = deadline(() => call.deadline - deps.now());
+    this.tally = new StreamTally(call.chat, deps.now);
+    this.startedAt = deps.now();
+    this.requestBytes = call.bytes;
+  }
+
+  /** Ends the provider's request. */
+  abort(): void {
+    this.clock.abort();
+  }
+
+  async *run(): AsyncGenerator<Uint8Array, void> {
+    const { clock, tally, splice } = this;
+    const { view } = this.state;
+    const { timeouts } = this.state.call.settings;
+    const patience = this.patience();
+    const prepared = await this.prepared();
+    const reader = await this.open(prepared, patience);
+    const splitter = splitterOf(prepared.framing);
+    const read = this.reader(prepared);
+    let pending: Unit[] = [];
+    let trimmed: Timer | null = null;
+    let next: ReturnType<typeof reader.read> | null = null;
+    try {
+      while (!tally.done) {
+        next ??= reader.read();
+        const wait = tally.firstContentAt === null ? patience : timeouts.between;
+        if (splice?.holding) trimmed ??= timer(TRIM_MS);
+        const either = trimmed === null ? next : Promise.race([next, trimmed.over]);
+        const step = await clock.within(wait, "the next event", either);
+        let failure: unknown;
+        try {
+          if (step !== "over") next = null;
+          if (step === "over") pending.push(...read.force());
+          else if (step.done) {
+            pending.push(...read.end(splitter.end()));
+            if (!tally.done) failure = cut();
+          } else {
+            for (const block of splitter.push(step.value)) pending.push(read.block(block));
+          }
+        } catch (cause) {
+          failure = cause;
+        }
+        // What came before a fault in the same bytes belongs to an answer that has already begun.
+        if (failure !== undefined && !view.begun) throw failure;
+        if (step === "over" || !splice?.holding) {
+          trimmed?.stop();
+          trimmed = null;
+        }
+        if (tally.filtered && !view.begun) {
+          this.withheld = joined(pending.map((unit) => unit.bytes));
+          throw filtered();
+        }
+        if (tally.produced || view.begun) {
+          const ready = complete(pending, tally.done);
+          pending = pending.slice(ready.length);
+          if (ready.length > 0) {
+            this.serve();
+            view.deliver(ready, prepared.verbatim);
+            const bytes = joined(ready.map((unit) => unit.bytes));
+            if (bytes.byteLength > 0) yield bytes;
+          }
+        }
+        if (failure !== undefined) throw failure;
+      }
+    } finally {
+      // After the terminal event nothing more is wanted; after a fault the provider's request ends here too.
+      trimmed?.stop();
+      clock.abort();
+      next?.catch(() => undefined);
+      void reader.cancel().catch(() => undefined);
+    }
+  }
+
+  /** Writes the attempt's row; once, however it ended. `charged` = what it was asked costs, whatever it answered. */
+  close(result: Omit<AttemptResult, "usage">, charged = false): void {
+    if (this.closed) return;
+    this.closed = true;
+    const { deps, call, progress, shares } = this.state;
+    const usage = charged || this.tally.produced ? this.usageSoFar() : undefined;
+    if (usage !== undefined && this.served) {
+      shares.push(this.share(usage));
+      progress.usage = shownUsage(shares);
+    }
+    record(
+      deps,
+      call,
+      progress,
+      this.deployment,
+      {
+        startedAt: this.startedAt,
+        endedAt: deps.now(),
+        firstContentAt: this.tally.firstContentAt,
+      },
+      { ...result, ...(usage !== undefined && { usage }) },
+    );
+  }
+
+  /** The end of an answer that the caller has all of, but for the end: the provider told its finish and was cut. */
+  conclusion(): Uint8Array {
+    const { view } = this.state;
+    const encoder = view.encoder(() => this.meta());
+    const last = this.ended().filter((each) => each.type !== "usage" || !view.counted);
+    const text = last.map((event) => encoder.push(event));
+    return new TextEncoder().encode(text.join(""));
+  }
+
+  private patience(): number {
+    const { timeouts } = this.state.call.settings;
+    const thinks = this.state.call.chat.reasoning !== undefined;
+    return (
+      this.deployment.timeout ?? timeouts.first ?? (thinks ? timeouts.total : FIRST_EVENT_MS)
+    );
+  }
+
+  /** The answer is this attempt's from here on. */
+  private serve(): void {
+    const { state } = this;
+    state.serving ??= this;
+    if (state.serving !== this) throw lost();
+    this.served = true;
+    const { progress, call } = state;
+    progress.deployment = this.deployment;
+    const { firstContentAt } = this.tally;
+    if (firstContentAt !== null) progress.firstContentAt ??= firstContentAt - call.receivedAt;
+  }
+
+  private async prepared(): Promise<Prepared> {
+    const { deps, call, progress } = this.state;
+    const { rest, deployment } = this;
+    if (rest === null || rest.how.form === "anew") {
+      const prepared = await prepare(deps, call, deployment);
+      progress.degraded = prepared.degraded;
+      return prepared;
+    }
+    const baseUrl = rest.how.form === "native" ? rest.how.prefill.baseUrl : undefined;
+    try {
+      const prepared = await prepare(deps, call, deployment, {
+        chat: rest.chat,
+        ...(baseUrl !== undefined && { baseUrl }),
+      });
+      this.requestBytes = prepared.request.body?.length ?? call.bytes;
+      return prepared;
+    } catch (cause) {
+      // The caller's request was good for the one who began: another target that can't take it is passed over.
+      if (!(cause instanceof GatewayError)) throw cause;
+      throw new AttemptFault({ class: "transient", status: 0, message: cause.message });
+    }
+  }
+
+  private async open(
+    prepared: Prepared,
+    patience: number,
+  ): Promise<ReadableStreamDefaultReader<Uint8Array>> {
+    const { clock } = this;
+    const { deps } = this.state;
+    const sent = deps.upstream.send({ ...prepared.request, signal: clock.signal });
+    const response = await clock.within(patience, "an answer", sent);
+    if (response.status !== 200) {
+      throw await clock.within(patience, "its refusal", refusalOf(response, prepared.protocol));
+    }
+    if (response.body === null || !isFramed(prepared.framing, response.headers.get("content-type")))
+      throw unusable("is not an event stream");
+    return (response.body as ReadableStream<Uint8Array>).getReader();
+  }
+
+  private reader(prepared: Prepared) {
+    const reading = {
+      view: this.state.view,
+      prepared,
+      tally: this.tally,
+      meta: () => this.meta(),
+      ended: () => this.ended(),
+    };
+    return prepared.verbatim && this.splice === null
+      ? verbatimReader(reading)
+      : translatingReader(reading, this.splice);
+  }
+
+  private ended(): ChatEvent[] {
+    const shares = [...this.state.shares, this.share(this.usageSoFar())];
+    return [{ type: "usage", usage: shownUsage(shares) }, { type: "done" }];
+  }
+
+  private share(usage: TokenUsage): Share {
+    const { came, passed } = this.splice?.length ?? { came: 0, passed: 0 };
+    return { usage, came, passed };
+  }
+
+  private usageSoFar(): TokenUsage {
+    return this.tally.usageSoFar(this.requestBytes);
+  }
+
+  private meta(): StreamMeta {
+    const { attempts } = this.state.progress;
+    const { provider, model, facts } = this.deployment;
+    const earlier = attempts.reduce((sum, row) => sum + row.cost, 0);
+    const cost = facts.prices ? costOf(this.usageSoFar(), facts.prices) : 0;
+    return { cost: usdText(earlier + cost), provider, model, fallbacks: this.state.progress.fallbacks };
+  }
+}
+
+function unusable(what: string): AttemptFault {
+  return new AttemptFault(
+    { class: "transient", status: 200, message: `The provider's answer ${what}.` },
+    true,
+  );
+}
+
+/** Another model may answer what this one's filter withheld (PROTOCOLS 8). */
+function filtered(): AttemptFault {
+  return new AttemptFault({
+    class: "content_filter",
+    status: 200,
+    message: "The provider's filter withheld the answer.",
+  });
+}
+
+/** Another attempt had content first. */
+function lost(): AttemptFault {
+  return new AttemptFault({ class: "transient", status: 200, message: "Another was faster." });
+}
+
+/** A clean end of the body without the protocol's terminal event is a cut (PROTOCOLS 5). */
+function cut(): AttemptFault {
+  return new AttemptFault({
+    class: "transient",
+    status: 200,
+    message: "The provider's stream ended before the answer was complete.",
+  });
+}

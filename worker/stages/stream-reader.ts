@@ -1,0 +1,107 @@
+import { joined } from "../core/bytes.ts";
+import type { ChatEvent } from "../core/chat.ts";
+import type { StreamMeta } from "../protocols/protocol.ts";
+import type { SseBlock } from "../protocols/sse.ts";
+import type { Splice } from "../routing/continuation/index.ts";
+import { AttemptFault } from "./attempt.ts";
+import type { CallerView, Unit } from "./caller-view.ts";
+import type { Prepared } from "./prepare.ts";
+import type { StreamTally } from "./stream-tally.ts";
+
+/** From an attempt's wire blocks to units for the caller; what comes after the provider's own end is dropped. */
+export interface StreamReader {
+  block(block: SseBlock): Unit;
+  /** The body ended cleanly; `last` is what stood behind its last whole event. */
+  end(last: SseBlock | null): Unit[];
+  /** What was held back for a decision goes on now. */
+  force(): Unit[];
+}
+
+/** What all readers of one attempt share. */
+export interface Reading {
+  view: CallerView;
+  prepared: Prepared;
+  tally: StreamTally;
+  /** Asked at the end of the answer. */
+  meta: () => StreamMeta;
+  /** The last events of an answer that several attempts made: one usage, and the end. */
+  ended: () => ChatEvent[];
+}
+
+const EMPTY = new Uint8Array(0);
+const NOTHING: Unit = { bytes: EMPTY, events: [] };
+const utf8 = new TextEncoder();
+
+/** The blocks themselves, usage read on the side (PROTOCOLS 1). */
+export function verbatimReader({ view, prepared, tally, meta }: Reading): StreamReader {
+  const { provider } = prepared.protocol;
+  const parser = provider.parseStream();
+  const { wants } = view;
+  const options = {
+    injectedUsage: prepared.injectedUsage && !wants.usage,
+    ...(wants.meta && { meta }),
+  };
+  const block = (from: SseBlock): Unit => {
+    if (tally.done) return NOTHING;
+    const events = from.event === null ? [] : parser.push(from.event);
+    tally.observe(events);
+    return { bytes: provider.verbatim.block(from.raw, from.event, options), events };
+  };
+  return {
+    block,
+    end(last) {
+      const unit = last === null ? NOTHING : block(last);
+      const events = tally.done ? [] : parser.end();
+      tally.observe(events);
+      // Of an answer that was cut only whole events are the caller's: no half of one, and no end of an array.
+      const cut = !tally.done && last?.event === null;
+      // An event whose blank line never came must not run into what follows it.
+      const open = prepared.framing === "sse" && last !== null && !last.complete;
+      const bytes = [...(cut ? [] : [unit.bytes]), ...(open ? [utf8.encode("\n\n")] : [])];
+      return [{ bytes: joined(bytes), events: [...unit.events, ...events] }];
+    },
+    force: () => [],
+  };
+}
+
+/** The hub's events in the caller's dialect; with a `splice` as they go on with what the caller has. */
+export function translatingReader(reading: Reading, splice: Splice | null): StreamReader {
+  const { view, prepared, tally, meta, ended } = reading;
+  const parser = prepared.protocol.provider.parseStream();
+  const encoder = view.encoder(meta);
+  const unit = (events: ChatEvent[]): Unit => ({
+    bytes: utf8.encode(events.map((event) => encoder.push(event)).join("")),
+    events,
+  });
+  const spliced = (events: ChatEvent[]): ChatEvent[] => {
+    if (splice === null) return events;
+    const out = events.flatMap((event) => {
+      const passed = splice.push(event);
+      return event.type === "done" ? ended() : passed;
+    });
+    if (splice.incoherent === null) return out;
+    throw new AttemptFault({ class: "transient", status: 200, message: splice.incoherent }, true);
+  };
+  const translated = (events: ChatEvent[]): Unit => {
+    tally.observe(events);
+    return unit(spliced(events));
+  };
+  const block = ({ event }: SseBlock): Unit =>
+    tally.done || event === null ? NOTHING : translated(parser.push(event));
+  return {
+    block,
+    end: (last) => [
+      ...(last === null ? [] : [block(last)]),
+      ...(tally.done ? [] : [translated(parser.end())]),
+    ],
+    force: () => [unit(splice?.force() ?? [])],
+  };
+}
+
+/** The units that may leave: a text that ends within a code point waits for the rest of it. */
+export function complete(units: readonly Unit[], over: boolean): Unit[] {
+  const last = units.at(-1);
+  const delta = last?.events.findLast((event) => event.type === "delta")?.delta;
+  const half = delta?.type === "text" && /[\ud800-\udbff]$/.test(delta.text);
+  return half && !over ? units.slice(0, -1) : [...units];
+}
