@@ -128,7 +128,11 @@ describe("a streamed answer", () => {
         const { deps, sent } = world(() => chunked(full.slice(0, kept), after));
         const progress = noProgress();
         const got = await received(
-          streamAnswer(deps, chosen(ask, [deployment("a")]), progress).steps,
+          streamAnswer(
+            deps,
+            chosen(ask, [deployment("a")], { settings: { numRetries: 0 } }),
+            progress,
+          ).steps,
         );
         expect(got.text).toBe(full.slice(0, kept).join(""));
         expect(got.error).toMatchObject({ kind: "no_healthy_deployment" });

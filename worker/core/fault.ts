@@ -8,6 +8,8 @@ export const FAULT_CLASSES = [
   "caller",
   "content_filter",
   "context_window",
+  /** It does not go on with the answer that the caller has the beginning of (PROTOCOLS 15, 16); nobody's fault. */
+  "incoherent",
 ] as const;
 
 export type FaultClass = (typeof FAULT_CLASSES)[number];

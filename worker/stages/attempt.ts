@@ -114,6 +114,7 @@ const FINAL: Record<FaultClass, ErrorKind> = {
   caller: "upstream_rejected",
   content_filter: "content_policy_violation",
   context_window: "context_length_exceeded",
+  incoherent: "no_healthy_deployment",
 };
 
 /** What the caller is told when nothing is left to try. */

@@ -178,9 +178,7 @@ export class StreamAttempt {
   private patience(): number {
     const { timeouts } = this.state.call.settings;
     const thinks = this.state.call.chat.reasoning !== undefined;
-    return (
-      this.deployment.timeout ?? timeouts.first ?? (thinks ? timeouts.total : FIRST_EVENT_MS)
-    );
+    return this.deployment.timeout ?? timeouts.first ?? (thinks ? timeouts.total : FIRST_EVENT_MS);
   }
 
   /** The answer is this attempt's from here on. */
@@ -214,7 +212,7 @@ export class StreamAttempt {
     } catch (cause) {
       // The caller's request was good for the one who began: another target that can't take it is passed over.
       if (!(cause instanceof GatewayError)) throw cause;
-      throw new AttemptFault({ class: "transient", status: 0, message: cause.message });
+      throw new AttemptFault({ class: "incoherent", status: 0, message: cause.message });
     }
   }
 
@@ -266,7 +264,12 @@ export class StreamAttempt {
     const { provider, model, facts } = this.deployment;
     const earlier = attempts.reduce((sum, row) => sum + row.cost, 0);
     const cost = facts.prices ? costOf(this.usageSoFar(), facts.prices) : 0;
-    return { cost: usdText(earlier + cost), provider, model, fallbacks: this.state.progress.fallbacks };
+    return {
+      cost: usdText(earlier + cost),
+      provider,
+      model,
+      fallbacks: this.state.progress.fallbacks,
+    };
   }
 }
 

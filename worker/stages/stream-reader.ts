@@ -80,7 +80,7 @@ export function translatingReader(reading: Reading, splice: Splice | null): Stre
       return event.type === "done" ? ended() : passed;
     });
     if (splice.incoherent === null) return out;
-    throw new AttemptFault({ class: "transient", status: 200, message: splice.incoherent }, true);
+    throw new AttemptFault({ class: "incoherent", status: 200, message: splice.incoherent });
   };
   const translated = (events: ChatEvent[]): Unit => {
     tally.observe(events);

@@ -42,8 +42,7 @@ export class StreamTally {
       } else if (event.type === "done") this.done = true;
       else if (event.type === "finish") {
         this.refused = event.reason === "content_filter" || event.reason === "refusal";
-      }
-      else if (event.type === "failure") {
+      } else if (event.type === "failure") {
         const { status, message } = event.failure;
         throw new AttemptFault({ class: "transient", status, message });
       } else {

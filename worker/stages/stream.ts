@@ -1,5 +1,6 @@
 import type { Chosen, Progress } from "../core/call.ts";
 import { GatewayError } from "../core/errors.ts";
+import type { UpstreamFault } from "../core/fault.ts";
 import { usdText } from "../core/money.ts";
 import type { Deps } from "../core/ports.ts";
 import type { Step } from "../core/routing.ts";
@@ -232,7 +233,7 @@ class StreamRun {
   }
 }
 
-/** A failure as the way takes it: a request that the gateway wrote is never the caller's fault. */
-function faultFor({ fault }: AttemptFault, begun: boolean): AttemptFault["fault"] {
-  return begun && fault.class === "caller" ? { ...fault, class: "transient" } : fault;
+/** A failure as the way takes it: a request that the gateway wrote is never the caller's fault, only not for this target. */
+function faultFor({ fault }: AttemptFault, begun: boolean): UpstreamFault {
+  return begun && fault.class === "caller" ? { ...fault, class: "incoherent" } : fault;
 }
