@@ -4,6 +4,7 @@ import { GatewayError } from "../worker/core/errors.ts";
 import { isOrgId, REGIONS } from "../worker/core/ids.ts";
 import type { Region, RegionLetter } from "../worker/core/ids.ts";
 import type { OrgControlPort } from "../worker/core/ports.ts";
+import { makePolicyArchive, type PolicyArchive } from "../worker/store/policy-archive.ts";
 import type { KeyCheckPort } from "../worker/store/key-verifier.ts";
 import type { Answer } from "./answer.ts";
 import type { AuditLog } from "./audit-log.ts";
@@ -53,11 +54,19 @@ export function kvPrefix(orgId: string): string {
   return `${regionOf(orgId)}:${orgId}:`;
 }
 
+/** Where policy bundles lie, under each organization's own prefix. */
+export function policyArchive(env: Env): PolicyArchive {
+  return makePolicyArchive({ kv: env.KV, r2: env.ARCHIVE, kvPrefix, archivePrefix });
+}
+
 /** The organization's control object. What it can't answer becomes a refusal without a detail. */
 export function orgControl(env: Env, orgId: string): OrgControlPort {
   const stub = () => objectOf<OrgControl>(env, env.ORG_CONTROL, orgId, orgControlName(orgId));
   return {
-    open: (keyId, revision) => asked(() => stub().open(orgId, keyId, revision)),
+    open: (keyId, revision, have) => asked(() => stub().open(orgId, keyId, revision, have)),
+    async keepBundle(hash, text) {
+      await asked(() => stub().keepBundle(orgId, hash, text));
+    },
     sync: (revision) => asked(() => stub().sync(orgId, revision)),
     apply: (change) => asked(() => stub().apply(orgId, change)),
   };

@@ -9,6 +9,7 @@ import type {
 } from "../worker/core/records.ts";
 import type { WriteOutcome } from "../worker/store/changes.ts";
 import type { KeyRows } from "../worker/store/org-rows.ts";
+import { bindingPolicies } from "../worker/store/policy-bundles.ts";
 
 /** What the object keeps on disk. Each mutation is one transaction and returns when it is part of the storage. */
 export interface OrgControlStorage {
@@ -20,6 +21,9 @@ export interface OrgControlStorage {
   commit(touched: string[]): number;
   /** Names touched after a revision; null where the log no longer reaches back that far. */
   touchedSince(revision: number): string[] | null;
+  /** A policy bundle by its hash; the ones longest kept go where they are too many. */
+  keepBundle(hash: string, text: string): void;
+  bundle(hash: string): string | null;
 }
 
 /** The record, seen from one organization. */
@@ -27,6 +31,8 @@ export interface OrgRecords {
   shared(): Promise<OrgShared | null>;
   key(keyId: string): Promise<KeyRows>;
   write(change: Change): Promise<WriteOutcome>;
+  /** A policy bundle out of the archive. */
+  bundle(hash: string): Promise<string | null>;
 }
 
 /** The object's one alarm. */
@@ -75,14 +81,21 @@ export class OrgControlMachine {
   }
 
   /** Null key = the organization alone. Without `shared` though asked for: there is no such organization. */
-  async open(keyId: string | null, known: number): Promise<Opened> {
+  async open(keyId: string | null, known: number, have: string[] = []): Promise<Opened> {
     // Taken before anything is read: rows may be newer than this revision, never older.
     const revision = this.#revision;
     const [shared, rows] = await Promise.all([
-      known === revision ? undefined : this.#shared(),
+      this.#shared(),
       keyId === null ? { key: null, team: null, user: null } : this.#key(keyId),
     ]);
-    return { revision, shared: shared ?? undefined, ...rows };
+    const bundles = shared === null ? undefined : await this.#bundles(shared, rows.key, have);
+    const sent = known === revision ? undefined : (shared ?? undefined);
+    return { revision, shared: sent, ...rows, ...(bundles !== undefined && { bundles }) };
+  }
+
+  /** Keeps a policy bundle before a change points to it; a hash means one text for ever. */
+  keepBundle(hash: string, text: string): void {
+    this.#storage.keepBundle(hash, text);
   }
 
   /** What changed since a revision. */
@@ -152,6 +165,26 @@ export class OrgControlMachine {
     const shared = await this.#records.shared();
     if (shared !== null) this.#keep(generation, "shared", shared);
     return shared;
+  }
+
+  /** The bundles that bind a key, less those that the caller has; undefined for none. */
+  async #bundles(
+    shared: OrgShared,
+    key: KeyRecord | null,
+    have: string[],
+  ): Promise<Record<string, string> | undefined> {
+    const wanted = bindingPolicies(shared, key?.teamId ?? shared.org.defaultTeamId)
+      .map(({ hash }) => hash)
+      .filter((hash) => !have.includes(hash));
+    if (wanted.length === 0) return undefined;
+    const texts = await Promise.all(
+      wanted.map(async (hash) => {
+        const kept = this.#storage.bundle(hash) ?? (await this.#records.bundle(hash));
+        if (kept === null) throw new Error("A policy bundle is missing.");
+        return [hash, kept] as const;
+      }),
+    );
+    return Object.fromEntries(texts);
   }
 
   async #key(keyId: string): Promise<KeyRows> {

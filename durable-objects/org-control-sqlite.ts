@@ -17,6 +17,12 @@ const TABLES = `
     PRIMARY KEY (revision, name)
   ) WITHOUT ROWID;`;
 
+const BUNDLES =
+  "CREATE TABLE IF NOT EXISTS bundles (hash TEXT NOT NULL UNIQUE, text TEXT NOT NULL)";
+
+/** Policy bundles that are kept here; older ones are read from the archive. */
+const KEPT_BUNDLES = 200;
+
 /** OrgControl's part of an object's SQLite. Nothing is written before the first intent, not even a table. */
 export class OrgControlSqlite implements OrgControlStorage {
   readonly #storage: DurableObjectStorage;
@@ -30,6 +36,8 @@ export class OrgControlSqlite implements OrgControlStorage {
     if (this.#made) {
       const [row] = storage.sql.exec<{ org_id: string }>("SELECT org_id FROM org_state").toArray();
       this.#orgId = row?.org_id ?? null;
+      // An object that was made before there were policies lacks this table.
+      storage.sql.exec(BUNDLES);
     }
   }
 
@@ -58,10 +66,7 @@ export class OrgControlSqlite implements OrgControlStorage {
   storeIntent(change: Change): void {
     const sql = this.#storage.sql;
     this.#storage.transactionSync(() => {
-      if (!this.#made) {
-        sql.exec(TABLES);
-        sql.exec("INSERT OR IGNORE INTO org_state VALUES (1, ?, 0)", this.#orgId);
-      }
+      this.#make();
       sql.exec("INSERT INTO intent VALUES (1, ?)", JSON.stringify(change));
     });
     this.#made = true;
@@ -85,6 +90,36 @@ export class OrgControlSqlite implements OrgControlStorage {
       sql.exec("DELETE FROM touched WHERE revision <= ?", revision - LOG_REVISIONS);
       return revision;
     });
+  }
+
+  keepBundle(hash: string, text: string): void {
+    const sql = this.#storage.sql;
+    this.#storage.transactionSync(() => {
+      this.#make();
+      sql.exec("INSERT OR IGNORE INTO bundles (hash, text) VALUES (?, ?)", hash, text);
+      sql.exec(
+        "DELETE FROM bundles WHERE rowid <= (SELECT max(rowid) FROM bundles) - ?",
+        KEPT_BUNDLES,
+      );
+    });
+    this.#made = true;
+  }
+
+  bundle(hash: string): string | null {
+    if (!this.#made) return null;
+    const sql = this.#storage.sql;
+    const [row] = sql
+      .exec<{ text: string }>("SELECT text FROM bundles WHERE hash = ?", hash)
+      .toArray();
+    return row?.text ?? null;
+  }
+
+  #make(): void {
+    if (this.#made) return;
+    const sql = this.#storage.sql;
+    sql.exec(TABLES);
+    sql.exec(BUNDLES);
+    sql.exec("INSERT OR IGNORE INTO org_state VALUES (1, ?, 0)", this.#orgId);
   }
 
   touchedSince(revision: number): string[] | null {

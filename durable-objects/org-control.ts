@@ -5,6 +5,7 @@ import { writeChange } from "../worker/store/changes.ts";
 import type { WriteOutcome } from "../worker/store/changes.ts";
 import { openDb } from "../worker/store/database.ts";
 import { readKey, readShared } from "../worker/store/org-rows.ts";
+import { policyArchive } from "./addresses.ts";
 import { answered } from "./answer.ts";
 import type { Answer } from "./answer.ts";
 import { OrgControlMachine } from "./org-control-machine.ts";
@@ -28,8 +29,20 @@ export class OrgControl extends DurableObject<Env> {
     }
   }
 
-  open(orgId: string, keyId: string | null, revision: number): Promise<Answer<Opened>> {
-    return answered(() => this.#of(orgId).open(keyId, revision));
+  open(
+    orgId: string,
+    keyId: string | null,
+    revision: number,
+    have?: string[],
+  ): Promise<Answer<Opened>> {
+    return answered(() => this.#of(orgId).open(keyId, revision, have));
+  }
+
+  keepBundle(orgId: string, hash: string, text: string): Promise<Answer<null>> {
+    return answered(async () => {
+      this.#of(orgId).keepBundle(hash, text);
+      return null;
+    });
   }
 
   sync(orgId: string, revision: number): Promise<Answer<Delta>> {
@@ -50,11 +63,13 @@ export class OrgControl extends DurableObject<Env> {
     const owner = this.#storage.claim(orgId);
     if (owner !== orgId) throw new Error("This object belongs to another organization.");
     const db = openDb(env.DB);
+    const archive = policyArchive(env);
     this.#machine ??= new OrgControlMachine(
       this.#storage satisfies OrgControlStorage,
       {
         shared: () => readShared(db, orgId),
         key: (keyId) => readKey(db, orgId, keyId),
+        bundle: (hash) => archive.load(orgId, hash),
         write: (change) => inTime(writeChange(env.DB, orgId, change, Date.now())),
       },
       {

@@ -1,4 +1,4 @@
-import { keyCheck, ledger, orgControl } from "../durable-objects/addresses.ts";
+import { keyCheck, ledger, orgControl, policyArchive } from "../durable-objects/addresses.ts";
 import { trailSend } from "../durable-objects/trail.ts";
 import type { Config } from "./config.ts";
 import type { Isolate } from "./core/isolate.ts";
@@ -30,6 +30,8 @@ export function newIsolate(): Isolate {
     orgs: new Map(),
     keyTags: new Map(),
     secrets: new Map(),
+    bundles: new Map(),
+    policies: new Map(),
     accessTokens: new Map(),
     firstOrg: null,
     bytesInFlight: 0,
@@ -82,6 +84,7 @@ export function compose(
       rewrap: vault.rewrap,
     },
     books,
+    policyArchive: policyArchive(env),
     account: makeEscrow({ isolate, ledger: books, now, waitUntil, log }),
     audit: groupedAudit({ isolate, send: trailSend(env), waitUntil, now }),
     health: trusting,

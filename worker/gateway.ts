@@ -6,6 +6,7 @@ import type { Deps } from "./core/ports.ts";
 import { accept, keysStayOutOfUrls } from "./stages/accept.ts";
 import { authenticate } from "./stages/authenticate.ts";
 import { authorize, mayCall } from "./stages/authorize.ts";
+import { refuseBlocked } from "./stages/policy.ts";
 import { callableModels, choose } from "./stages/choose.ts";
 import { dispatch } from "./stages/dispatch.ts";
 import { noProgress } from "./stages/progress.ts";
@@ -33,6 +34,8 @@ export async function gateway(
     const received = await accept(deps, known, request, dialect, fromUrl);
     reached = received;
     const authorized = authorize(deps, received);
+    reached = authorized;
+    refuseBlocked(authorized);
     const chosen = await choose(deps, authorized);
     reached = chosen;
     // The decision is recorded while the provider already works, and is durable before its first byte leaves.

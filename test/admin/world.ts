@@ -71,6 +71,7 @@ export function openWorld(now: () => number = Date.now): World {
     pepperVersion: 1,
   });
   const changes: Change[] = [];
+  const bundles = new Map<string, string>();
   const logs: JsonObject[] = [];
   const log = (message: string, fields: JsonObject) => void logs.push({ message, ...fields });
   const unused = (name: string) => () => {
@@ -87,6 +88,7 @@ export function openWorld(now: () => number = Date.now): World {
       if (shared === null) throw new GatewayError("not_found", "There is no such organization.");
       return shared;
     },
+    policiesOf: () => [],
     firstOrg: () => firstOrgId(db),
   };
   const keys: AdminDeps["keys"] = {
@@ -124,9 +126,14 @@ export function openWorld(now: () => number = Date.now): World {
     vault,
     authorizer: new RoleAuthorizer(),
     detectors: {},
+    policyArchive: {
+      save: async (_orgId, hash, text) => void bundles.set(hash, text),
+      load: async (_orgId, hash) => bundles.get(hash) ?? null,
+    },
     control: (orgId) => ({
       open: unused("control.open"),
       sync: unused("control.sync"),
+      keepBundle: async () => undefined,
       async apply(change) {
         changes.push(change);
         const outcome = await writeChange(d1, orgId, change, now());

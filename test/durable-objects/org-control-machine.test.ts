@@ -35,7 +35,12 @@ const noFault: Step = () => undefined;
 /** Disk, record and alarm that outlive a machine; `step` is told before and after each thing that happens to them. */
 class World {
   step: Step = noFault;
-  disk = { revision: 0, pending: null as string | null, log: [] as [number, string][] };
+  disk = {
+    revision: 0,
+    pending: null as string | null,
+    log: [] as [number, string][],
+    bundles: new Map<string, string>(),
+  };
   written: string[] = [];
   alarmAt: number | null = null;
   conflict: string | null = null;
@@ -68,11 +73,14 @@ class World {
           this.step("after commit");
           return disk.revision;
         },
+        keepBundle: (hash, text) => void disk.bundles.set(hash, text),
+        bundle: (hash) => disk.bundles.get(hash) ?? null,
         touchedSince: (revision) =>
           disk.log.filter(([at]) => at > revision).map(([, name]) => name),
       },
       {
         shared: async () => SHARED,
+        bundle: async () => null,
         key: async () => {
           const { length } = this.written;
           await this.pause();

@@ -39,6 +39,7 @@ function world(over: Partial<World> = {}) {
     blockedCustomers: [],
   };
   const directory: Directory = {
+    policiesOf: () => [],
     open: async () => {
       calls.push("open");
       return {

@@ -72,6 +72,8 @@ function newIsolate(): Isolate {
     orgs: new Map(),
     keyTags: new Map(),
     secrets: new Map(),
+    bundles: new Map(),
+    policies: new Map(),
     accessTokens: new Map(),
     firstOrg: null,
     bytesInFlight: 0,

@@ -72,6 +72,7 @@ function prove(
   const shared = { org, deployments: [], credentials: [], blockedCustomers: [] };
   const user = { id: "u1", role: "admin" as const, active: over.active ?? true };
   const directory: Directory = {
+    policiesOf: () => [],
     open: async () => ({ revision: 9, shared, key, team: null, user }),
     openOrg: async () => shared,
     firstOrg: async () => ORG,

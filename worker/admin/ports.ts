@@ -4,6 +4,7 @@ import type { SignedKeys } from "../store/signed-key.ts";
 import type { InvitationTokens } from "../store/invitation-token.ts";
 import type { Db } from "../store/database.ts";
 import type { IssuedKey } from "../store/key-verifier.ts";
+import type { PolicyArchive } from "../store/policy-archive.ts";
 import type { RotatingVault } from "../store/vault.ts";
 
 /** What operations need beyond the request path's world. */
@@ -12,6 +13,8 @@ export interface AdminDeps extends Deps {
   db: Db;
   /** The books of a team, for what they show. */
   books: (orgId: string, teamId: string) => Pick<LedgerPort, "spend">;
+  /** Where policy bundles lie. */
+  policyArchive: PolicyArchive;
   /** Makes a virtual key of an organization; its row is the operation's to write. */
   issueKey: (orgId: string) => Promise<IssuedKey>;
   /** Makes another token of a known key; replacing the one in its row is the operation's to do. */

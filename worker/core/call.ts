@@ -16,6 +16,8 @@ export interface Credentialed {
   credential: string | null;
   /** The client's address, null when it can't be known: then it passes no CIDR check. */
   address: string | null;
+  /** Country of the client's network, ISO 3166-1; absent where the platform does not tell. */
+  country?: string;
 }
 
 /** What a dialect says in the URL instead of in the body. */

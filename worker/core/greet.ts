@@ -10,6 +10,7 @@ export function greet(deps: Pick<Deps, "now" | "addressOf">, request: Request): 
     receivedAt: deps.now(),
     credential: readCredential(request.headers),
     address: deps.addressOf(request),
+    ...countryOf(request),
   };
 }
 
@@ -19,4 +20,11 @@ export function idHeaders(requestId: string, own: string | null | undefined) {
     "x-routero-call-id": requestId,
     "x-request-id": own != null && /^[\w.:-]{1,128}$/.test(own) ? own : requestId,
   };
+}
+
+/** Where the platform places the client; a header could be written by anybody and is not looked at. */
+function countryOf(request: Request): { country?: string } {
+  const { cf } = request as { cf?: { country?: unknown } };
+  const country = cf?.country;
+  return typeof country === "string" && /^[A-Z]{2}$/.test(country) ? { country } : {};
 }

@@ -1,3 +1,4 @@
+import type { LinkedPolicy } from "./policy.ts";
 import type { KeyRecord, OrgShared, TeamRecord, UserRecord } from "./records.ts";
 
 /** An isolate's copy of one organization; ages from when its sync was sent (PLATFORM 15). */
@@ -50,4 +51,8 @@ export interface Isolate {
   firstOrg: string | null;
   /** Bodies in memory, in bytes (PLATFORM 6). */
   bytesInFlight: number;
+  /** Texts of policy bundles, by hash; the directory's alone. */
+  bundles: Map<string, string>;
+  /** The same, ready to decide, by hash; the policy library's alone. */
+  policies: Map<string, LinkedPolicy>;
 }

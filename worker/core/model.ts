@@ -89,4 +89,6 @@ export interface Deployment {
   /** Milliseconds to the first event; absent = PROTOCOLS 10. */
   timeout?: number;
   facts: ModelFacts;
+  /** What the provider's contract says about the data; a member that is not known is absent. */
+  terms?: { training?: boolean; retentionDays?: number } | undefined;
 }

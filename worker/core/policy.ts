@@ -100,3 +100,16 @@ export interface Verdict {
   audit?: { logInputs: boolean; retentionDays?: number };
   signals: SignalsRead;
 }
+
+/** A policy bundle made ready to decide; what it is beyond its hash only the policy room knows. */
+export interface LinkedPolicy {
+  readonly hash: string;
+}
+
+/** A document that binds a request, with its bundle's text. */
+export interface PolicyText {
+  scope: string;
+  version: number;
+  hash: string;
+  text: string;
+}

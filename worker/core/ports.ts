@@ -4,7 +4,7 @@ import type { HoldAnswer, HoldRequest, Payer, SettleRow } from "./account.ts";
 import type { HealthPort } from "./health.ts";
 import type { Isolate } from "./isolate.ts";
 import type { JsonObject } from "./json.ts";
-import type { BudgetStanding, Detectors } from "./policy.ts";
+import type { BudgetStanding, Detectors, PolicyText } from "./policy.ts";
 import type { Metrics } from "./metrics.ts";
 import type { CredentialRecord, Delta, Opened, OrgShared } from "./records.ts";
 import type { Authorizer } from "./principal.ts";
@@ -55,6 +55,11 @@ export interface Directory {
   open(orgId: string, keyId: string): Promise<{ shared: OrgShared } & Omit<Opened, "shared">>;
   /** The org alone, for the master key. */
   openOrg(orgId: string): Promise<OrgShared>;
+  /**
+   * The documents that bind a request of a team, out of memory: what was opened for it brought them along. Null where one
+   * of them is not there.
+   */
+  policiesOf(shared: OrgShared, teamId: string | undefined): PolicyText[] | null;
   /** The first organization of the platform, bare id; null before there is one. */
   firstOrg(): Promise<string | null>;
 }
@@ -140,7 +145,10 @@ export type Applied =
   | { ok: false; conflict: string };
 
 export interface OrgControlPort {
-  open(keyId: string | null, revision: number): Promise<Opened>;
+  /** `have`: hashes of policy bundles that need not be sent. */
+  open(keyId: string | null, revision: number, have?: string[]): Promise<Opened>;
+  /** Keeps a policy bundle's text, before a change points to its hash. */
+  keepBundle(hash: string, text: string): Promise<void>;
   sync(revision: number): Promise<Delta>;
   apply(change: Change): Promise<Applied>;
 }

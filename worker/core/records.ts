@@ -72,6 +72,13 @@ export interface CredentialRecord {
   byok?: boolean;
 }
 
+/** Which document is in force: `org`, or the bare id of a team, as scope. */
+export interface PolicyPointer {
+  scope: string;
+  version: number;
+  hash: string;
+}
+
 /** The part of an organization that all its keys share. */
 export interface OrgShared {
   org: OrgRecord;
@@ -81,6 +88,8 @@ export interface OrgShared {
   routing?: OrgRouting;
   /** Ids of customers whose requests are refused. All of them are here, so that no request waits for its customer. */
   blockedCustomers: string[];
+  /** Documents in force; their bundles travel apart, by hash. */
+  policies?: PolicyPointer[];
 }
 
 /** The answer of `OrgControl.open`. `shared` is left out when the caller's revision is current. */
@@ -90,6 +99,8 @@ export interface Opened {
   key: KeyRecord | null;
   team: TeamRecord | null;
   user: UserRecord | null;
+  /** Texts of the policy bundles that bind this key and that the caller did not say it has, by hash. */
+  bundles?: Record<string, string>;
 }
 
 /**

@@ -17,6 +17,17 @@ export const STRATEGIES = [
 
 export type Strategy = (typeof STRATEGIES)[number];
 
+/** The names that LiteLLM's clients use for the same strategies. */
+export const STRATEGY_ALIASES: Readonly<Record<string, Strategy>> = {
+  "simple-shuffle": "simple_shuffle",
+  "least-busy": "least_busy",
+  "latency-based-routing": "lowest_latency",
+  "cost-based-routing": "lowest_cost",
+  "usage-based-routing": "lowest_tpm_rpm",
+  "usage-based-routing-v2": "usage_based_routing_v2",
+  enable_tag_filtering: "tag_based_routing",
+};
+
 /** Milliseconds of one attempt and of the request (PROTOCOLS 10). */
 export interface Timeouts {
   /** Until the first content; null = 30 s for streams, the total for everything else and for reasoning models. */

@@ -1,6 +1,6 @@
 import type { Extensions } from "../core/call.ts";
 import type { Verdict } from "../core/policy.ts";
-import { STRATEGIES } from "../core/routing.ts";
+import { STRATEGIES, STRATEGY_ALIASES } from "../core/routing.ts";
 import type { OrgRouting, RoutingLayer, RoutingSettings, Strategy } from "../core/routing.ts";
 
 /** What stands where nobody said otherwise (CONTRACT 4.2, PROTOCOLS 10). */
@@ -28,21 +28,10 @@ export const DEFAULTS: RoutingSettings = {
   maxCost: null,
 };
 
-/** The names that LiteLLM's clients use for the same strategies. */
-const OTHER_NAMES: Readonly<Record<string, Strategy>> = {
-  "simple-shuffle": "simple_shuffle",
-  "least-busy": "least_busy",
-  "latency-based-routing": "lowest_latency",
-  "cost-based-routing": "lowest_cost",
-  "usage-based-routing": "lowest_tpm_rpm",
-  "usage-based-routing-v2": "usage_based_routing_v2",
-  enable_tag_filtering: "tag_based_routing",
-};
-
 /** The strategy of either spelling; null for a name that is none. */
 export function strategyNamed(name: string): Strategy | null {
   const known = STRATEGIES.find((each) => each === name);
-  return known ?? (Object.hasOwn(OTHER_NAMES, name) ? (OTHER_NAMES[name] ?? null) : null);
+  return known ?? (Object.hasOwn(STRATEGY_ALIASES, name) ? (STRATEGY_ALIASES[name] ?? null) : null);
 }
 
 /** What has a say in the settings of one request. */

@@ -2,6 +2,7 @@ import type { Authenticated, Authorized, Credentialed, Received } from "../core/
 import { GatewayError, type ErrorKind } from "../core/errors.ts";
 import type { Deps } from "../core/ports.ts";
 import { allows, shortName } from "../providers/resolve.ts";
+import { judge } from "./policy.ts";
 
 /** The policy gate: may this identity call, with this model, with these features? */
 export function authorize(deps: Deps, call: Authenticated<Received>): Authorized {
@@ -12,7 +13,9 @@ export function authorize(deps: Deps, call: Authenticated<Received>): Authorized
       param: feature,
     });
   }
-  return { ...call, model };
+  const authorized: Authorized = { ...call, model };
+  const verdict = judge(deps, authorized);
+  return verdict === null ? authorized : { ...authorized, verdict };
 }
 
 /**

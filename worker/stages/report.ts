@@ -1,4 +1,4 @@
-import type { Authenticated, Chosen, Credentialed, Progress } from "../core/call.ts";
+import type { Authenticated, Authorized, Chosen, Credentialed, Progress } from "../core/call.ts";
 import type { GatewayError } from "../core/errors.ts";
 import { shownOrgId } from "../core/ids.ts";
 import { usdText } from "../core/money.ts";
@@ -7,7 +7,12 @@ import { completionTokens, promptTokens } from "../core/usage.ts";
 import { totalCost, type Ending } from "./settle.ts";
 
 /** How far a request came, whatever happened then. */
-export type Reached = Credentialed | Authenticated<Credentialed> | Authenticated | Chosen;
+export type Reached =
+  | Credentialed
+  | Authenticated<Credentialed>
+  | Authenticated
+  | Authorized
+  | Chosen;
 
 /** The gateway's own share of the time so far: what the providers did not take. */
 export function overheadOf(deps: Deps, reached: Reached, progress: Progress): number {

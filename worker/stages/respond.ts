@@ -224,6 +224,12 @@ function headersOf(deps: Deps, reached: Reached, progress: Progress): Headers {
     }
   };
   if (deps.settings.litellmHeaders) headers.set("x-litellm-call-id", reached.requestId);
+  const verdict = "verdict" in reached ? reached.verdict : undefined;
+  if (verdict !== undefined) {
+    set("policy-version", String(verdict.version));
+    set("policy-hash", verdict.hash);
+    set("policy-rule", verdict.rule ?? undefined);
+  }
   if (!("plan" in reached)) return headers;
   const { deployment } = progress;
   set("response-duration-ms", String(durationMs));

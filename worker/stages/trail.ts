@@ -1,12 +1,13 @@
 import type { AuditEventType, AuditRecord } from "../core/audit.ts";
 import { outcomeData, outcomeType } from "../core/audit-data.ts";
 import type { DecisionData, OutcomeData, RefusalData } from "../core/audit-data.ts";
-import type { Authenticated, Chosen, Progress } from "../core/call.ts";
+import type { Authenticated, Authorized, Chosen, Progress } from "../core/call.ts";
 import type { GatewayError } from "../core/errors.ts";
 import { timeOrderedId } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Deps } from "../core/ports.ts";
 import { actorOf } from "../core/principal.ts";
+import type { SignalValue, Verdict } from "../core/policy.ts";
 import type { Explanation } from "../core/routing.ts";
 import { payerOf } from "./payer.ts";
 import { totalCost, type Ending } from "./settle.ts";
@@ -30,11 +31,36 @@ export async function recordDecision(deps: Deps, call: Chosen): Promise<boolean>
     endpoint: call.endpoint,
     stream: call.chat.stream,
     plan: call.plan.map(({ deployment }) => deployment.id),
+    ...judgedBy(call.verdict),
     ...chosenBy(call.explanation),
     leases: call.leases,
   });
   deps.metrics.audit({ durable, lagMs: deps.now() - began });
   return durable;
+}
+
+/** What the policies read and decided, as records show it. */
+function judgedBy(verdict: Verdict | undefined): Partial<DecisionData & RefusalData> {
+  if (verdict === undefined) return {};
+  const { parts, version, hash, rule, route, audit, features, signals } = verdict;
+  const cut = (value: SignalValue): SignalValue =>
+    typeof value === "string" ? value.slice(0, 256) : value;
+  return {
+    policy: parts.slice(0, 16),
+    policy_version: version,
+    policy_hash: hash,
+    rule_id: rule,
+    ...(route !== undefined && { route }),
+    ...(audit?.retentionDays !== undefined && { retention_days: audit.retentionDays }),
+    ...Object.fromEntries(features.map(({ field, id }) => [field, id])),
+    signals: {
+      values: Object.fromEntries(
+        Object.entries(signals.values).map(([name, value]) => [name, cut(value)] as const),
+      ) as Record<string, boolean | number | string | string[] | null>,
+      unknown: signals.unknown,
+      predicates: signals.predicates,
+    },
+  };
 }
 
 /** What a choice was made from, as records show it. */
@@ -71,7 +97,7 @@ function chosenBy({ strategy, candidates, skipped, seed, affinity }: Explanation
 /** Puts on record that a known caller was refused before anything was chosen. */
 export async function recordRefusal(
   deps: Deps,
-  call: Authenticated,
+  call: Authenticated | Authorized,
   error: GatewayError,
 ): Promise<boolean> {
   return append(deps, call, "request.blocked", {
@@ -79,6 +105,7 @@ export async function recordRefusal(
     endpoint: call.endpoint,
     error: error.kind,
     status: error.status,
+    ...judgedBy("verdict" in call ? call.verdict : undefined),
   });
 }
 

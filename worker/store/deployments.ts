@@ -94,6 +94,17 @@ export function deploymentRecord(row: DeploymentRow): Deployment {
     tags: row.tags,
     timeout: row.timeoutMs ?? undefined,
     facts: row.facts,
+    terms: termsIn(row.modelInfo),
+  };
+}
+
+/** What was said of the provider's handling of data, under `retention_days` and `training`. */
+function termsIn(info: JsonObject): Deployment["terms"] {
+  const { retention_days: days, training } = info;
+  if (typeof days !== "number" && typeof training !== "boolean") return undefined;
+  return {
+    ...(typeof days === "number" && { retentionDays: days }),
+    ...(typeof training === "boolean" && { training }),
   };
 }
 

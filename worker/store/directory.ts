@@ -4,6 +4,7 @@ import type { Isolate, KeyCopy, OrgCopy } from "../core/isolate.ts";
 import type { Directory, OrgControlPort } from "../core/ports.ts";
 import type { Opened, OrgShared } from "../core/records.ts";
 import { applyDelta, copyOf, holdCopy, holdOpened } from "./org-copies.ts";
+import { heldBundles, holdBundles, policiesIn } from "./policy-bundles.ts";
 import { Flights } from "./single-flight.ts";
 
 /** Older copies are refreshed before they are used. */
@@ -48,6 +49,7 @@ export function makeDirectory(parts: Parts): Directory {
       }
       return shared;
     },
+    policiesOf: (shared, teamId) => policiesIn(parts.isolate, shared, teamId),
     async firstOrg() {
       parts.isolate.firstOrg ??= await view.call(parts.firstOrg);
       return parts.isolate.firstOrg;
@@ -61,6 +63,7 @@ const NOBODY: OrgShared = Object.freeze({
   deployments: [],
   credentials: [],
   blockedCustomers: [],
+  policies: [],
 });
 
 class View {
@@ -106,7 +109,11 @@ class View {
     const copy = copyOf(this.#parts.isolate, orgId);
     if (!copy?.shared || this.#isStale(copy)) return null;
     const key = keyId === null ? NO_KEY : copy.keys.get(keyId);
-    return key ? { revision: copy.revision, shared: copy.shared, ...key } : null;
+    if (!key) return null;
+    const { revision, shared } = copy;
+    const teamId = key.key?.teamId ?? shared.org.defaultTeamId;
+    if (policiesIn(this.#parts.isolate, shared, teamId) === null) return null;
+    return { revision, shared, ...key };
   }
 
   #isStale(copy: OrgCopy): boolean {
@@ -123,9 +130,14 @@ class View {
     const copy = copyOf(isolate, orgId);
     const sentAt = now();
     const known = copy?.shared ? copy.revision : -1;
+    const have = heldBundles(isolate, copy?.shared ?? null);
     const sync = copy && this.#isStale(copy) ? control.sync(copy.revision) : null;
-    const [delta, opened] = await inTime(CALL_MS, Promise.all([sync, control.open(keyId, known)]));
+    const [delta, opened] = await inTime(
+      CALL_MS,
+      Promise.all([sync, control.open(keyId, known, have)]),
+    );
     if (opened.shared === undefined && known === -1) return true;
+    holdBundles(isolate, opened);
     // The delta goes first: what was opened may be newer than it and must not be dropped by it.
     if (copy && delta) applyDelta(copy, delta, sentAt);
     if (copy) holdOpened(copy, keyId, opened);

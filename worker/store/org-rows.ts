@@ -4,6 +4,7 @@ import { credentialRecord } from "./credentials.ts";
 import type { Db } from "./database.ts";
 import { deploymentRecord } from "./deployments.ts";
 import { KEY_COLUMNS, keyRecord } from "./keys.ts";
+import { pointersQuery } from "./policy-rows.ts";
 import { orgRecord } from "./orgs.ts";
 import {
   credentials,
@@ -27,7 +28,7 @@ export interface KeyRows {
 
 /** What all keys of an organization share; null if there is no such organization. */
 export async function readShared(db: Db, orgId: string): Promise<OrgShared | null> {
-  const [orgRows, deploymentRows, credentialRows, blockedRows] = await db.batch([
+  const [orgRows, deploymentRows, credentialRows, blockedRows, policyRows] = await db.batch([
     db.select().from(organizations).where(eq(organizations.id, orgId)),
     db
       .select()
@@ -44,6 +45,7 @@ export async function readShared(db: Db, orgId: string): Promise<OrgShared | nul
       .select({ id: customers.id })
       .from(customers)
       .where(and(eq(customers.orgId, orgId), eq(customers.blocked, true))),
+    pointersQuery(db, orgId),
   ]);
   const org = orgRows[0];
   if (!org) return null;
@@ -52,6 +54,7 @@ export async function readShared(db: Db, orgId: string): Promise<OrgShared | nul
     deployments: deploymentRows.map(deploymentRecord),
     credentials: credentialRows.map(credentialRecord),
     blockedCustomers: blockedRows.map((each) => each.id),
+    policies: policyRows,
   };
 }
 

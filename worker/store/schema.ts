@@ -303,6 +303,30 @@ export const credentials = sqliteTable(
   ],
 );
 
+/** Every published version of a policy document: the highest of a scope is in force. */
+export const policies = sqliteTable(
+  "policies",
+  {
+    orgId: orgId(),
+    /** `org`, or the id of the team whose document it is. */
+    scope: text("scope").notNull(),
+    version: integer("version").notNull(),
+    /** Of the bundle; its text lies in KV and R2 under this name. */
+    hash: text("hash").notNull(),
+    /** The version that this one brought back; null for a publication. */
+    restores: integer("restores"),
+    rules: integer("rules").notNull(),
+    /** Names that rules route to, with the rule that does. */
+    targets: text("targets", { mode: "json" })
+      .$type<{ name: string; rule: string }[]>()
+      .notNull()
+      .default(sql`'[]'`),
+    createdBy: text("created_by"),
+    createdAt: time("created_at").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.orgId, table.scope, table.version] })],
+);
+
 /** Every administrative change that was applied; its row is written first and makes a repetition fail. */
 export const changes = sqliteTable(
   "changes",

@@ -1,0 +1,358 @@
+import { isMap, isScalar, type Node } from "yaml";
+import { ACTION_KEYS, checkDemands, readAction, type Demand } from "./action.ts";
+import { checkRules } from "./check.ts";
+import { fingerprint, leavesOf, mapTree, signalsOf } from "./condition.ts";
+import type { Condition, Constant, Predicate, Tree, Window } from "./condition.ts";
+import { readEntries } from "./constraint.ts";
+import { readCalendar, readWindow } from "./schedule.ts";
+import { short, type Member, type Source } from "./document.ts";
+import type { Known } from "./known.ts";
+import { DETECTOR_OF } from "./operands.ts";
+import { ENGINE, type Action, type Constraint, type Plan, type Rule } from "./plan.ts";
+import { isDetected } from "./signals.ts";
+import { readWhenCel } from "./when-cel.ts";
+import { readConstant, readWhenMap } from "./when-map.ts";
+
+const MOST_RULES = 1_000;
+const MOST_CONSTRAINTS = 200;
+const MOST_PREDICATES = 5_000;
+const MOST_CONSTANTS = 200;
+
+const TOP_KEYS = [
+  "workspace",
+  "team",
+  "version",
+  "name",
+  "description",
+  "schedule",
+  "constants",
+  "constraints",
+  "defaults",
+  "rules",
+] as const;
+const RULE_KEYS = [
+  "id",
+  "description",
+  "enabled",
+  "when",
+  "schedule",
+  "on_unknown",
+  ...ACTION_KEYS,
+] as const;
+const CONSTRAINT_KEYS = ["id", "description", "enabled", "when", "require", "forbid"] as const;
+
+/** What reading a document came to. `plan` is null where a fault refuses it. */
+export interface Compiled {
+  plan: Plan | null;
+  /** Names that rules route to, with the rule that does. */
+  targets: { name: string; rule: string }[];
+  workspace: string | null;
+  team: string | null;
+}
+
+/** A rule as it was read, with its place, for the checks across rules. */
+export interface ReadRule {
+  rule: Rule;
+  node: Node | null;
+  when: Tree<Predicate> | null;
+  window: Window | null;
+  enabled: boolean;
+  /** False where its condition could not be read: nothing is concluded from it then. */
+  sound: boolean;
+}
+
+/** Compiles a document. Everything that is wrong with it becomes a fault of the source, in the order of the lines. */
+export function compile(source: Source, known: Known): Compiled {
+  const compiled = new Compilation(source, known).run();
+  source.faults.sort((a, b) => a.line - b.line || a.column - b.column);
+  return source.refused ? { ...compiled, plan: null } : compiled;
+}
+
+class Compilation {
+  readonly #source: Source;
+  readonly #known: Known;
+  readonly #constants = new Map<string, Constant>();
+  readonly #predicates: Predicate[] = [];
+  readonly #indexes = new Map<string, number>();
+  readonly #ids = new Map<string, number>();
+  readonly #targets: Compiled["targets"] = [];
+
+  constructor(source: Source, known: Known) {
+    this.#source = source;
+    this.#known = known;
+  }
+
+  run(): Compiled {
+    const source = this.#source;
+    const nothing: Compiled = { plan: null, targets: [], workspace: null, team: null };
+    if (source.refused) return nothing;
+    if (source.root === null) {
+      source.errorAt(
+        0,
+        1,
+        "empty",
+        "the document is empty: it needs at least 'rules' or 'constraints'",
+      );
+      return nothing;
+    }
+    const top = source.known(source.root, "a policy", TOP_KEYS);
+    if (top === null) return nothing;
+    const text = (member: Member | undefined, what: string): string | null =>
+      member === undefined ? null : source.text(member.value ?? member.key, what, 1_000);
+    const workspace = text(top.workspace, "workspace");
+    const team = text(top.team, "team");
+    text(top.name, "name");
+    text(top.description, "description");
+    if (top.version !== undefined) {
+      source.number(
+        top.version.value ?? top.version.key,
+        "version",
+        [0, Number.MAX_SAFE_INTEGER],
+        true,
+      );
+    }
+    if (top.constants !== undefined) this.#readConstants(top.constants);
+    const calendar =
+      top.schedule === undefined ? null : readCalendar(source, top.schedule, this.#known.team);
+    const defaults = top.defaults === undefined ? {} : this.#readDefaults(top.defaults);
+    const constraints = top.constraints === undefined ? [] : this.#readConstraints(top.constraints);
+    const rules = top.rules === undefined ? [] : this.#readRules(top.rules);
+    if (top.rules === undefined && top.constraints === undefined && top.defaults === undefined) {
+      source.error(source.root, "empty", "a policy needs 'rules', 'constraints' or 'defaults'");
+    }
+    checkRules(source, rules);
+    const live = rules.filter((each) => each.enabled);
+    const plan: Plan = {
+      engine: ENGINE,
+      predicates: this.#predicates,
+      calendar,
+      constraints,
+      rules: live.map((each) => ({ ...each.rule, when: this.#condition(each) })),
+      defaults,
+    };
+    if (this.#predicates.length > MOST_PREDICATES) {
+      source.error(
+        source.root,
+        "too_large",
+        `a policy has at most ${MOST_PREDICATES} different predicates`,
+      );
+    }
+    return { plan, targets: this.#targets, workspace, team };
+  }
+
+  #readConstants(member: Member): void {
+    const source = this.#source;
+    const members = source.members(member.value, "constants");
+    if (members === null) return;
+    if (members.length > MOST_CONSTANTS) {
+      source.error(member.key, "too_large", `a policy has at most ${MOST_CONSTANTS} constants`);
+      return;
+    }
+    for (const { name, key, value } of members) {
+      if (!/^[A-Za-z_]\w{0,63}$/.test(name)) {
+        source.error(key, "bad_name", "a constant's name is letters, digits and _, as eu_regions");
+        continue;
+      }
+      const read = readConstant(source, value, this.#constants, value ?? key);
+      if (read !== null) this.#constants.set(name, read);
+    }
+  }
+
+  #readDefaults(member: Member): Action {
+    const source = this.#source;
+    const members = source.known(member.value, "defaults", ACTION_KEYS);
+    if (members === null) return {};
+    const demands: Demand[] = [];
+    const action = readAction(source, members, this.#known, demands);
+    this.#demand("defaults", demands);
+    return action;
+  }
+
+  #readConstraints(member: Member): Constraint[] {
+    const source = this.#source;
+    const items = source.list(member.value, "constraints", MOST_CONSTRAINTS);
+    return (items ?? []).flatMap((node, index) => {
+      const members = source.known(node, "a constraint", CONSTRAINT_KEYS);
+      if (members === null) return [];
+      const id = this.#id(members.id, `constraint-${index + 1}`);
+      const enabled = this.#enabled(members.enabled);
+      if (members.description !== undefined)
+        source.text(members.description.value, "description", 1_000);
+      const { when, require, forbid } = members;
+      if (require === undefined && forbid === undefined) {
+        source.error(node, "missing_key", "a constraint needs 'require' or 'forbid'");
+      }
+      const tree = when === undefined ? null : this.#when(when);
+      const nothing = { entries: [], features: [] };
+      const demanded = (which: "require" | "forbid", at: Member | undefined) =>
+        at === undefined
+          ? nothing
+          : readEntries(source, at.value, which, this.#constants, this.#known);
+      const required = demanded("require", require);
+      const forbidden = demanded("forbid", forbid);
+      if (tree !== null) this.#warnOff(when, tree, "applies to every request until it is on");
+      if (!enabled) return [];
+      return [
+        {
+          id,
+          line: source.lineOf(node),
+          when: tree === null ? null : this.#indexed(tree),
+          require: required.entries,
+          forbid: forbidden.entries,
+          features: required.features,
+        },
+      ];
+    });
+  }
+
+  #readRules(member: Member): ReadRule[] {
+    const source = this.#source;
+    const items = source.list(member.value, "rules", MOST_RULES);
+    return (items ?? []).flatMap((node, index) => {
+      const members = source.known(node, "a rule", RULE_KEYS);
+      return members === null ? [] : [this.#readRule(node, members, index)];
+    });
+  }
+
+  #readRule(
+    node: Node | null,
+    members: Partial<Record<(typeof RULE_KEYS)[number], Member>>,
+    index: number,
+  ): ReadRule {
+    const source = this.#source;
+    const id = this.#id(members.id, `rule-${index + 1}`);
+    const enabled = this.#enabled(members.enabled);
+    if (members.description !== undefined)
+      source.text(members.description.value, "description", 1_000);
+    const demands: Demand[] = [];
+    const action = readAction(source, members, this.#known, demands);
+    if (enabled) this.#demand(id, demands);
+    if (!ACTION_KEYS.some((key) => members[key] !== undefined)) {
+      source.error(
+        node,
+        "missing_key",
+        `a rule needs something to do, as route, block or residency`,
+      );
+    }
+    const { when, schedule, on_unknown: unknown } = members;
+    const tree = when === undefined ? null : this.#when(when);
+    const window = schedule === undefined ? null : readWindow(source, schedule);
+    const said =
+      unknown === undefined
+        ? null
+        : source.choice(unknown.value ?? unknown.key, "on_unknown", ["match", "skip"]);
+    const protects =
+      action.block !== undefined ||
+      action.residency !== undefined ||
+      action.on_redaction_fail === "block";
+    if (tree !== null && said === null && unknown === undefined)
+      this.#needsSaying(when, tree, protects);
+    const rule: Rule = {
+      id,
+      line: source.lineOf(node),
+      when: null,
+      onUnknown: said ?? (protects ? "match" : "skip"),
+      action,
+    };
+    const sound =
+      (when === undefined || tree !== null) && (schedule === undefined || window !== null);
+    return { rule, node, when: tree, window, enabled, sound };
+  }
+
+  /** A signal without a detector is unknown: whoever reads it has to say what then, unless the rule protects. */
+  #needsSaying(when: Member | undefined, tree: Tree<Predicate>, protects: boolean): void {
+    if (protects) {
+      this.#warnOff(when, tree, "the rule matches every request until it is on, since it protects");
+      return;
+    }
+    const [off] = this.#off(tree);
+    if (off === undefined) return;
+    this.#source.error(
+      when?.value ?? when?.key,
+      "detector_off",
+      `${off} is unknown while the detector '${DETECTOR_OF[off]}' is off: say on_unknown: match or on_unknown: skip`,
+    );
+  }
+
+  #warnOff(when: Member | undefined, tree: Tree<Predicate>, then: string): void {
+    const [off] = this.#off(tree);
+    if (off === undefined) return;
+    this.#source.warn(
+      when?.value ?? when?.key,
+      "detector_off",
+      `${off} is unknown while the detector '${DETECTOR_OF[off]}' is off: ${then}`,
+    );
+  }
+
+  #off(tree: Tree<Predicate>): string[] {
+    const { detectors } = this.#known;
+    if (detectors === null) return [];
+    return leavesOf(tree)
+      .flatMap(signalsOf)
+      .filter((name) => isDetected(name) && !detectors.some((each) => each === name));
+  }
+
+  #when({ key, value }: Member): Tree<Predicate> | null {
+    const source = this.#source;
+    if (isMap(value)) return readWhenMap(source, value, this.#constants);
+    if (isScalar(value) && typeof value.value === "string" && value.value.trim() !== "") {
+      return readWhenCel(source, value, value.value, this.#constants);
+    }
+    source.error(
+      value ?? key,
+      "wrong_type",
+      "'when' is a map, as {identity.region: eu}, or a CEL expression in quotes; leave it out to match always",
+    );
+    return null;
+  }
+
+  #id(member: Member | undefined, standard: string): string {
+    const source = this.#source;
+    const node = member?.value ?? member?.key ?? null;
+    const id = member === undefined ? standard : (source.text(node, "id", 64) ?? standard);
+    if (member !== undefined && !/^[A-Za-z0-9][\w.-]*$/.test(id)) {
+      source.error(
+        node,
+        "bad_name",
+        "an id is letters, digits, '.', '_' and '-', as pii-stays-inside",
+      );
+    }
+    const earlier = this.#ids.get(id);
+    if (earlier !== undefined && member !== undefined) {
+      source.error(
+        node,
+        "duplicate_id",
+        `the id '${short(id)}' is taken in line ${earlier} already`,
+      );
+    }
+    this.#ids.set(id, source.lineOf(node));
+    return id;
+  }
+
+  #enabled(member: Member | undefined): boolean {
+    if (member === undefined) return true;
+    return this.#source.flag(member.value ?? member.key, "enabled") ?? true;
+  }
+
+  #demand(rule: string, demands: readonly Demand[]): void {
+    checkDemands(this.#source, demands, this.#known);
+    for (const { name } of demands) this.#targets.push({ name, rule });
+  }
+
+  #condition({ when, window }: ReadRule): Condition | null {
+    if (window === null) return when === null ? null : this.#indexed(when);
+    const within: Predicate = { is: "within", window };
+    return this.#indexed(when === null ? within : { all: [within, when] });
+  }
+
+  #indexed(tree: Tree<Predicate>): Condition {
+    return mapTree(tree, (predicate): Tree<number> => {
+      const print = fingerprint(predicate);
+      const known = this.#indexes.get(print);
+      if (known !== undefined) return known;
+      const index = this.#predicates.push(predicate) - 1;
+      this.#indexes.set(print, index);
+      return index;
+    });
+  }
+}

@@ -1,0 +1,384 @@
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments } from "yaml";
+import type { Document, Node, Pair, ParsedNode, YAMLMap, YAMLSeq } from "yaml";
+import type { Fault } from "./faults.ts";
+import { hint } from "./nearest.ts";
+
+/** Larger documents are refused unread. */
+export const MOST_DOCUMENT = 256 * 1024;
+const MOST_FAULTS = 50;
+const MOST_DEPTH = 24;
+
+/** A YAML node that was found where it was looked for; null for an empty place (`key:`). */
+export type Place = Node | Pair | null | undefined;
+
+/** A member of a map: its name, and where the name and the value stand. */
+export interface Member {
+  name: string;
+  key: Node;
+  value: Node | null;
+}
+
+/** One YAML document under reading: its faults gather here, each with its place. */
+export class Source {
+  readonly file: string;
+  readonly faults: Fault[] = [];
+  readonly #text: string;
+  readonly #lines: LineCounter;
+  /** Lines of the text before this document, where several stand in one. */
+  readonly #before: number;
+  readonly #document: Document.Parsed | null;
+
+  constructor(
+    file: string,
+    text: string,
+    lines: LineCounter,
+    document: Document.Parsed | null,
+    before = 0,
+  ) {
+    this.file = file;
+    this.#text = text;
+    this.#lines = lines;
+    this.#document = document;
+    this.#before = before;
+  }
+
+  get root(): ParsedNode | null {
+    return this.#document?.contents ?? null;
+  }
+
+  /** True when something here refuses the document. */
+  get refused(): boolean {
+    return this.faults.some((fault) => fault.severity === "error");
+  }
+
+  error(place: Place, code: string, message: string): void {
+    this.#add("error", place, code, message);
+  }
+
+  /** A fault inside a text: at its characters from `start` to `end`, however the YAML wraps them. */
+  errorWithin(
+    node: Node,
+    text: string,
+    [start, end]: [number, number],
+    code: string,
+    message: string,
+  ): void {
+    const offset = this.#offsetIn(node, text, start);
+    const line = this.#text.indexOf("\n", offset);
+    const length = Math.min(end - start, line < 0 ? end - start : line - offset);
+    this.errorAt(offset, length, code, message);
+  }
+
+  warn(place: Place, code: string, message: string): void {
+    this.#add("warning", place, code, message);
+  }
+
+  /** A fault at an offset of the text. */
+  errorAt(offset: number, length: number, code: string, message: string): void {
+    this.#push("error", offset, length, code, message);
+  }
+
+  /** Line of a node, from 1. */
+  lineOf(place: Place): number {
+    return this.#position(rangeOf(place)[0]).line;
+  }
+
+  /** A value as the document writes it, on one line and cut to what a message can hold. */
+  written(node: Node | null): string {
+    const [start, end] = rangeOf(node);
+    return this.#text.slice(start, end).trim().replaceAll(/\s+/g, " ").slice(0, 200);
+  }
+
+  /** The node itself, or what its alias stands for. */
+  resolve(node: Node | null | undefined): Node | null {
+    if (node === null || node === undefined) return null;
+    if (!isAlias(node)) return node;
+    const target = this.#document === null ? undefined : node.resolve(this.#document);
+    return target ?? null;
+  }
+
+  /** The members of a map, its keys known to be plain texts; null, with a fault, for anything else. */
+  members(node: Node | null, what: string): Member[] | null {
+    const map = this.resolve(node);
+    if (!isMap(map)) {
+      this.error(node, "wrong_type", `${what} must be a map, as {name: value}`);
+      return null;
+    }
+    const members: Member[] = [];
+    for (const { key, value } of (map as YAMLMap<Node, Node | null>).items) {
+      const name = this.resolve(key);
+      if (isScalar(name) && typeof name.value === "string") {
+        members.push({ name: name.value, key, value: this.resolve(value) });
+      } else {
+        this.error(key, "wrong_type", `a name in ${what} must be plain text`);
+      }
+    }
+    return members;
+  }
+
+  /** The same for a map whose names are known: a misspelt one is a fault that names the nearest. */
+  known<Name extends string>(
+    node: Node | null,
+    what: string,
+    names: readonly Name[],
+  ): Partial<Record<Name, Member>> | null {
+    const members = this.members(node, what);
+    if (members === null) return null;
+    const found: Partial<Record<Name, Member>> = {};
+    for (const member of members) {
+      if (names.includes(member.name as Name)) {
+        found[member.name as Name] = member;
+      } else {
+        this.error(
+          member.key,
+          "unknown_key",
+          `${what} has no '${short(member.name)}'${hint(member.name, names) || ` (it may have ${names.join(", ")})`}`,
+        );
+      }
+    }
+    return found;
+  }
+
+  list(node: Node | null, what: string, most: number): (Node | null)[] | null {
+    const seq = this.resolve(node);
+    if (!isSeq(seq)) {
+      this.error(node, "wrong_type", `${what} must be a list`);
+      return null;
+    }
+    const items = (seq as YAMLSeq<Node | null>).items.map((each) => this.resolve(each));
+    if (items.length > most) {
+      this.error(node, "too_large", `${what} has at most ${most} entries`);
+      return null;
+    }
+    return items;
+  }
+
+  /** A scalar's value as JSON; undefined for a map or list. */
+  scalar(node: Node | null): string | number | boolean | null | undefined {
+    const found = this.resolve(node);
+    if (found === null) return null;
+    if (!isScalar(found)) return undefined;
+    const { value } = found;
+    if (typeof value === "string" || typeof value === "boolean" || value === null) return value;
+    if (typeof value === "number") return value;
+    return undefined;
+  }
+
+  text(node: Node | null, what: string, most = 500): string | null {
+    const value = this.scalar(node);
+    if (typeof value !== "string" || value === "") {
+      this.error(node, "wrong_type", `${what} must be text${saw(value)}`);
+      return null;
+    }
+    if (value.length > most) {
+      this.error(node, "too_large", `${what} has at most ${most} characters`);
+      return null;
+    }
+    return value;
+  }
+
+  /** A list of texts. */
+  texts(node: Node | null, what: string): string[] | null {
+    const items = this.list(node, what, 500);
+    const texts = items?.map((each) => this.text(each, `an entry of ${what}`)) ?? [null];
+    return texts.includes(null) ? null : (texts as string[]);
+  }
+
+  /** A scalar or a list of texts; undefined for anything else. */
+  plain(node: Node | null): string | number | boolean | null | string[] | undefined {
+    const found = this.resolve(node);
+    if (!isSeq(found)) return this.scalar(found);
+    const values = found.items.map((each) => this.scalar(each as Node));
+    return values.every((each) => typeof each === "string") ? values : undefined;
+  }
+
+  flag(node: Node | null, what: string): boolean | null {
+    const value = this.scalar(node);
+    if (typeof value === "boolean") return value;
+    this.error(node, "wrong_type", `${what} must be true or false${saw(value)}`);
+    return null;
+  }
+
+  number(
+    node: Node | null,
+    what: string,
+    [least, most]: readonly [number, number],
+    whole = false,
+  ): number | null {
+    const value = this.scalar(node);
+    if (typeof value === "number" && value >= least && value <= most) {
+      if (!whole || Number.isInteger(value)) return value;
+    }
+    const kind = whole ? "a whole number" : "a number";
+    this.error(node, "wrong_type", `${what} must be ${kind} from ${least} to ${most}${saw(value)}`);
+    return null;
+  }
+
+  /** One of a closed list of texts; a misspelt one is a fault that names the nearest. */
+  choice<Name extends string>(
+    node: Node | null,
+    what: string,
+    names: readonly Name[],
+  ): Name | null {
+    const value = this.scalar(node);
+    if (typeof value === "string" && names.includes(value as Name)) return value as Name;
+    const near = typeof value === "string" ? hint(value, names) : "";
+    this.error(
+      node,
+      "unknown_value",
+      `${what} must be one of ${names.join(", ")}${saw(value)}${near}`,
+    );
+    return null;
+  }
+
+  #add(severity: Fault["severity"], place: Place, code: string, message: string): void {
+    const [start, end] = rangeOf(place ?? this.root);
+    this.#push(severity, start, end - start, code, message);
+  }
+
+  /** Walks text and source together: quotes, folds and indents stand between the characters, never in their place. */
+  #offsetIn(node: Node, text: string, index: number): number {
+    let at = rangeOf(node)[0];
+    const block = /^[|>]/.test(this.#text.slice(at, at + 1));
+    if (block) at = this.#text.indexOf("\n", at) + 1;
+    else if (/^["']/.test(this.#text.slice(at, at + 1))) at += 1;
+    const until = Math.min(index, text.length);
+    for (let i = 0; i <= until; i++) {
+      const unit = text[i];
+      if (unit === undefined || /\s/.test(unit)) {
+        if (i === until && unit !== undefined) return at;
+        continue;
+      }
+      const found = this.#text.indexOf(unit, at);
+      if (found < 0) return at;
+      if (i === until) return found;
+      at = found + 1;
+    }
+    return at;
+  }
+
+  #push(
+    severity: Fault["severity"],
+    offset: number,
+    length: number,
+    code: string,
+    message: string,
+  ): void {
+    if (this.faults.length >= MOST_FAULTS) return;
+    const at = Math.min(Math.max(offset, 0), this.#text.length);
+    const { line, column, begin } = this.#position(at);
+    const end = this.#text.indexOf("\n", begin);
+    const source = this.#text.slice(begin, end < 0 ? undefined : end).replace(/\r$/, "");
+    const same = this.faults.some((each) => each.line === line && each.message === message);
+    if (same) return;
+    this.faults.push({
+      severity,
+      code,
+      file: this.file,
+      line,
+      column,
+      length: Math.max(1, length),
+      message,
+      source: source.slice(0, 500),
+    });
+  }
+
+  #position(offset: number): { line: number; column: number; begin: number } {
+    const { line, col } = this.#lines.linePos(offset);
+    return { line: line - this.#before, column: col, begin: offset - col + 1 };
+  }
+}
+
+/** A name as messages quote it. */
+export function short(name: string): string {
+  return name.length > 60 ? `${name.slice(0, 60).toWellFormed()}…` : name;
+}
+
+/** `, not 'yes'`: what stood there, for messages; a map or list is not shown. */
+export function saw(value: string | number | boolean | null | undefined | object): string {
+  if (value === undefined) return "";
+  if (value === null) return ", and nothing stands here";
+  const quoted = typeof value === "string" ? `'${short(value)}'` : JSON.stringify(value);
+  const yes = value === "yes" || value === "no" || value === "on" || value === "off";
+  return `, not ${quoted}${yes ? " (YAML reads it as text)" : ""}`;
+}
+
+function rangeOf(place: Place): [number, number] {
+  if (place === null || place === undefined) return [0, 1];
+  if ("range" in place && place.range) return [place.range[0], place.range[1]];
+  if ("key" in place) return rangeOf(place.key as Node | null);
+  return [0, 1];
+}
+
+/**
+ * Reads a text as YAML 1.2 with plain JSON values: no tags, no merge keys, few aliases. A text may hold two documents, a
+ * policy and its tests. Whatever is wrong with the YAML itself is a fault of the first source.
+ */
+export function readYaml(file: string, text: string, testFile: string): Source[] {
+  const lines = new LineCounter();
+  if (text.length > MOST_DOCUMENT) {
+    const source = new Source(file, text.slice(0, 200), lines, null);
+    lines.addNewLine(0);
+    source.errorAt(0, 1, "too_large", `a document has at most ${MOST_DOCUMENT / 1024} KB`);
+    return [source];
+  }
+  const parsed = parseAllDocuments(text, {
+    lineCounter: lines,
+    version: "1.2",
+    schema: "core",
+    merge: false,
+    customTags: null,
+    uniqueKeys: true,
+    prettyErrors: false,
+    stringKeys: false,
+    logLevel: "silent",
+  });
+  const documents = Array.isArray(parsed) ? parsed : [];
+  if (lines.lineStarts.length === 0) lines.addNewLine(0);
+  if (documents.length === 0) {
+    const source = new Source(file, text, lines, null);
+    source.errorAt(0, 1, "empty", "the document is empty");
+    return [source];
+  }
+  return documents.map((document, index) => {
+    const start = document.range?.[0] ?? 0;
+    const before = index === 0 ? 0 : lines.linePos(start).line - 1;
+    const source = new Source(index === 0 ? file : testFile, text, lines, document, before);
+    for (const error of document.errors) {
+      source.errorAt(error.pos[0], error.pos[1] - error.pos[0], "yaml", plainYamlError(error));
+    }
+    for (const error of document.warnings) {
+      source.errorAt(error.pos[0], error.pos[1] - error.pos[0], "yaml", plainYamlError(error));
+    }
+    if (!source.refused) boundAliases(source);
+    return source;
+  });
+}
+
+/** Aliases are followed wherever they stand: what they unfold to is bounded before anything follows them. */
+function boundAliases(source: Source): void {
+  let budget = 20_000;
+  const visit = (node: Node | null, depth: number): void => {
+    if (--budget < 0 || depth > MOST_DEPTH || node === null) return;
+    const found = source.resolve(node);
+    if (isMap(found)) {
+      for (const { key, value } of (found as YAMLMap<Node, Node | null>).items) {
+        visit(key, depth + 1);
+        visit(value, depth + 1);
+      }
+    } else if (isSeq(found)) {
+      for (const each of (found as YAMLSeq<Node | null>).items) visit(each, depth + 1);
+    }
+    if (depth === MOST_DEPTH) {
+      source.error(node, "too_large", `the document is nested deeper than ${MOST_DEPTH} levels`);
+    }
+  };
+  visit(source.root, 0);
+  if (budget < 0) source.error(source.root, "too_large", "the document has too many values");
+}
+
+function plainYamlError(error: { code: string; message: string }): string {
+  if (error.code === "DUPLICATE_KEY") return "this name stands in the map already";
+  const text = error.message.split("\n", 1)[0] ?? "";
+  return `not YAML: ${text.charAt(0).toLowerCase()}${text.slice(1, 200)}`;
+}

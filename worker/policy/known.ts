@@ -1,0 +1,29 @@
+import type { DetectedSignal } from "../core/policy.ts";
+
+/** What a document may speak of in the organization that it is for. Offline, what can't be known is null. */
+export interface Known {
+  /** True for a name that serves: a model group, a smart alias, a provider's model. Null: not checked. */
+  serves: ((name: string) => boolean) | null;
+  /** Names of groups, to find the nearest of a misspelt one. */
+  groups: readonly string[];
+  providers: readonly string[];
+  /** True for a feature object that exists. Null: not checked. */
+  hasFeature: ((field: string, id: string) => boolean) | null;
+  /** Signals whose detectors are on. Null: not checked, as if all were. */
+  detectors: readonly DetectedSignal[] | null;
+  /** Where the organization lives: `global`, `eu`, `fedramp`. Null: not checked. */
+  gateway: string | null;
+  /** A team's document stands under the organization's. */
+  team: boolean;
+}
+
+/** Without an organization: the language alone is checked. */
+export const OFFLINE: Known = {
+  serves: null,
+  groups: [],
+  providers: [],
+  hasFeature: null,
+  detectors: null,
+  gateway: null,
+  team: false,
+};
