@@ -24,6 +24,8 @@ export const SEEDS: readonly [path: string, input: JsonObject][] = [
   ["/invitation/new", { user_email: "guest@example.com" }],
   ["/customer/new", { user_id: "shop", team_id: "t" }],
   ["/byok", { provider: "anthropic", api_key: "sk-up-1234567890abcd" }],
+  ["PUT /policy/acme", { yaml: "rules: [{ route: gpt }]" }],
+  ["PUT /policy/acme", { yaml: "rules: [{ block: true }]" }],
 ];
 
 /** Operations that are done with the key of the user `ada`, since the master key is nobody's. */
@@ -105,12 +107,19 @@ export const INPUTS: Record<string, Record<string, unknown>> = {
   "byok.new": { provider: "mistral", api_key: "sk-up-1234567890abcd" },
   "byok.rotate": { provider: "anthropic", api_key: "sk-up-1234567890efgh" },
   "byok.delete": { provider: "anthropic" },
+  "policy.validate": { yaml: "rules: [{ route: gpt }]" },
+  "policy.list": {},
+  "policy.publish": { workspace: "acme", yaml: "rules: [{ residency: eu-only }]" },
+  "policy.get": { workspace: "acme" },
+  "policy.versions": { workspace: "acme" },
+  "policy.rollback": { workspace: "acme", version: 1 },
 };
 
 type Statuses = Partial<Record<Role, number>>;
 const CHANGES_KEY: Statuses = { platform_admin: 200, admin: 200, team_admin: 404, developer: 404 };
 
 const ADMINS: Statuses = { platform_admin: 200, admin: 200 };
+const READS_MODELS: Statuses = { ...ADMINS, team_admin: 200, developer: 200, auditor: 200 };
 const SEES_SPEND: Statuses = { ...ADMINS, auditor: 200, finance: 200 };
 const MANAGES_MEMBERS: Statuses = { ...ADMINS, team_admin: 404 };
 
@@ -258,13 +267,13 @@ export const EXPECTED: Record<string, Statuses> = {
   "byok.rotate": ADMINS,
   "byok.delete": ADMINS,
   "model.info": { platform_admin: 200, admin: 200, team_admin: 200, developer: 200, auditor: 200 },
-  "model.groups": {
-    platform_admin: 200,
-    admin: 200,
-    team_admin: 200,
-    developer: 200,
-    auditor: 200,
-  },
+  "model.groups": READS_MODELS,
+  "policy.validate": READS_MODELS,
+  "policy.list": READS_MODELS,
+  "policy.get": READS_MODELS,
+  "policy.versions": READS_MODELS,
+  "policy.publish": ADMINS,
+  "policy.rollback": ADMINS,
 };
 /** The same for callers whose own team is `t` and who are ada. */
 export const OWN: Record<string, Statuses> = {
@@ -376,6 +385,12 @@ export const REFERENCES: Record<string, Record<string, Kind>> = {
   "byok.new": {},
   "byok.rotate": { provider: "provider" },
   "byok.delete": { provider: "provider" },
+  "policy.validate": { team: "team" },
+  "policy.list": {},
+  "policy.publish": { workspace: "org", team: "team" },
+  "policy.get": { workspace: "org", team: "team" },
+  "policy.versions": { workspace: "org", team: "team" },
+  "policy.rollback": { workspace: "org", team: "team" },
 };
 
 /** Members that look like references and are names of something new, or of the organization (tested by itself). */

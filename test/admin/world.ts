@@ -211,7 +211,8 @@ export function openWorld(now: () => number = Date.now): World {
     ask,
     made: (userId) => made.get(userId),
     async make(path, input) {
-      const answer = await call(MASTER, "POST", path, input);
+      const put = path.startsWith("PUT ");
+      const answer = await call(MASTER, put ? "PUT" : "POST", put ? path.slice(4) : path, input);
       if (answer.status !== 200) {
         throw new Error(`POST ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
       }

@@ -5,7 +5,7 @@ import type { JsonObject } from "../core/json.ts";
 import type { Principal } from "../core/principal.ts";
 import { masterPrincipal } from "../policy/authz/roles.ts";
 import { findKey } from "../store/keys.ts";
-import { findOrg } from "../store/orgs.ts";
+import { findOrg, findOrgByAlias } from "../store/orgs.ts";
 import { findPerson, findUser, personOf, userRecord, type UserRow } from "../store/users.ts";
 import type { Caller } from "./context.ts";
 import { notFound, type OperationFacts } from "./operation.ts";
@@ -43,7 +43,8 @@ export async function settleOrg(
   header: string | null,
   input: JsonObject,
 ): Promise<Caller> {
-  const argument = facts.acrossOrgs === true ? undefined : input["organization_id"];
+  const argument =
+    facts.acrossOrgs === true ? undefined : input[facts.orgFrom ?? "organization_id"];
   const named = typeof argument === "string" && argument !== "" ? argument : null;
   if (known.caller !== null) {
     const { caller } = known;
@@ -119,7 +120,9 @@ async function masterOrg(
 ): Promise<string> {
   const wanted = header ?? named;
   if (wanted !== null) {
-    const org = await findOrg(deps.db, wanted);
+    const byAlias = facts.orgFrom !== undefined && header === null;
+    const org =
+      (await findOrg(deps.db, wanted)) ?? (byAlias ? await findOrgByAlias(deps.db, wanted) : null);
     if (org === null) throw notFound("organization", "organization_id");
     return org.id;
   }

@@ -10,10 +10,11 @@ const MAX_DEPTH = 128;
  * The input of a call: its JSON body, or the first value of each query parameter. A DELETE may come either way, since
  * some clients send no body with it.
  */
-export async function readInput(request: Request): Promise<JsonObject> {
+export async function readInput(request: Request, textMember?: string): Promise<JsonObject> {
   const query = () => readQuery(new URL(request.url).searchParams);
   if (request.method === "GET") return query();
   const text = await readText(request);
+  if (textMember !== undefined && isPlainText(request)) return { ...query(), [textMember]: text };
   if (text.trim() === "") return request.method === "DELETE" ? query() : {};
   if (scanJson(text).depth > MAX_DEPTH) {
     throw new GatewayError(
@@ -34,6 +35,12 @@ export async function readInput(request: Request): Promise<JsonObject> {
     throw new GatewayError("invalid_request", "The body must be a JSON object.");
   }
   return value;
+}
+
+/** YAML has several names; whatever says that it is no JSON is taken for it. */
+function isPlainText(request: Request): boolean {
+  const type = request.headers.get("content-type") ?? "";
+  return /^(text\/|application\/(x-)?yaml)/i.test(type);
 }
 
 function readQuery(search: URLSearchParams): JsonObject {

@@ -21,6 +21,8 @@ export interface Endpoint {
   event: string | null;
   parameters: { name: string; description: string }[];
   input: JsonObject | null;
+  /** The member that a plain-text body becomes; null where only JSON is taken. */
+  text: string | null;
   output: JsonObject;
   example: { input: Record<string, Json> | null; output: Json };
   errors: ErrorKind[];
@@ -55,6 +57,7 @@ function fromPath(facts: PathFacts): Endpoint {
     roles: permission === null ? [] : rolesFor(permission),
     event: null,
     parameters: facts.parameters ?? [],
+    text: null,
     errors: permission === null ? facts.errors : [...PROTECTED_ERRORS, ...facts.errors],
   };
 }
@@ -72,6 +75,7 @@ function fromOperation(operation: Operation): Endpoint {
     event,
     parameters: [],
     input: schemaOf(operation.input, "input"),
+    text: operation.text ?? null,
     output: schemaOf(operation.output, "output"),
     example: operation.example,
     errors: [

@@ -52,7 +52,9 @@ function serve(
 ): Promise<Response> {
   return answering(deps, request, operation.id, async (call, line) => {
     const known = await authenticateAdmin(deps, call);
-    const input = { ...(await readInput(request)), ...fromPath };
+    const input = { ...(await readInput(request, operation.text)), ...fromPath };
+    const ifMatch = request.headers.get("if-match");
+    if (ifMatch !== null && "if_match" in operation.input.shape) input.if_match = ifMatch;
     const named = request.headers.get("x-organization-id")?.trim() || null;
     const caller = await settleOrg(deps, known, operation, named, input);
     const ctx = new AdminContext(deps, caller, new URL(request.url).origin);

@@ -62,6 +62,12 @@ function describe(endpoint: Endpoint, route: Route, index: number): JsonObject {
           required: true,
           content: {
             [JSON_TYPE]: { schema: rest, example: omitted(endpoint.example.input ?? {}, inPath) },
+            ...(endpoint.text !== null && {
+              "text/yaml": {
+                schema: { type: "string", description: `The same as \`${endpoint.text}\`` },
+                example: endpoint.example.input?.[endpoint.text] ?? "",
+              },
+            }),
           },
         },
       }),

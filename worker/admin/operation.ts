@@ -33,6 +33,10 @@ export interface OperationFacts {
   event: AuditEventType | null;
   /** True when `organization_id` is data of the call and not the organization it acts in. */
   acrossOrgs?: boolean;
+  /** The member that a body of plain text becomes (`text/yaml`); absent = only JSON is taken. */
+  text?: string;
+  /** The member that names the organization, where that is not `organization_id`. */
+  orgFrom?: string;
   status?: number;
   example: { input: Record<string, Json>; output: Json };
   /** Refusals beyond those of every operation. */

@@ -49,6 +49,8 @@ export const AUDIT_EVENTS = [
   "credential.rotated",
   "credential.deleted",
   "credential.rewrapped",
+  "policy.changed",
+  "policy.rejected",
 ] as const;
 
 export type AuditEventType = (typeof AUDIT_EVENTS)[number];

@@ -57,5 +57,5 @@ export function shownOrgId(orgId: string): string {
 
 /** The bare org id of either form, or the text itself when it is something else (an alias). */
 export function bareOrgId(text: string): string {
-  return text.startsWith("org_") ? text.slice(4) : text;
+  return text.replace(/^(?:org|ws)_/, "");
 }

@@ -342,7 +342,8 @@ export function readYaml(file: string, text: string, testFile: string): Source[]
   }
   return documents.map((document, index) => {
     const start = document.range?.[0] ?? 0;
-    const before = index === 0 ? 0 : lines.linePos(start).line - 1;
+    const marked = text.startsWith("---", start) ? 1 : 0;
+    const before = index === 0 ? 0 : lines.linePos(start).line - 1 + marked;
     const source = new Source(index === 0 ? file : testFile, text, lines, document, before);
     for (const error of document.errors) {
       source.errorAt(error.pos[0], error.pos[1] - error.pos[0], "yaml", plainYamlError(error));

@@ -33,6 +33,12 @@ export async function findOrg(db: Db, orgIdOrChosen: string): Promise<OrgRow | n
   return rows[0] ?? null;
 }
 
+/** The one organization of an alias; null where there is none, or several. */
+export async function findOrgByAlias(db: Db, alias: string): Promise<OrgRow | null> {
+  const rows = await db.select().from(organizations).where(eq(organizations.alias, alias)).limit(2);
+  return rows.length === 1 ? (rows[0] ?? null) : null;
+}
+
 /** All organizations of the platform, oldest first; for platform administrators alone. */
 export function listOrgs(db: Db, request: PageRequest): Promise<Page<OrgRow>> {
   const rows = db

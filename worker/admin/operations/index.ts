@@ -11,6 +11,7 @@ import { MODELS } from "./models.ts";
 import { CHANGED_ORGANIZATIONS } from "./organization-changes.ts";
 import { ORGANIZATION_MEMBERS } from "./organization-members.ts";
 import { ORGANIZATIONS } from "./organizations.ts";
+import { POLICIES } from "./policies.ts";
 import { ROTATION } from "./rotation.ts";
 import { SWITCH_ORG } from "./switch-org.ts";
 import { CHANGED_TEAMS } from "./team-changes.ts";
@@ -42,4 +43,5 @@ export const OPERATIONS: readonly Operation[] = [
   ...CREDENTIALS,
   ...BYOK,
   ...ROTATION,
+  ...POLICIES,
 ];

@@ -7,6 +7,7 @@ import { deleteCredential, findCredential, type CredentialRow } from "../../stor
 import {
   deleteDeployment,
   findDeployment,
+  listDeployments,
   updateDeployment,
   type DeploymentPatch,
   type DeploymentRow,
@@ -34,6 +35,7 @@ import {
   type Place,
 } from "../new-model.ts";
 import { inOrg, operation } from "../operation.ts";
+import { keepsRouted } from "../policy-publishing.ts";
 import { PRICE_FIELD_NAMES, PRICE_FIELDS } from "../prices.ts";
 import { changed } from "../rows.ts";
 import { fieldsOf } from "./key-changes.ts";
@@ -178,13 +180,14 @@ const update = operation({
       litellm_params: { ...MODEL_ROW.litellm_params, weight: 3 },
     },
   },
-  errors: ["invalid_request", "not_found"],
+  errors: ["invalid_request", "conflict", "not_found"],
   missing: MISSING,
   target: (ctx, input) => modelTarget(ctx, input.model_id ?? input.model_info?.id),
   async run(ctx, input, row) {
     const wish = input.litellm_params ?? {};
     const { id: _, ...wished } = input.model_info ?? {};
     const { params, info } = merged(row, wish, wished);
+    if (input.model_name != null && input.model_name !== row.group) await keepsGroup(ctx, row);
     const named = await namedCredential(ctx, wish);
     const held =
       row.credentialId === null
@@ -239,6 +242,15 @@ const update = operation({
   },
 });
 
+/** A group that a policy routes to keeps its last deployment. */
+async function keepsGroup(ctx: AdminContext, row: DeploymentRow): Promise<void> {
+  const { rows } = await listDeployments(ctx.deps.db, ctx.orgId, {
+    group: row.group,
+    page_size: 2,
+  });
+  if (rows.length < 2) await keepsRouted(ctx, row.group);
+}
+
 const remove = operation({
   id: "model.delete",
   section: "Models",
@@ -250,10 +262,11 @@ const remove = operation({
   input: z.object({ ...ORG, id: reference.describe("Id of the deployment") }),
   output: z.object({ id: z.string(), message: z.string() }),
   example: { input: { id: ID }, output: { id: ID, message: "The model was deleted." } },
-  errors: ["not_found"],
+  errors: ["conflict", "not_found"],
   missing: { what: "model", param: "id" },
   target: (ctx, input) => modelTarget(ctx, input.id),
   async run(ctx, _, row) {
+    await keepsGroup(ctx, row);
     const statements = [deleteDeployment(ctx.orgId, row.id)];
     const held =
       row.credentialId === null

@@ -1,0 +1,278 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startGateway, type TestGateway } from "../support/cluster/index.ts";
+import { startUpstream, type Upstream } from "../support/upstream/index.ts";
+
+/** A change counts everywhere after 5 s at most; reading of it takes a moment more. */
+const SOON = { timeout: 7_000, interval: 100 };
+
+/** The documented form of a policy document, as users know it (CONTRACT 3.1). */
+const DOCUMENTED = `workspace: finance
+version: 18
+rules:
+  - when: { content.pii_detected: true }
+    route: internal/redacted
+    on_redaction_fail: block
+  - when: { identity.region: eu }
+    route: eu/frankfurt
+    residency: eu-only
+  - when: { budget.remaining_pct: { lt: 20 } }
+    route: smart/cheap
+    alert: { channel: slack, message: "below 20 %" }
+  - route: smart/balanced              # no \`when\` = matches always
+    audit: { log_inputs: true, retention_days: 365 }
+`;
+
+let gw: TestGateway;
+let up: Upstream;
+let key = "";
+let org = "";
+
+beforeAll(async () => {
+  [gw, up] = await Promise.all([
+    startGateway({ vars: { PROFILE: "self-hosted" }, tenant: false }),
+    startUpstream(),
+  ]);
+  const made = await gw.admin<{ organization_id: string }>("POST", "/organization/new", {
+    organization_alias: "finance",
+  });
+  org = made.organization_id;
+  key = (await gw.admin<{ key: string }>("POST", "/key/generate", {})).key;
+  await model("open", {});
+});
+afterAll(() => Promise.all([gw.stop(), up.stop()]));
+
+async function model(name: string, params: object, info: object = {}): Promise<string> {
+  const made = await gw.admin<{ model_id: string }>("POST", "/model/new", {
+    model_name: name,
+    litellm_params: {
+      model: "openai/gpt-test",
+      api_base: `${up.url}/v1`,
+      api_key: "sk-upstream-0123456789",
+      ...params,
+    },
+    model_info: info,
+  });
+  return made.model_id;
+}
+
+interface Answer {
+  status: number;
+  headers: Headers;
+  body: {
+    error?: { message: string; code: string; policy?: object; faults?: Fault[] };
+    [name: string]: unknown;
+  };
+}
+interface Fault {
+  line: number;
+  column: number;
+  code: string;
+  message: string;
+}
+
+async function put(
+  yaml: string,
+  headers: Record<string, string> = {},
+  query = "",
+): Promise<Answer> {
+  const answer = await fetch(`${gw.url}/policy/finance${query}`, {
+    method: "PUT",
+    headers: { authorization: `Bearer ${gw.masterKey}`, "content-type": "text/yaml", ...headers },
+    body: yaml,
+  });
+  return {
+    status: answer.status,
+    headers: answer.headers,
+    body: (await answer.json()) as Answer["body"],
+  };
+}
+
+async function chat(headers: Record<string, string> = {}, more: object = {}): Promise<Answer> {
+  const answer = await fetch(`${gw.url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json", ...headers },
+    body: JSON.stringify({ model: "open", messages: [{ role: "user", content: "hi" }], ...more }),
+  });
+  return {
+    status: answer.status,
+    headers: answer.headers,
+    body: (await answer.json()) as Answer["body"],
+  };
+}
+
+/** Publishes and waits until the calls see it. */
+async function inForce(yaml: string): Promise<number> {
+  const published = await put(yaml);
+  expect(published.body.error?.message).toBeUndefined();
+  const version = published.body["version"] as number;
+  await expect
+    .poll(async () => (await chat()).headers.get("x-routero-policy-version"), SOON)
+    .toBe(String(version));
+  return version;
+}
+
+describe("the documented policy", () => {
+  it("is refused naming the first missing group, then the next, until all exist", async () => {
+    for (const name of ["internal/redacted", "eu/frankfurt", "smart/cheap", "smart/balanced"]) {
+      const refused = await put(DOCUMENTED);
+      expect(refused.status).toBe(422);
+      const [first] = refused.body.error?.faults ?? [];
+      expect(first?.message).toContain(`'${name}'`);
+      const line = DOCUMENTED.split("\n").findIndex((each) => each.includes(`route: ${name}`)) + 1;
+      expect([first?.line, first?.code]).toEqual([line, "missing_target"]);
+      expect(refused.body.error?.message).toContain("^");
+      await model(name, name === "eu/frankfurt" ? { region_name: "eu-central-1" } : {});
+    }
+    const published = await put(DOCUMENTED);
+    expect([published.status, published.body["version"], published.body["changed"]]).toEqual([
+      200,
+      1,
+      true,
+    ]);
+    const again = await put(DOCUMENTED);
+    expect([again.body["version"], again.body["changed"]]).toEqual([1, false]);
+  });
+
+  it("sends everything to the redacting group while nothing detects personal data, and says so", async () => {
+    await expect
+      .poll(async () => (await chat()).headers.get("x-routero-policy-version"), SOON)
+      .toBe("1");
+    const answer = await chat();
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get("x-routero-route")).toBe("internal/redacted");
+    expect(answer.headers.get("x-routero-policy-rule")).toBe("rule-1");
+    const published = await put(DOCUMENTED);
+    expect(JSON.stringify(published.body["warnings"])).toContain("detector 'pii' is off");
+  });
+
+  it("pins requests from the EU to the EU and routes the rest by its last rule", async () => {
+    const rest = DOCUMENTED.replace(/ {2}- when: \{ content.*\n.*\n.*\n/, "");
+    await inForce(rest);
+    const eu = await chat({ "x-routero-region": "eu" });
+    expect([eu.status, eu.headers.get("x-routero-route")]).toEqual([200, "eu/frankfurt"]);
+    expect(eu.headers.get("x-routero-model-region")).toBe("eu-central-1");
+    const other = await chat({ "x-routero-region": "us" });
+    expect([other.status, other.headers.get("x-routero-route")]).toEqual([200, "smart/balanced"]);
+  });
+});
+
+describe("a policy", () => {
+  it("blocks with its name, version and rule", async () => {
+    const version = await inForce(`rules:
+  - id: no-secrets
+    when: { header.X-Class: secret }
+    block: { message: "Secret data stays here." }
+  - id: rest
+    route: open
+`);
+    const blocked = await chat({ "x-class": "secret" });
+    expect(blocked.status).toBe(403);
+    expect(blocked.body.error).toMatchObject({
+      code: "policy_blocked",
+      message: `Secret data stays here. (policy 'finance', version ${version}, rule 'no-secrets')`,
+      policy: { name: "finance", version, rule: "no-secrets" },
+    });
+    expect(blocked.headers.get("x-routero-policy-rule")).toBe("no-secrets");
+    expect((await chat()).status).toBe(200);
+  });
+
+  it("leaves no target rather than a forbidden one, and names what removed each", async () => {
+    await model("mixed", { region_name: "us-east-1" }, { training: false, retention_days: 30 });
+    await inForce(`constraints:
+  - { id: stays-in-eu, require: { residency: eu-only } }
+  - { id: no-training, when: 'header["x-class"] == "secret"', forbid: { training: true } }
+`);
+    const none = await chat({}, { model: "mixed" });
+    expect([none.status, none.body.error?.code]).toEqual([403, "policy_no_candidate"]);
+    expect(none.body.error?.message).toContain("constraint 'stays-in-eu'");
+    expect((await chat({}, { model: "eu/frankfurt" })).status).toBe(200);
+    // Nobody said that this deployment is not trained on: unknown is not good enough.
+    const unknown = await chat({ "x-class": "secret" }, { model: "eu/frankfurt" });
+    expect(unknown.body.error?.message).toContain("constraint 'no-training'");
+  });
+
+  it("keeps the groups that it routes to: their last deployment can't go", async () => {
+    const id = await model("kept", {});
+    await inForce("rules: [{ id: to-kept, route: kept }]");
+    const refused = await gw
+      .admin("POST", "/model/delete", { id })
+      .then(() => null)
+      .catch((cause: unknown) => cause as { status: number; message: string });
+    expect(refused).toMatchObject({ status: 409 });
+    expect(String(refused?.message)).toContain("'to-kept'");
+    await inForce("rules: [{ route: open }]");
+    await gw.admin("POST", "/model/delete", { id });
+  });
+
+  it("is guarded against lost updates, tried without effect, and rolled back", async () => {
+    const current = await inForce("rules: [{ id: a, route: open }]");
+    const stale = await put("rules: [{ id: b, route: open }]", { "if-match": String(current - 1) });
+    expect([stale.status, stale.body.error?.code]).toEqual([412, "conflict"]);
+    const dry = await put("rules: [{ id: b, route: open }]", {}, "?dry_run");
+    expect([dry.status, dry.body["version"], dry.body["dry_run"]]).toEqual([
+      200,
+      current + 1,
+      true,
+    ]);
+    const next = await put("rules: [{ id: b, route: open }]", { "if-match": `"${current}"` });
+    expect([next.status, next.body["version"]]).toEqual([200, current + 1]);
+    const back = await gw.admin<{ version: number; restores: number }>(
+      "POST",
+      "/policy/finance/rollback",
+      { version: current },
+    );
+    expect([back.version, back.restores]).toEqual([current + 2, current]);
+    const shown = await gw.admin<{ yaml: string }>("GET", `/policy/ws_${org.replace("org_", "")}`);
+    expect(shown.yaml).toBe("rules: [{ id: a, route: open }]");
+    const versions = await gw.admin<{ total: number }>("GET", "/policy/finance/versions");
+    expect(versions.total).toBe(current + 2);
+  });
+
+  it("is refused where a case of its tests fails, and says which rules no case comes to", async () => {
+    const policy =
+      "rules:\n  - { id: eu, when: { identity.region: eu }, route: open }\n  - { id: rest, block: true }\n";
+    const wrong = `${policy}---\ncases:\n  - name: from the EU\n    given: { identity.region: eu }\n    expect: { rule: rest }\n`;
+    const refused = await put(wrong);
+    expect(refused.status).toBe(422);
+    expect(refused.body.error?.message).toContain(
+      "policy.test.yaml:4:21: case 'from the EU' fails: expected rule rest, got eu",
+    );
+    const right = await put(wrong.replace("rule: rest }", "rule: eu, route: open }"));
+    expect(right.status).toBe(200);
+    expect(right.body["coverage"]).toMatchObject({
+      cases: 1,
+      passed: 1,
+      covered: ["eu"],
+      uncovered: ["rest"],
+    });
+    await inForce("rules: [{ route: open }]");
+  });
+});
+
+describe("a team's document", () => {
+  it("narrows under the organization's, and chooses only what that left open", async () => {
+    const team = await gw.admin<{ team_id: string }>("POST", "/team/new", { team_alias: "lab" });
+    const of = await gw.admin<{ key: string }>("POST", "/key/generate", { team_id: team.team_id });
+    const call = (headers: Record<string, string> = {}) =>
+      chat({ authorization: `Bearer ${of.key}`, ...headers });
+    await inForce(`rules:
+  - { id: pinned, when: { identity.region: eu }, route: eu/frankfurt }
+  - { id: usual, route: open }
+`);
+    const own = await put(
+      "constraints: [{ id: lab-eu, when: { header.x-eu: 'yes' }, require: { residency: eu-only } }]\nrules: [{ id: lab, route: smart/cheap }]",
+      {},
+      "?team=lab",
+    );
+    expect([own.status, own.body["scope"]]).toEqual([200, team.team_id]);
+    await expect
+      .poll(async () => (await call()).headers.get("x-routero-route"), SOON)
+      .toBe("smart/cheap");
+    const pinned = await call({ "x-routero-region": "eu" });
+    expect(pinned.headers.get("x-routero-route")).toBe("eu/frankfurt");
+    expect((await call({ "x-eu": "yes" })).body.error?.message).toContain(
+      "constraint 'lab-eu' (team policy",
+    );
+    expect((await chat()).headers.get("x-routero-route")).toBe("open");
+  });
+});
