@@ -21,6 +21,7 @@ export const SEEDS: readonly [path: string, input: JsonObject][] = [
       credential_info: { custom_llm_provider: "groq" },
     },
   ],
+  ["/fallbacks", { model: "claude", fallback_models: ["gpt"] }],
   ["/invitation/new", { user_email: "guest@example.com" }],
   ["/customer/new", { user_id: "shop", team_id: "t" }],
   ["/byok", { provider: "anthropic", api_key: "sk-up-1234567890abcd" }],
@@ -92,6 +93,12 @@ export const INPUTS: Record<string, Record<string, unknown>> = {
   "model.groups": {},
   "model.update": { model_id: "d1", litellm_params: { weight: 2 } },
   "model.delete": { id: "d1" },
+  "config.update": { router_settings: { num_retries: 1 } },
+  "config.list": {},
+  "fallback.new": { model: "gpt", fallback_models: ["openai/gpt-4o"] },
+  "fallback.info": { model: "claude" },
+  "fallback.list": {},
+  "fallback.delete": { model: "claude" },
   "credential.new": {
     credential_name: "new",
     credential_values: { api_key: "sk-up-1234567890abcd" },
@@ -121,6 +128,7 @@ const CHANGES_KEY: Statuses = { platform_admin: 200, admin: 200, team_admin: 404
 const ADMINS: Statuses = { platform_admin: 200, admin: 200 };
 const READS_MODELS: Statuses = { ...ADMINS, team_admin: 200, developer: 200, auditor: 200 };
 const SEES_SPEND: Statuses = { ...ADMINS, auditor: 200, finance: 200 };
+const SEES_MODELS: Statuses = { ...ADMINS, team_admin: 200, developer: 200, auditor: 200 };
 const MANAGES_MEMBERS: Statuses = { ...ADMINS, team_admin: 404 };
 
 // Who gets what, written down by hand from the table of roles. Team and key `of-ada` are the caller's own in column
@@ -258,6 +266,12 @@ export const EXPECTED: Record<string, Statuses> = {
   "model.new": { platform_admin: 200, admin: 200 },
   "model.update": ADMINS,
   "model.delete": ADMINS,
+  "config.update": ADMINS,
+  "config.list": SEES_MODELS,
+  "fallback.new": ADMINS,
+  "fallback.info": SEES_MODELS,
+  "fallback.list": SEES_MODELS,
+  "fallback.delete": ADMINS,
   "credential.new": ADMINS,
   "credential.list": ADMINS,
   "credential.update": ADMINS,
@@ -377,6 +391,12 @@ export const REFERENCES: Record<string, Record<string, Kind>> = {
     "litellm_params.litellm_credential_name": "credential",
   },
   "model.delete": { id: "model" },
+  "config.update": {},
+  "config.list": {},
+  "fallback.new": {},
+  "fallback.info": {},
+  "fallback.list": {},
+  "fallback.delete": {},
   "credential.new": {},
   "credential.list": {},
   "credential.update": { credential_name: "credential" },

@@ -32,6 +32,7 @@ const TABLES: Readonly<Record<string, string>> = {
   "team.member_updated": "team_members",
   "team.member_removed": "team_members",
   policy: "policies",
+  config: "config",
 };
 
 /** A member that is larger, as JSON, is recorded by its digest: a record of the log has a bounded size. */

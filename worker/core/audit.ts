@@ -44,6 +44,7 @@ export const AUDIT_EVENTS = [
   "model.created",
   "model.updated",
   "model.deleted",
+  "config.updated",
   "credential.created",
   "credential.updated",
   "credential.rotated",

@@ -30,8 +30,10 @@ export const STRATEGY_ALIASES: Readonly<Record<string, Strategy>> = {
 
 /** Milliseconds of one attempt and of the request (PROTOCOLS 10). */
 export interface Timeouts {
-  /** Until the first content; null = 30 s for streams, the total for everything else and for reasoning models. */
+  /** Until the first content of a stream; null = 30 s, or the total for reasoning models. */
   first: number | null;
+  /** Until a whole answer; null = the total. */
+  whole: number | null;
   /** Between two events of a stream. */
   between: number;
   total: number;

@@ -1,7 +1,7 @@
 import type { Extensions } from "../core/call.ts";
 import type { Verdict } from "../core/policy.ts";
-import { STRATEGIES, STRATEGY_ALIASES } from "../core/routing.ts";
-import type { OrgRouting, RoutingLayer, RoutingSettings, Strategy } from "../core/routing.ts";
+import { strategyNamed } from "../core/router-settings.ts";
+import type { OrgRouting, RoutingLayer, RoutingSettings } from "../core/routing.ts";
 
 /** What stands where nobody said otherwise (CONTRACT 4.2, PROTOCOLS 10). */
 export const DEFAULTS: RoutingSettings = {
@@ -12,7 +12,7 @@ export const DEFAULTS: RoutingSettings = {
   retries: {},
   backoff: 80,
   maxWait: 10_000,
-  timeouts: { first: null, between: 60_000, total: 600_000 },
+  timeouts: { first: null, whole: null, between: 60_000, total: 600_000 },
   allowedFails: 3,
   cooldown: 60_000,
   cooldowns: true,
@@ -27,12 +27,6 @@ export const DEFAULTS: RoutingSettings = {
   residency: null,
   maxCost: null,
 };
-
-/** The strategy of either spelling; null for a name that is none. */
-export function strategyNamed(name: string): Strategy | null {
-  const known = STRATEGIES.find((each) => each === name);
-  return known ?? (Object.hasOwn(STRATEGY_ALIASES, name) ? (STRATEGY_ALIASES[name] ?? null) : null);
-}
 
 /** What has a say in the settings of one request. */
 export interface Sources {
@@ -69,7 +63,7 @@ function ruleLayer(verdict: Verdict, group: string): RoutingLayer {
     ...(named !== null && { strategy: named }),
     ...(fallbacks !== undefined && { fallbacks: { [group]: fallbacks } }),
     ...(numRetries !== undefined && { numRetries }),
-    ...(timeoutMs !== undefined && { timeouts: { first: timeoutMs } }),
+    ...(timeoutMs !== undefined && { timeouts: { first: timeoutMs, whole: timeoutMs } }),
     ...(maxCost !== undefined && { maxCost }),
   };
 }

@@ -99,7 +99,7 @@ async function attemptWhole(deps: Deps, call: Chosen, deployment: Deployment, pr
   const prepared = await prepare(deps, call, deployment);
   progress.degraded = prepared.degraded;
   const clock = deadline(() => call.deadline - deps.now());
-  const patience = deployment.timeout ?? call.settings.timeouts.first ?? Number.POSITIVE_INFINITY;
+  const patience = deployment.timeout ?? call.settings.timeouts.whole ?? Number.POSITIVE_INFINITY;
   const response = await clock.within(
     patience,
     "an answer",

@@ -2,7 +2,7 @@ import { and, asc, eq } from "drizzle-orm";
 import type { JsonObject } from "../core/json.ts";
 import { DEPLOYMENT_PARAMS, type Deployment } from "../core/model.ts";
 import type { Statement } from "../core/ports.ts";
-import { page, statement, writer } from "./database.ts";
+import { among, page, statement, writer } from "./database.ts";
 import type { Db, Page, PageRequest } from "./database.ts";
 import { deployments } from "./schema.ts";
 
@@ -66,6 +66,19 @@ export function moveDeployments(
     eq(deployments.baseUrl, from),
   );
   return statement(writer.update(deployments).set({ baseUrl: to }).where(where));
+}
+
+/** Those of these names that are model groups. */
+export async function groupsAmong(
+  db: Db,
+  orgId: string,
+  names: readonly string[],
+): Promise<Set<string>> {
+  const rows = await db
+    .selectDistinct({ group: deployments.group })
+    .from(deployments)
+    .where(and(eq(deployments.orgId, orgId), among(deployments.group, names)));
+  return new Set(rows.map((row) => row.group));
 }
 
 /** How many deployments use a credential. */

@@ -1,5 +1,6 @@
 import { and, asc, eq, getTableColumns, isNotNull, or, sql } from "drizzle-orm";
 import type { Statement } from "../core/ports.ts";
+import { keyRoutingOf } from "../core/router-settings.ts";
 import type { KeyRecord } from "../core/records.ts";
 import { among, page, statement, writer } from "./database.ts";
 import type { Db, Page, PageRequest } from "./database.ts";
@@ -242,6 +243,7 @@ export function keyRecord(row: KeyRow): KeyRecord {
     allowedIps: row.allowedIps,
     expiresAt: row.expiresAt ?? undefined,
     blocked: row.blocked,
+    routing: keyRoutingOf(row.routerSettings),
     revision: row.revision,
     metadata: row.metadata,
   };

@@ -1,5 +1,6 @@
 import { and, asc, desc, eq, sql } from "drizzle-orm";
 import type { KeyRecord, OrgShared, TeamRecord, UserRecord } from "../core/records.ts";
+import { orgRoutingOf } from "../core/router-settings.ts";
 import { credentialRecord } from "./credentials.ts";
 import type { Db } from "./database.ts";
 import { deploymentRecord } from "./deployments.ts";
@@ -53,6 +54,7 @@ export async function readShared(db: Db, orgId: string): Promise<OrgShared | nul
     org: orgRecord(org),
     deployments: deploymentRows.map(deploymentRecord),
     credentials: credentialRows.map(credentialRecord),
+    routing: orgRoutingOf(org.config.router_settings ?? {}),
     blockedCustomers: blockedRows.map((each) => each.id),
     policies: policyRows,
   };

@@ -1,5 +1,7 @@
 import { asc, eq, or, sql } from "drizzle-orm";
+import type { SQL } from "drizzle-orm";
 import { bareOrgId } from "../core/ids.ts";
+import type { JsonObject } from "../core/json.ts";
 import type { Statement } from "../core/ports.ts";
 import type { OrgRecord } from "../core/records.ts";
 import { page, statement, writer } from "./database.ts";
@@ -65,6 +67,34 @@ export function insertOrg(row: NewOrg): Statement {
 
 export function updateOrg(orgId: string, patch: OrgPatch): Statement {
   return statement(writer.update(organizations).set(patch).where(eq(organizations.id, orgId)));
+}
+
+/**
+ * Merges into the router settings, member by member, null taking one away. Each member is one statement's own business:
+ * two changes of different members made at once both stay.
+ */
+export function mergeRouterSettings(
+  orgId: string,
+  patch: JsonObject,
+  by: string,
+  now: number,
+): Statement[] {
+  const removed = Object.keys(patch).map((name) => `$.router_settings."${name}"`);
+  const kept = Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== null));
+  // A patch alone would merge chains with those of before; what is sent takes their place.
+  const cleared = removed.reduce<SQL>(
+    (config, path) => sql`json_remove(${config}, ${path})`,
+    sql`${organizations.config}`,
+  );
+  const merged = sql`json_patch(${cleared}, ${JSON.stringify({ router_settings: kept })})`;
+  return [
+    statement(
+      writer
+        .update(organizations)
+        .set({ config: merged as never, updatedBy: by, updatedAt: now })
+        .where(eq(organizations.id, orgId)),
+    ),
+  ];
 }
 
 /** Takes an organization away with all that belongs to it; what happened and what was spent stays on record. */

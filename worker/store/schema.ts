@@ -41,6 +41,13 @@ const provenance = () => ({
   updatedAt: time("updated_at").notNull(),
 });
 
+/** Sections of an organization's configuration; `router_settings` is read by core/router-settings.ts. */
+export interface OrgConfig {
+  router_settings?: JsonObject;
+  litellm_settings?: JsonObject;
+  general_settings?: JsonObject;
+}
+
 /** A model's own budget as callers send it: `{"gpt-4o": {"budget_limit": 1, "time_period": "1d"}}`. */
 export type ModelBudgets = JsonObject;
 
@@ -69,6 +76,8 @@ export const organizations = sqliteTable(
     /** Stands above keys that have no team. */
     defaultTeamId: text("default_team_id"),
     metadata: object("metadata"),
+    /** What POST /config/update wrote, by section. */
+    config: object<OrgConfig>("config"),
     ...limits(),
     ...provenance(),
   },

@@ -1,7 +1,9 @@
 import type { Operation } from "../operation.ts";
 import { BYOK } from "./byok.ts";
+import { CONFIG } from "./config.ts";
 import { CREDENTIALS } from "./credentials.ts";
 import { CUSTOMERS } from "./customers.ts";
+import { FALLBACKS } from "./fallbacks.ts";
 import { INVITATIONS } from "./invitations.ts";
 import { CHANGED_KEYS } from "./key-changes.ts";
 import { KEYS } from "./keys.ts";
@@ -40,6 +42,8 @@ export const OPERATIONS: readonly Operation[] = [
   ...TOKENS,
   ...MODELS,
   ...CHANGED_MODELS,
+  ...CONFIG,
+  ...FALLBACKS,
   ...CREDENTIALS,
   ...BYOK,
   ...ROTATION,

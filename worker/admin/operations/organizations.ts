@@ -62,6 +62,7 @@ const create = operation({
       blocked: false,
       defaultTeamId: teamId,
       metadata: input.metadata,
+      config: {},
       budgetResetAt: null,
       ...limitColumns(input),
       ...provenance,

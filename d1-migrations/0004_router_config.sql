@@ -1,0 +1,1 @@
+ALTER TABLE `organizations` ADD `config` text DEFAULT '{}' NOT NULL;

@@ -1,0 +1,92 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { fails, text } from "../support/upstream/index.ts";
+import { bodyFor, startGround, type Ground } from "./support/ground.ts";
+
+let ground: Ground;
+beforeAll(async () => {
+  ground = await startGround();
+});
+beforeEach(() => ground.up.reset());
+afterAll(() => ground.stop());
+
+/** Changes reach every isolate within 5 s; each look is a request that may see the old rules. */
+const SOON = { timeout: 5_000, interval: 100 };
+const organization_id = () => ground.gw.tenant.organizationId;
+
+function configure(router_settings: object): Promise<unknown> {
+  const body = { organization_id: organization_id(), router_settings };
+  return ground.gw.admin("POST", "/config/update", body);
+}
+
+interface Told {
+  status: number;
+  retries: string | null;
+  fallbacks: string | null;
+  route: string | null;
+  content: string;
+}
+
+async function ask(more: object = {}): Promise<Told> {
+  const headers = { "x-litellm-num-retries": "5" };
+  const answer = await ground.post("openai", bodyFor("openai", more), { headers });
+  const said = await answer.text();
+  return {
+    status: answer.status,
+    retries: answer.headers.get("x-routero-attempted-retries"),
+    fallbacks: answer.headers.get("x-routero-attempted-fallbacks"),
+    route: answer.headers.get("x-routero-model-id"),
+    content: said,
+  };
+}
+
+describe("settings of the router", () => {
+  test("fallbacks that an administrator writes serve within 5 s, and are gone as soon when taken away", async () => {
+    ground.up.model("gpt-test", fails("server_error"));
+    ground.up.model("claude-test", text("from the other group"));
+    await ground.gw.admin("POST", "/fallbacks", {
+      organization_id: organization_id(),
+      model: "gpt-test",
+      fallback_models: ["claude-test"],
+    });
+    await configure({ num_retries: 1 });
+    await expect
+      .poll(() => ask(), SOON)
+      .toMatchObject({ status: 200, retries: "1", fallbacks: "1" });
+    expect((await ask()).content).toContain("from the other group");
+    // The caller may narrow: no fallback, no retry.
+    expect((await ask({ disable_fallbacks: true })).status).toBe(503);
+    expect(await ask({ num_retries: 0 })).toMatchObject({ retries: "0", fallbacks: "1" });
+
+    const query = `organization_id=${organization_id()}`;
+    await ground.gw.admin("DELETE", `/fallbacks/gpt-test?${query}`);
+    await expect.poll(async () => (await ask()).status, SOON).toBe(503);
+    const { router_settings } = await ground.gw.admin<{ router_settings: object }>(
+      "GET",
+      `/config/list?${query}`,
+    );
+    expect(router_settings).toEqual({ num_retries: 1, fallbacks: [] });
+  });
+
+  test("an alias stands for a group, and settings of one group count there alone", async () => {
+    ground.up.model("gpt-test", text("hello"));
+    await configure({
+      model_group_alias: { nickname: "gpt-test" },
+      model_group_settings: { "gpt-test": { num_retries: 0 } },
+    });
+    await expect.poll(async () => (await ask({ model: "nickname" })).status, SOON).toBe(200);
+    ground.up.model("gpt-test", fails("server_error"));
+    expect(await ask()).toMatchObject({ status: 503, retries: "0" });
+    await configure({ model_group_alias: null, model_group_settings: null });
+  });
+
+  test("what makes no sense is refused by name, and what means nothing here is named", async () => {
+    await expect(configure({ routing_strategy: "fastest" })).rejects.toMatchObject({ status: 422 });
+    await expect(configure({ num_retries: -1 })).rejects.toMatchObject({ status: 422 });
+    const many = ["a", "b", "c", "d", "e", "f"];
+    await expect(configure({ fallbacks: [{ x: many }] })).rejects.toMatchObject({ status: 422 });
+    await expect(configure({ redis_host: "h", routing_strategy: "least-busy" })).resolves.toEqual(
+      expect.objectContaining({ ignored: ["router_settings.redis_host"] }),
+    );
+    await configure({ routing_strategy: null });
+  });
+});

@@ -1,0 +1,151 @@
+import * as z from "zod";
+import { shownOrgId } from "../../core/ids.ts";
+import type { JsonObject } from "../../core/json.ts";
+import { routerSettings, unknownSettings } from "../../core/router-settings.ts";
+import { findOrg, mergeRouterSettings, type OrgRow } from "../../store/orgs.ts";
+import type { AdminContext } from "../context.ts";
+import { invalidFields } from "../faults.ts";
+import { metadata, ORG } from "../fields.ts";
+import { notFound, operation } from "../operation.ts";
+import { routerPartOf, settingFields, shownSettings } from "../router.ts";
+
+/** The organization that a call acts in, as its router settings' owner. */
+export async function routedOrg(ctx: AdminContext) {
+  const row = await findOrg(ctx.deps.db, ctx.orgId);
+  return row && { subject: { orgId: row.id }, object: row };
+}
+
+/** Merges a patch into the stored settings, null taking a member away, and tells what is stored then. */
+export async function changeRouting(
+  ctx: AdminContext,
+  row: OrgRow,
+  patch: JsonObject,
+): Promise<JsonObject> {
+  const before = row.config.router_settings ?? {};
+  const after = merged(before, patch);
+  await ctx.commit({
+    statements: mergeRouterSettings(row.id, patch, ctx.actor, ctx.now),
+    touches: ["shared"],
+    events: [
+      {
+        type: "config.updated",
+        objectId: shownOrgId(row.id),
+        before: { router_settings: before },
+        after: { router_settings: after },
+        data: { fields: Object.keys(patch) },
+      },
+    ],
+  });
+  return after;
+}
+
+function merged(before: JsonObject, patch: JsonObject): JsonObject {
+  const kept = Object.entries({ ...before, ...patch }).filter(([, value]) => value !== null);
+  return Object.fromEntries(kept);
+}
+
+const router = z.record(z.string(), z.unknown());
+const EXAMPLE = {
+  router_settings: {
+    routing_strategy: "lowest_latency",
+    num_retries: 2,
+    fallbacks: [{ "gpt-4o": ["claude-sonnet"] }],
+  },
+};
+
+const update = operation({
+  id: "config.update",
+  section: "Router",
+  summary: "Change the router settings",
+  notes:
+    "Members that are sent replace those of the same name, null takes one away, others stay. Router settings are also taken out of litellm_settings. What has no meaning here is named in `ignored`. Effective everywhere within 5 s.",
+  http: [{ method: "POST", path: "/config/update" }],
+  permission: { resource: "model", action: "write" },
+  event: "config.updated",
+  input: z.object({
+    ...ORG,
+    router_settings: metadata.optional().describe("See GET /config/list for every setting"),
+    litellm_settings: metadata.optional(),
+    general_settings: metadata.optional(),
+  }),
+  output: z.object({ message: z.string(), router_settings: router, ignored: z.array(z.string()) }),
+  example: {
+    input: EXAMPLE,
+    output: { message: "Config updated successfully", ...EXAMPLE, ignored: [] },
+  },
+  errors: ["not_found"],
+  missing: { what: "organization", param: "organization_id" },
+  target: routedOrg,
+  async run(ctx, input, row) {
+    const litellm = routerPartOf(input.litellm_settings ?? {});
+    const sent = { ...litellm.settings, ...input.router_settings };
+    const read = z.object({ router_settings: routerSettings }).safeParse({ router_settings: sent });
+    if (!read.success) throw invalidFields(read.error, "body");
+    const ignored = [
+      ...litellm.ignored,
+      ...unknownSettings(sent).map((name) => `router_settings.${name}`),
+      ...Object.keys(input.general_settings ?? {}).map((name) => `general_settings.${name}`),
+    ].map((name) => name.slice(0, 128));
+    const patch = read.data.router_settings as JsonObject;
+    const after = await changeRouting(ctx, row, patch);
+    return {
+      message: "Config updated successfully",
+      router_settings: shownSettings(after),
+      ignored: ignored.slice(0, 100),
+    };
+  },
+});
+
+const list = operation({
+  id: "config.list",
+  section: "Router",
+  summary: "Show the router settings",
+  notes: "What is stored, and every setting with its meaning and default.",
+  http: [
+    { method: "GET", path: "/config/list" },
+    { method: "GET", path: "/config/update" },
+    { method: "GET", path: "/router/settings" },
+  ],
+  permission: { resource: "model", action: "read" },
+  event: null,
+  input: z.object({ ...ORG }),
+  output: z.object({
+    router_settings: router,
+    fields: z.array(
+      z.object({
+        field_name: z.string(),
+        field_description: z.string(),
+        field_value: z.unknown(),
+        field_default_value: z.unknown(),
+        stored_in_db: z.boolean(),
+      }),
+    ),
+  }),
+  example: {
+    input: {},
+    output: {
+      ...EXAMPLE,
+      fields: [
+        {
+          field_name: "num_retries",
+          field_description: "Further attempts within a group; 3 if absent",
+          field_value: 2,
+          field_default_value: 3,
+          stored_in_db: true,
+        },
+      ],
+    },
+  },
+  errors: ["not_found"],
+  async target(ctx) {
+    const found = await routedOrg(ctx);
+    if (found === null) throw notFound("organization", "organization_id");
+    return found;
+  },
+  async run(_, __, row) {
+    const stored = row.config.router_settings ?? {};
+    return { router_settings: shownSettings(stored), fields: settingFields(stored) };
+  },
+});
+
+export const CONFIG = [update, list];
