@@ -104,6 +104,9 @@ export function auditLog(env: Env, orgId: string): AuditLogPort {
         records.map(() => ({ ok: false, reason: "the log gave no answer" })),
       ),
     list: (query) => asked(() => stub().list(orgId, query)),
+    stand: (seal) => asked(() => stub().stand(orgId, seal)),
+    proof: (eventId) => asked(() => stub().proof(orgId, eventId)),
+    unlink: (kind, id) => asked(() => stub().unlink(orgId, kind, id)),
   };
 }
 

@@ -1,39 +1,50 @@
-import { DECISION, OUTCOMES } from "../worker/core/audit.ts";
-import type { AppendResult, AuditPage, AuditQuery, AuditRecord } from "../worker/core/audit.ts";
+import type { AppendResult, AuditQuery, AuditRecord } from "../worker/core/audit.ts";
 import { eventTime, firstEventId, readRecord } from "../worker/core/audit-record.ts";
+import { fromHex, toHex } from "../worker/core/sealed-log/note.ts";
+import { pseudonymOf } from "../worker/core/sealed-log/pseudonyms.ts";
+import type { PersonKind } from "../worker/core/sealed-log/pseudonyms.ts";
+import { rowOf } from "./audit-row.ts";
+import type { Row } from "./audit-row.ts";
 
-/** A record as it is stored. `due` is set for a decision: when it has waited long enough for its outcome. */
-export interface Row {
-  eventId: string;
-  type: string;
-  at: number;
-  requestId: string | null;
-  body: string;
-  due: number | null;
-  ends: boolean;
-}
-
-/** Where a page begins: before this record, by time and then sequence. */
+/** Where a page begins: next to this record, by time and then sequence. */
 export interface Position {
   at: number;
   sequence: number;
 }
 
+/** A record as it was found; its text is null once it only lies in its segment. */
 export interface Stored {
   sequence: number;
-  body: string;
+  at: number;
+  eventId: string;
+  body: string | null;
+  /** Hexadecimal digits; null until it is sealed. */
+  recordHash: string | null;
+  previous: string | null;
+}
+
+/** A person and the salt that its pseudonym was made with. */
+export interface Person {
+  kind: PersonKind;
+  id: string;
+  /** Hexadecimal digits. */
+  salt: string;
+  pseudonym: string;
 }
 
 /** What the object keeps on disk. Each mutation is one transaction and returns when it is part of the storage. */
 export interface AuditLogStorage {
   /** Appends in order what was never seen, opens decisions and closes those that have their outcome. */
-  append(orgId: string, rows: Row[]): void;
-  list(query: Omit<AuditQuery, "cursor">, before: Position | null, limit: number): Stored[];
-  /** Bodies of open decisions that are due, the longest waiting first. */
-  due(now: number, limit: number): { body: string; tries: number }[];
+  append(orgId: string, rows: Row[], persons: Person[]): void;
+  /** The salt of a person's pseudonym; null where there is none. */
+  salt(kind: PersonKind, id: string): string | null;
+  list(query: Omit<AuditQuery, "cursor">, after: Position | null, limit: number): Stored[];
+  /** Open decisions that are due, as JSON, the longest waiting first. */
+  due(now: number, limit: number): { decision: string; tries: number }[];
   /** Counts one more try of open decisions and moves when they are due. */
   postpone(decisions: { requestId: string; due: number }[]): void;
   nextDue(): number | null;
+  extent(): { records: number; sealed: number; staged: boolean };
   /** Forgets event ids before a bound. */
   forget(before: string): void;
   remembers(): boolean;
@@ -55,19 +66,27 @@ const DAY_MS = 86_400_000;
 export const SEEN_MS = 30 * DAY_MS;
 /** Ids are remembered a little longer than they are taken, so that a clock that is set back opens no gap. */
 const FORGET_MS = SEEN_MS + 3_600_000;
-/** How long past its deadline a request may still be writing its outcome. */
-const GRACE_MS = 60_000;
-/** The longest request, for decisions that do not tell their deadline. */
-const LONGEST_MS = 600_000;
 const RETRY_MS = 60_000;
 const MAX_RETRY_MS = 3_600_000;
-/** Alarms are at least this far apart, however many decisions come due. */
+/** Alarms for decisions are at least this far apart, however many come due. */
 const ALARM_MS = 30_000;
+/** How long records gather before they are sealed, and how soon that is tried again. */
+const SEAL_MS = 5_000;
+const RETENTION_DAYS = 365;
 const MAX_DUE = 100;
 /** One transaction takes so many characters of JSON. */
 const MAX_TRANSACTION = 500_000;
 const PAGE = 100;
 const MAX_PAGE = 1_000;
+
+/** What a log does beside taking records. */
+export interface AuditLogParts {
+  /** Seals what is pending; rejects where something is left to do. Absent: nothing is ever sealed. */
+  seal?: () => Promise<void>;
+  /** What is due once a day: retention, the day's checkpoint. */
+  daily?: () => Promise<void>;
+  retentionDays?: number;
+}
 
 /**
  * The order of an organization's log. A record's place is given in the transaction that also remembers its event id,
@@ -79,6 +98,7 @@ export class AuditLogMachine {
   readonly #alarm: AuditLogAlarm;
   readonly #abandoned: Abandoned;
   readonly #now: () => number;
+  readonly #parts: AuditLogParts;
   /** When the alarm rings, as far as this memory knows. */
   #alarmAt = Infinity;
 
@@ -88,24 +108,27 @@ export class AuditLogMachine {
     alarm: AuditLogAlarm,
     abandoned: Abandoned,
     now: () => number,
+    parts: AuditLogParts = {},
   ) {
     this.#orgId = orgId;
     this.#storage = storage;
     this.#alarm = alarm;
     this.#abandoned = abandoned;
     this.#now = now;
+    this.#parts = parts;
   }
 
   /** Answers for each value in turn, once the good ones are durable. Never throws. */
   async append(values: unknown[]): Promise<AppendResult[]> {
-    const read = values.map((value) => this.#read(value));
+    const persons = new Map<string, Person>();
+    const read = values.map((value) => this.#read(value, persons));
     const rows: Row[] = [];
     for (const each of read) if ("eventId" in each) rows.push(each);
     const failed = new Set<Row>();
     for (const part of parts(rows)) {
       try {
         await this.#wakeFor(part);
-        this.#storage.append(this.#orgId, part);
+        this.#storage.append(this.#orgId, part, [...persons.values()]);
       } catch {
         for (const row of part) failed.add(row);
       }
@@ -118,19 +141,17 @@ export class AuditLogMachine {
     });
   }
 
-  list(query: AuditQuery): AuditPage {
+  /** A page of what is stored, newest first unless asked otherwise. */
+  list(query: AuditQuery): { found: Stored[]; cursor: string | null } {
     const limit = Math.max(1, Math.min(Math.floor(query.limit ?? PAGE) || PAGE, MAX_PAGE));
     const found = this.#storage.list(query, positionOf(query.cursor), limit + 1);
-    const records = found.slice(0, limit).map(({ sequence, body }) => ({
-      ...(JSON.parse(body) as AuditRecord),
-      sequence,
-    }));
-    const last = records.at(-1);
+    const page = found.slice(0, limit);
+    const last = page.at(-1);
     const more = found.length > limit && last !== undefined;
-    return { records, cursor: more ? `${last.at}.${last.sequence}` : null };
+    return { found: page, cursor: more ? `${last.at}.${last.sequence}` : null };
   }
 
-  /** Hands over decisions that are due, forgets old ids. Its successor is set before anything can fail; never throws. */
+  /** Seals, hands over decisions that are due, forgets old ids. Its successor is set before anything can fail; never throws. */
   async onAlarm(): Promise<void> {
     const now = this.#now();
     try {
@@ -138,7 +159,7 @@ export class AuditLogMachine {
       this.#storage.forget(firstEventId(now - FORGET_MS));
       const due = this.#storage.due(now, MAX_DUE);
       if (due.length > 0) {
-        const decisions = due.map(({ body }) => JSON.parse(body) as AuditRecord);
+        const decisions = due.map(({ decision }) => JSON.parse(decision) as AuditRecord);
         const later = decisions.flatMap(({ requestId }, at) =>
           requestId === undefined ? [] : [{ requestId, due: now + wait(due[at]?.tries ?? 0) }],
         );
@@ -149,32 +170,50 @@ export class AuditLogMachine {
     } catch {
       // The successor is due; what failed is done again.
     }
+    await this.#parts.seal?.().catch(() => undefined);
+    await this.#parts.daily?.().catch(() => undefined);
     try {
       const next = this.#storage.nextDue();
-      const wanted = next ?? (this.#storage.remembers() ? now + DAY_MS : null);
-      if (wanted !== null) await this.#set(Math.max(wanted, now + ALARM_MS));
+      const due = next ?? (this.#storage.remembers() ? now + DAY_MS : null);
+      const decisions = due === null ? Infinity : Math.max(due, now + ALARM_MS);
+      const wanted = Math.min(decisions, this.#sealDue(this.#now()));
+      if (wanted < Infinity) await this.#set(wanted);
     } catch {
       // The successor that was set first still stands.
     }
   }
 
-  #read(value: unknown): Row | { reason: string } {
+  #read(value: unknown, persons: Map<string, Person>): Row | { reason: string } {
     const read = readRecord(value);
     if (!("record" in read)) return read;
-    const { record, text } = read;
+    const { record } = read;
     if (record.orgId !== this.#orgId) return { reason: "the record is another organization's" };
     const made = eventTime(record.eventId);
     if (made === null || made < this.#now() - SEEN_MS)
       return { reason: "the record is too old to tell whether it was seen" };
-    return {
-      eventId: record.eventId,
-      type: record.type,
-      at: record.at,
-      requestId: record.requestId ?? null,
-      body: text,
-      due: record.type === DECISION && record.requestId !== undefined ? dueOf(record) : null,
-      ends: OUTCOMES.has(record.type),
-    };
+    const of = (kind: PersonKind, id: string) => this.#pseudonym(kind, id, persons);
+    const row = rowOf(record, of, this.#parts.retentionDays ?? RETENTION_DAYS);
+    return row ?? { reason: "the record has no canonical form" };
+  }
+
+  /** A person's pseudonym; who has none gets one, which becomes durable with the record that it stands in. */
+  #pseudonym(kind: PersonKind, id: string, persons: Map<string, Person>): string {
+    const key = `${kind}:${id}`;
+    const known = persons.get(key)?.pseudonym;
+    if (known !== undefined) return known;
+    const stored = this.#storage.salt(kind, id);
+    if (stored !== null) return pseudonymOf(fromHex(stored), kind, id);
+    const salt = crypto.getRandomValues(new Uint8Array(16));
+    const person = { kind, id, salt: toHex(salt), pseudonym: pseudonymOf(salt, kind, id) };
+    persons.set(key, person);
+    return person.pseudonym;
+  }
+
+  /** When the next sealing is due; never where nothing is pending, or nothing is sealed at all. */
+  #sealDue(now: number): number {
+    if (this.#parts.seal === undefined) return Infinity;
+    const { records, sealed, staged } = this.#storage.extent();
+    return records > sealed || staged ? now + SEAL_MS : Infinity;
   }
 
   /** Sees to it that the alarm rings by the time that the rows want; set before they are written. */
@@ -185,6 +224,7 @@ export class AuditLogMachine {
     // A new memory does not know what the one before it has set.
     if (this.#alarmAt === Infinity) wanted = Math.min(wanted, this.#storage.nextDue() ?? wanted);
     wanted = Math.max(wanted, now + ALARM_MS);
+    if (this.#parts.seal !== undefined && rows.length > 0) wanted = Math.min(wanted, now + SEAL_MS);
     if (wanted < this.#alarmAt || this.#alarmAt < now - ALARM_MS) await this.#set(wanted);
   }
 
@@ -192,13 +232,6 @@ export class AuditLogMachine {
     await this.#alarm.set(at);
     this.#alarmAt = at;
   }
-}
-
-function dueOf(record: AuditRecord): number {
-  const { deadline } = record.data;
-  const latest = record.at + LONGEST_MS;
-  const told = typeof deadline === "number" && deadline > record.at ? deadline : latest;
-  return Math.floor(Math.min(told, latest)) + GRACE_MS;
 }
 
 function wait(tries: number): number {

@@ -1,38 +1,19 @@
-import type { AuditLogStorage, Position, Row, Stored } from "./audit-log-machine.ts";
 import type { AuditQuery } from "../worker/core/audit.ts";
-import { DECISION, OUTCOMES } from "../worker/core/audit.ts";
-
-const TABLES = `
-  CREATE TABLE IF NOT EXISTS log_state (
-    only INTEGER PRIMARY KEY CHECK (only = 1),
-    org_id TEXT NOT NULL
-  );
-  CREATE TABLE IF NOT EXISTS records (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
-    event_id TEXT NOT NULL,
-    type TEXT NOT NULL,
-    at INTEGER NOT NULL,
-    request_id TEXT,
-    body TEXT NOT NULL
-  );
-  CREATE INDEX IF NOT EXISTS records_time ON records (at, sequence);
-  CREATE INDEX IF NOT EXISTS records_type ON records (type, at, sequence);
-  CREATE INDEX IF NOT EXISTS records_request ON records (request_id) WHERE request_id IS NOT NULL;
-  CREATE TABLE IF NOT EXISTS seen (event_id TEXT PRIMARY KEY) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS open_decisions (
-    request_id TEXT PRIMARY KEY,
-    due INTEGER NOT NULL,
-    tries INTEGER NOT NULL
-  ) WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS open_decisions_due ON open_decisions (due);`;
+import { OUTCOMES } from "../worker/core/audit.ts";
+import type { PersonKind } from "../worker/core/sealed-log/pseudonyms.ts";
+import type { AuditLogStorage, Person, Position, Stored } from "./audit-log-machine.ts";
+import { TABLES } from "./audit-log-tables.ts";
+import type { Row } from "./audit-row.ts";
 
 const ENDS = [...OUTCOMES].map((type) => `'${type}'`).join(", ");
 
 // The rows come as one JSON parameter, since an object's SQLite binds no more than 100 (PLATFORM 10).
 const APPEND = `
-  INSERT INTO records (event_id, type, at, request_id, body)
+  INSERT INTO entries
+    (event_id, type, at, keep_until, request_id, team_id, key_handle, actor, body)
   SELECT item.value ->> 'eventId', item.value ->> 'type', item.value ->> 'at',
-    item.value ->> 'requestId', item.value ->> 'body'
+    item.value ->> 'keepUntil', item.value ->> 'requestId', item.value ->> 'teamId',
+    item.value ->> 'keyHandle', item.value ->> 'actor', item.value ->> 'body'
   FROM json_each(?) AS item
   WHERE NOT EXISTS (SELECT 1 FROM seen WHERE event_id = item.value ->> 'eventId')
   ORDER BY item.key`;
@@ -42,10 +23,11 @@ const REMEMBER = `
 
 // Records come in any order: a decision that is late does not open what its outcome has closed.
 const OPEN = `
-  INSERT OR IGNORE INTO open_decisions (request_id, due, tries)
-  SELECT item.value ->> 'requestId', item.value ->> 'due', 0 FROM json_each(?) AS item
+  INSERT OR IGNORE INTO open_decisions (request_id, due, tries, decision)
+  SELECT item.value ->> 'requestId', item.value ->> 'due', 0, item.value ->> 'decision'
+  FROM json_each(?) AS item
   WHERE item.value ->> 'due' IS NOT NULL AND NOT EXISTS (
-    SELECT 1 FROM records AS known
+    SELECT 1 FROM entries AS known
     WHERE known.request_id = item.value ->> 'requestId' AND known.type IN (${ENDS})
   )`;
 
@@ -54,13 +36,20 @@ const CLOSE = `
     SELECT item.value ->> 'requestId' FROM json_each(?) AS item WHERE item.value ->> 'ends'
   )`;
 
+const PERSONS = `
+  INSERT OR IGNORE INTO persons
+  SELECT item.value ->> 'kind', item.value ->> 'id', item.value ->> 'salt', item.value ->> 'pseudonym'
+  FROM json_each(?) AS item`;
+
 const DUE = `
-  SELECT body, tries FROM open_decisions JOIN records USING (request_id)
-  WHERE due <= ? AND type = '${DECISION}' GROUP BY request_id ORDER BY due LIMIT ?`;
+  SELECT decision, tries FROM open_decisions WHERE due <= ? ORDER BY due LIMIT ?`;
 
 const POSTPONE = `
   UPDATE open_decisions SET tries = tries + 1, due = later.value ->> 'due'
   FROM json_each(?) AS later WHERE request_id = later.value ->> 'requestId'`;
+
+/** Administrative events: everything that is neither about a request nor about the log itself. */
+const CHANGES = "type NOT LIKE 'request.%' AND type NOT LIKE 'audit.%'";
 
 /** The log's part of an object's SQLite. Nothing is written before the first record, not even a table. */
 export class AuditLogSqlite implements AuditLogStorage {
@@ -70,7 +59,7 @@ export class AuditLogSqlite implements AuditLogStorage {
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
-    const tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'log_state'";
+    const tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'entries'";
     this.#made = storage.sql.exec(tables).toArray().length > 0;
     if (this.#made) {
       const [row] = storage.sql.exec<{ org_id: string }>("SELECT org_id FROM log_state").toArray();
@@ -83,53 +72,108 @@ export class AuditLogSqlite implements AuditLogStorage {
     return this.#orgId;
   }
 
-  append(orgId: string, rows: Row[]): void {
+  /** False before its first record: then there are no tables. */
+  get made(): boolean {
+    return this.#made;
+  }
+
+  append(orgId: string, rows: Row[], persons: Person[]): void {
+    this.#storage.transactionSync(() => {
+      if (!this.#made) {
+        this.#storage.sql.exec(TABLES);
+        this.#storage.sql.exec("INSERT OR IGNORE INTO log_state VALUES (1, ?)", orgId);
+      }
+      this.insert(rows);
+      if (persons.length > 0) this.#storage.sql.exec(PERSONS, JSON.stringify(persons));
+    });
+    this.#made = true;
+    this.#orgId ??= orgId;
+  }
+
+  /** The same for rows of our own, within a transaction that the caller has begun. */
+  insert(rows: Row[]): void {
     const { sql } = this.#storage;
     // The statements look at what was there before them: within one call an id may come only once.
     const byId = new Map<string, Row>();
     for (const row of rows) if (!byId.has(row.eventId)) byId.set(row.eventId, row);
     const all = [...byId.values()];
     const json = JSON.stringify(all);
-    this.#storage.transactionSync(() => {
-      if (!this.#made) {
-        sql.exec(TABLES);
-        sql.exec("INSERT OR IGNORE INTO log_state VALUES (1, ?)", orgId);
-      }
-      sql.exec(APPEND, json);
-      sql.exec(REMEMBER, json);
-      if (all.some((row) => row.due !== null)) sql.exec(OPEN, json);
-      if (all.some((row) => row.ends)) sql.exec(CLOSE, json);
-    });
-    this.#made = true;
-    this.#orgId ??= orgId;
+    sql.exec(APPEND, json);
+    sql.exec(REMEMBER, json);
+    if (all.some((row) => row.due !== null)) sql.exec(OPEN, json);
+    if (all.some((row) => row.ends)) sql.exec(CLOSE, json);
   }
 
-  list(query: Omit<AuditQuery, "cursor">, before: Position | null, limit: number): Stored[] {
+  salt(kind: PersonKind, id: string): string | null {
+    if (!this.#made) return null;
+    const sql = "SELECT salt FROM persons WHERE kind = ? AND id = ?";
+    const [row] = this.#storage.sql.exec<{ salt: string }>(sql, kind, id).toArray();
+    return row?.salt ?? null;
+  }
+
+  /** The pseudonym that a person has by now; null where there is none. */
+  pseudonym(kind: PersonKind, id: string): string | null {
+    if (!this.#made) return null;
+    const sql = "SELECT pseudonym FROM persons WHERE kind = ? AND id = ?";
+    const [row] = this.#storage.sql.exec<{ pseudonym: string }>(sql, kind, id).toArray();
+    return row?.pseudonym ?? null;
+  }
+
+  /** Who stands behind pseudonyms, as far as that is still known. */
+  persons(pseudonyms: string[]): Map<string, string> {
+    if (!this.#made || pseudonyms.length === 0) return new Map();
+    const sql = `SELECT pseudonym, id FROM persons
+      WHERE pseudonym IN (SELECT value FROM json_each(?))`;
+    const rows = this.#storage.sql.exec<{ pseudonym: string; id: string }>(
+      sql,
+      JSON.stringify(pseudonyms),
+    );
+    return new Map(rows.toArray().map(({ pseudonym, id }) => [pseudonym, id]));
+  }
+
+  /** Forgets who stands behind a pseudonym, for ever; false where nobody does. */
+  unlink(kind: PersonKind, id: string): boolean {
+    if (!this.#made) return false;
+    const sql = "DELETE FROM persons WHERE kind = ? AND id = ? RETURNING 1";
+    return this.#storage.transactionSync(
+      () => this.#storage.sql.exec(sql, kind, id).toArray().length > 0,
+    );
+  }
+
+  list(query: Omit<AuditQuery, "cursor">, after: Position | null, limit: number): Stored[] {
     if (!this.#made) return [];
     const where = ["at >= ?", "at < ?"];
     const bound: (string | number)[] = [query.from ?? 0, query.to ?? Number.MAX_SAFE_INTEGER];
-    if (query.type !== undefined) {
-      where.push("type = ?");
-      bound.push(query.type);
+    const equal = {
+      type: query.type,
+      request_id: query.requestId,
+      team_id: query.teamId,
+      key_handle: query.keyHandle,
+      actor: query.actor,
+      event_id: query.eventId,
+    };
+    for (const [column, value] of Object.entries(equal)) {
+      if (value === undefined) continue;
+      where.push(`${column} = ?`);
+      bound.push(value);
     }
-    if (query.requestId !== undefined) {
-      where.push("request_id = ?");
-      bound.push(query.requestId);
+    if (query.changes === true) where.push(CHANGES);
+    const ascending = query.order === "asc";
+    if (after) {
+      where.push(`(at, sequence) ${ascending ? ">" : "<"} (?, ?)`);
+      bound.push(after.at, after.sequence);
     }
-    if (before) {
-      where.push("(at, sequence) < (?, ?)");
-      bound.push(before.at, before.sequence);
-    }
-    const sql = `SELECT sequence, body FROM records WHERE ${where.join(" AND ")}
-      ORDER BY at DESC, sequence DESC LIMIT ?`;
-    const rows = this.#storage.sql.exec<{ sequence: number; body: string }>(sql, ...bound, limit);
-    return rows.toArray();
+    const direction = ascending ? "ASC" : "DESC";
+    const sql = `SELECT sequence, at, event_id AS eventId, body, record_hash AS recordHash, previous
+      FROM entries WHERE ${where.join(" AND ")}
+      ORDER BY at ${direction}, sequence ${direction} LIMIT ?`;
+    return this.#storage.sql.exec(sql, ...bound, limit).toArray() as unknown as Stored[];
   }
 
-  due(now: number, limit: number): { body: string; tries: number }[] {
+  due(now: number, limit: number): { decision: string; tries: number }[] {
     if (!this.#made) return [];
     const { sql } = this.#storage;
-    return sql.exec<{ body: string; tries: number }>(DUE, now, limit).toArray();
+    return sql.exec<{ decision: string; tries: number }>(DUE, now, limit).toArray();
   }
 
   postpone(decisions: { requestId: string; due: number }[]): void {
@@ -141,6 +185,20 @@ export class AuditLogSqlite implements AuditLogStorage {
     if (!this.#made) return null;
     const sql = "SELECT min(due) AS due FROM open_decisions";
     return this.#storage.sql.exec<{ due: number | null }>(sql).one().due;
+  }
+
+  /** How many records there are, how many of them are sealed, and whether objects wait to be written. */
+  extent(): { records: number; sealed: number; staged: boolean } {
+    if (!this.#made) return { records: 0, sealed: 0, staged: false };
+    const sql = `SELECT ifnull((SELECT max(sequence) FROM entries), 0) AS records,
+      ifnull((SELECT size FROM seal_state), 0) AS sealed,
+      EXISTS (SELECT 1 FROM staging) AS staged`;
+    const row = this.#storage.sql.exec(sql).one();
+    return {
+      records: Number(row["records"]),
+      sealed: Number(row["sealed"]),
+      staged: row["staged"] === 1,
+    };
   }
 
   forget(before: string): void {

@@ -1,51 +1,140 @@
 import { DurableObject } from "cloudflare:workers";
 import type { AppendResult, AuditPage, AuditQuery, AuditRecord } from "../worker/core/audit.ts";
+import type { LogStand, Proof } from "../worker/core/audit.ts";
+import { signerOf } from "../worker/core/sealed-log/note.ts";
+import type { PersonKind } from "../worker/core/sealed-log/pseudonyms.ts";
+import { makeAuditArchive } from "../worker/store/audit-archive.ts";
+import type { AuditArchive } from "../worker/store/audit-archive.ts";
+import { parseVersionedSecrets } from "../worker/store/versioned-secrets.ts";
 import { abandonedDecision } from "./abandoned.ts";
-import { ledger } from "./addresses.ts";
+import { archivePrefix, ledger } from "./addresses.ts";
 import { answered } from "./answer.ts";
 import type { Answer } from "./answer.ts";
 import { AuditLogMachine } from "./audit-log-machine.ts";
 import { AuditLogSqlite } from "./audit-log-sqlite.ts";
+import { prove } from "./audit-proof.ts";
+import { ownRow } from "./audit-row.ts";
+import { AuditSealSqlite } from "./audit-seal-sqlite.ts";
+import { ArchiveDiffers, AuditSealer } from "./audit-sealer.ts";
+import { shown } from "./audit-shown.ts";
 
 const REARM_MS = 1_000;
+const RETENTION_DAYS = 365;
+const ORIGIN = "routero";
 
-/** One object per organization: RPC, storage and alarm around `AuditLogMachine`. */
+/** One object per organization: RPC, storage and alarm around `AuditLogMachine` and `AuditSealer`. */
 export class AuditLog extends DurableObject<Env> {
   readonly #storage: AuditLogSqlite;
   #owner: string | null = null;
-  #machine: AuditLogMachine | null = null;
+  #of: Parts | null = null;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#storage = new AuditLogSqlite(ctx.storage);
-    if (this.#storage.nextDue() !== null) ctx.waitUntil(this.#rearm());
+    const { records, sealed, staged } = this.#storage.extent();
+    if (this.#storage.nextDue() !== null || records > sealed || staged)
+      ctx.waitUntil(this.#rearm());
   }
 
   append(orgId: string, records: unknown[]): Promise<Answer<AppendResult[]>> {
-    return answered(() => this.#of(orgId).append(records));
+    return answered(() => this.#parts(orgId).machine.append(records));
   }
 
   list(orgId: string, query: AuditQuery): Promise<Answer<AuditPage>> {
-    return answered(async () => this.#of(orgId).list(query));
+    return answered(async () => {
+      const { machine, seals, archive } = this.#parts(orgId);
+      const { found, cursor } = machine.list(this.#known(query));
+      const archived = (sequence: number) => seals.archived(sequence, archive);
+      return { records: await shown(found, { log: this.#storage, archived }), cursor };
+    });
+  }
+
+  /** How far the log has come. With `seal` everything that is in it now is sealed first. */
+  stand(orgId: string, seal: boolean): Promise<Answer<LogStand>> {
+    return answered(async () => {
+      const { sealer, seals } = this.#parts(orgId);
+      if (seal && this.#storage.made) await sealer.run();
+      const { records, sealed } = this.#storage.extent();
+      return { records, sealed, checkpoint: seals.state()?.checkpoint ?? null };
+    });
+  }
+
+  /** The proof of one record; null where the log has no such event. */
+  proof(orgId: string, eventId: string): Promise<Answer<Proof | null>> {
+    return answered(async () => {
+      const { sealer, seals, archive } = this.#parts(orgId);
+      const find = () => this.#storage.list({ eventId }, null, 1)[0];
+      if (find()?.recordHash === null) await sealer.run();
+      const [row, state] = [find(), seals.state()];
+      if (row === undefined || state === null) return null;
+      const text = row.body ?? (await seals.archived(row.sequence, archive));
+      return prove(row, text, state, archive);
+    });
+  }
+
+  /** Forgets who a pseudonym stands for; false where nobody was known. */
+  unlink(orgId: string, kind: PersonKind, id: string): Promise<Answer<boolean>> {
+    return answered(async () => {
+      this.#parts(orgId);
+      return this.#storage.unlink(kind, id);
+    });
   }
 
   override async alarm(): Promise<void> {
     const { orgId } = this.#storage;
-    if (orgId !== null) await this.#of(orgId).onAlarm();
+    if (orgId !== null) await this.#parts(orgId).machine.onAlarm();
   }
 
-  #of(orgId: string): AuditLogMachine {
+  #parts(orgId: string): Parts {
     this.#owner ??= this.#storage.orgId ?? orgId;
     if (this.#owner !== orgId) throw new AnotherOrganization();
+    return (this.#of ??= this.#make(orgId));
+  }
+
+  #make(orgId: string): Parts {
+    const { env } = this;
     const { storage } = this.ctx;
-    this.#machine ??= new AuditLogMachine(
+    const vars = env as Env & { AUDIT_ORIGIN?: string; AUDIT_RETENTION_DAYS?: string };
+    const retentionDays = Number(vars.AUDIT_RETENTION_DAYS ?? RETENTION_DAYS);
+    const archive = makeAuditArchive(env.ARCHIVE, archivePrefix(orgId));
+    const seals = new AuditSealSqlite(this.#storage, storage, (event) =>
+      ownRow(orgId, event, retentionDays),
+    );
+    const sealer = new AuditSealer({
+      origin: `${vars.AUDIT_ORIGIN ?? ORIGIN}/audit/${orgId}`,
+      storage: seals,
+      archive,
+      signers: (origin) => signers(env.AUDIT_SIGNING_KEY, origin),
+      now: Date.now,
+    });
+    const seal = async () => {
+      try {
+        await sealer.run();
+      } catch (cause) {
+        const object = cause instanceof ArchiveDiffers ? cause.object : null;
+        const name = cause instanceof Error ? cause.name : typeof cause;
+        const line = { level: "error", msg: "audit log not sealed", org_id: orgId, cause: name };
+        console.error(JSON.stringify({ ...line, object }));
+        throw cause;
+      }
+    };
+    const machine = new AuditLogMachine(
       orgId,
       this.#storage,
       { set: (at) => storage.setAlarm(at) },
       (decisions) => this.#abandoned(decisions),
       Date.now,
+      { seal, retentionDays },
     );
-    return this.#machine;
+    return { machine, sealer, seals, archive };
+  }
+
+  /** Readers name a person; the log knows its pseudonym. */
+  #known(query: AuditQuery): AuditQuery {
+    const [, user] = /^user:(.+)$/s.exec(query.actor ?? "") ?? [];
+    if (user === undefined) return query;
+    const pseudonym = this.#storage.pseudonym("user", user);
+    return { ...query, actor: `user:${pseudonym ?? user}` };
   }
 
   /** The outcome comes back through the ledger's outbox; a ledger that did not answer is asked again later. */
@@ -62,6 +151,21 @@ export class AuditLog extends DurableObject<Env> {
     const { storage } = this.ctx;
     if ((await storage.getAlarm()) === null) await storage.setAlarm(Date.now() + REARM_MS);
   }
+}
+
+interface Parts {
+  machine: AuditLogMachine;
+  sealer: AuditSealer;
+  seals: AuditSealSqlite;
+  archive: AuditArchive;
+}
+
+async function signers(setting: string, origin: string) {
+  const { current, byVersion } = parseVersionedSecrets("AUDIT_SIGNING_KEY", setting);
+  const made = [...byVersion].map(
+    async ([version, seed]) => [version, await signerOf(origin, seed)] as const,
+  );
+  return { current, byVersion: new Map(await Promise.all(made)) };
 }
 
 /** An object was asked for a log that is not its own. */

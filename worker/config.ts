@@ -49,6 +49,18 @@ const schema = z.object({
   METRICS_TOKEN: z.string().min(16, "must have at least 16 characters").optional(),
   KEY_PEPPER: secret,
   KEK: secret,
+  AUDIT_SIGNING_KEY: secret,
+  /** What audit logs are named after: the host that this gateway is known by. */
+  AUDIT_ORIGIN: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9.-]{0,127}$/, "must be a host name")
+    .optional(),
+  AUDIT_RETENTION_DAYS: z.coerce
+    .number({ error: "must be a number" })
+    .int("must be a whole number")
+    .min(1, "must be at least 1")
+    .max(2_557, "must be at most 2557, seven years")
+    .optional(),
 });
 
 /** Everything that is configured, checked. Secrets stay here and in the adapters they are handed to. */
@@ -73,6 +85,8 @@ export function readConfig(env: object): Config {
     throw new Error(`The configuration is not usable: ${faults.join("; ")}.`);
   }
   const vars = read.data;
+  // The log's objects read it themselves: here a wrong one is named before anything is served.
+  parseVersionedSecrets("AUDIT_SIGNING_KEY", vars.AUDIT_SIGNING_KEY);
   return {
     settings: {
       profile: vars.PROFILE,

@@ -38,7 +38,7 @@ function record(type: AuditEventType, requestId: string, data: JsonObject = {}):
 }
 
 function ids(query: AuditQuery = {}): string[] {
-  return log.list(query).records.map(({ eventId }) => eventId);
+  return log.list(query).found.map(({ eventId }) => eventId);
 }
 
 /** Rings the alarm each time that it is due until a time. */
@@ -73,9 +73,9 @@ describe("append", () => {
     expect(await log.append([a, b, a])).toEqual([{ ok: true }, { ok: true }, { ok: true }]);
     log = load();
     expect(await log.append([b, c])).toEqual([{ ok: true }, { ok: true }]);
-    const { records } = log.list({});
-    expect(records.map((each) => each.requestId)).toEqual(["r3", "r2", "r1"]);
-    expect(records.map((each) => each.sequence)).toEqual([3, 2, 1]);
+    const { found } = log.list({});
+    expect(found.map((each) => each.eventId)).toEqual([c, b, a].map((each) => each?.eventId));
+    expect(found.map((each) => each.sequence)).toEqual([3, 2, 1]);
   });
 
   test("of 64 records with a bad one 63 are in the log", async () => {
@@ -97,7 +97,7 @@ describe("append", () => {
     ["nothing", () => undefined, /shape/],
     ["an unknown type", () => ({ ...record("request.blocked", "r"), type: "request.x" }), /type/],
     ["another organization", () => ({ ...record("request.blocked", "r"), orgId: "gB" }), /another/],
-    ["17 KB", () => record("request.blocked", "r", { plan: "é".repeat(8_300) }), /larger/],
+    ["17 KB", () => record("request.blocked", "r", { plan: ["é".repeat(8_300)] }), /larger/],
     ["data that is no JSON", () => record("request.blocked", "r", { n: 1n as never }), /not JSON/],
     ["data that is a list", () => ({ ...record("request.blocked", "r"), data: [] }), /data/],
     [
@@ -137,7 +137,7 @@ describe("append", () => {
         log = load();
         expect(ids()).toHaveLength(first.length);
         expect(await log.append(group)).toEqual([{ ok: true }, { ok: true }]);
-        expect(log.list({}).records.map((each) => each.sequence)).toHaveLength(first.length + 2);
+        expect(log.list({}).found.map((each) => each.sequence)).toHaveLength(first.length + 2);
         await runUntil(now + 11 * MINUTE);
         expect(handed).toEqual([["r1"]]);
         handed = [];
@@ -229,7 +229,7 @@ test("reads pages by time, type and request, each record on one page", async () 
   let cursor: string | null | undefined;
   do {
     const page = log.list({ limit: 7, ...(cursor && { cursor }) });
-    pages.push(...page.records.map(({ eventId }) => eventId));
+    pages.push(...page.found.map(({ eventId }) => eventId));
     cursor = page.cursor;
   } while (cursor !== null);
   expect(pages).toEqual(made.map(({ eventId }) => eventId).toReversed());

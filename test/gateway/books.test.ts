@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { AuditPage, SequencedRecord } from "../../worker/core/audit.ts";
+import type { AuditPage, ShownRecord } from "../../worker/core/audit.ts";
 import { startGateway, type TestGateway } from "../support/cluster/index.ts";
 import {
   cutAfter,
@@ -51,9 +51,9 @@ afterAll(async () => {
 });
 
 /** The whole log of the organization, page by page. */
-async function logged(): Promise<SequencedRecord[]> {
+async function logged(): Promise<ShownRecord[]> {
   const orgId = gw.tenant.organizationId.replace("org_", "");
-  const records: SequencedRecord[] = [];
+  const records: ShownRecord[] = [];
   let cursor: string | null | undefined;
   do {
     const answer = await fetch(`${gw.url}/test/log`, {
@@ -160,11 +160,14 @@ test("after thousands of mixed requests the books hold each of them once, at wha
   expect(Math.round(key.info.spend * 1e9)).toBe(sums?.cost);
   // Each decision and each outcome stands in the log once, the outcome as the caller saw it.
   const records = await logged();
-  const places = records.map((each) => each.sequence).toSorted((a, b) => a - b);
+  const places = records.map((each) => Number(each["sequence"])).toSorted((a, b) => a - b);
   expect(places).toEqual(records.map((_, n) => n + 1));
   const all = new Set(kinds.flatMap((kind) => [...asked[kind]]));
   const idsOf = (wanted: (type: string) => boolean) =>
-    records.flatMap((each) => (wanted(each.type) ? [each.requestId] : []));
+    records.flatMap((each) => {
+      const type = String(each["event_type"]);
+      return type.startsWith("request.") && wanted(type) ? [each["request_id"]] : [];
+    });
   for (const ids of [
     idsOf((type) => type === "request.routed"),
     idsOf((type) => type !== "request.routed"),

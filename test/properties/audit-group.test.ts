@@ -70,7 +70,7 @@ class World {
   }
 
   logged(): string[] {
-    return this.#log.list({ limit: 1_000 }).records.map(({ eventId }) => eventId);
+    return this.#log.list({ limit: 1_000 }).found.map(({ eventId }) => eventId);
   }
 
   #sendOf(context: Context): TrailSend {

@@ -71,7 +71,7 @@ function logOf(orgId: string): AuditLogMachine {
 function inLog(orgId: string): string[] {
   return logOf(orgId)
     .list({ limit: 1_000 })
-    .records.map(({ eventId }) => eventId);
+    .found.map(({ eventId }) => eventId);
 }
 
 beforeEach(() => {

@@ -7,13 +7,24 @@ import {
 import type { D1Migration } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeAll, expect, test } from "vitest";
-import { auditLog, auditLogName, ledger, ledgerName } from "../../durable-objects/addresses.ts";
+import {
+  archivePrefix,
+  auditLog,
+  auditLogName,
+  ledger,
+  ledgerName,
+} from "../../durable-objects/addresses.ts";
 import type { AuditLog } from "../../durable-objects/audit-log.ts";
 import type { Ledger } from "../../durable-objects/ledger.ts";
 import { trailStores } from "../../durable-objects/trail.ts";
 import type { AuditEventType, AuditRecord } from "../../worker/core/audit.ts";
 import { newOrgId, timeOrderedId } from "../../worker/core/ids.ts";
 import type { JsonObject } from "../../worker/core/json.ts";
+import { readVerifierKey } from "../../worker/core/sealed-log/note.ts";
+import { checkProof } from "../../worker/core/sealed-log/proof.ts";
+import { segmentLines } from "../../worker/core/sealed-log/segment.ts";
+import { verifyLog } from "../../worker/core/sealed-log/verify.ts";
+import { makeAuditArchive } from "../../worker/store/audit-archive.ts";
 import { makeTrailSink } from "../../worker/store/trail-sink.ts";
 
 function record(orgId: string, type: AuditEventType, data: JsonObject = {}): AuditRecord {
@@ -56,10 +67,10 @@ test("a group is in the log once, in its order, whatever is sent again before an
   await evictDurableObject(stubOf(orgId));
   expect((await log.append(records)).every((result) => result.ok)).toBe(true);
   const { records: found } = await log.list({ limit: 1_000, requestId: "req_1" });
-  expect(found.map(({ sequence }) => sequence).toSorted((a, b) => a - b)).toEqual(
+  expect(found.map(({ sequence }) => Number(sequence)).toSorted((a, b) => a - b)).toEqual(
     records.map((_, at) => at + 1),
   );
-  expect(new Set(found.map(({ eventId }) => eventId)).size).toBe(128);
+  expect(new Set(found.map(({ event_id }) => event_id)).size).toBe(128);
 });
 
 test("an object serves one organization alone", async () => {
@@ -94,17 +105,73 @@ test("a decision whose isolate died is charged as reserved and gets its outcome 
   const log = auditLog(env, orgId);
   await log.append([decision]);
   expect(await runDurableObjectAlarm(stubOf(orgId))).toBe(true);
-  await expect.poll(async () => (await log.list({})).records.length).toBe(2);
+  const requests = async () =>
+    (await log.list({})).records.filter(({ request_id }) => request_id !== undefined);
+  await expect.poll(async () => (await requests()).length).toBe(2);
   const [outcome] = (await log.list({ type: "request.failed" })).records;
-  expect(outcome).toMatchObject({ requestId: "req_1", data: { estimated: true } });
+  expect(outcome).toMatchObject({ request_id: "req_1", estimated: true });
   const [spend] = await ledger(env, orgId, "team_1").spend([{ kind: "team", id: "team_1" }]);
   expect(spend?.settled).toEqual(amount);
   await runDurableObjectAlarm(stubOf(orgId));
   await runDurableObjectAlarm(stubOf(orgId));
-  expect((await log.list({})).records).toHaveLength(2);
+  expect(await requests()).toHaveLength(2);
   const open = await runInDurableObject(stubOf(orgId), (_: AuditLog, state) =>
     state.storage.sql.exec("SELECT * FROM open_decisions").toArray(),
   );
   expect(open).toEqual([]);
   expect(alerts).toEqual([]);
+});
+
+test("the alarm seals what came in, and the bucket's objects verify by themselves", async () => {
+  const orgId = newOrgId("global");
+  const log = auditLog(env, orgId);
+  const records = Array.from({ length: 128 }, () =>
+    record(orgId, "request.blocked", { user_id: "ada@example.com" }),
+  );
+  await log.append(records);
+  await runDurableObjectAlarm(stubOf(orgId));
+  await log.append(records.map(() => record(orgId, "request.blocked")));
+  await log.append(records.map(() => record(orgId, "request.blocked")));
+  const stand = await log.stand(true);
+  expect(stand).toMatchObject({ records: 385, sealed: 385 });
+  const archive = makeAuditArchive(env.ARCHIVE, archivePrefix(orgId));
+  const objects = {
+    names: () => archive.list("audit", null, 1_000),
+    get: archive.read,
+  };
+  const report = await verifyLog(objects);
+  expect(report).toMatchObject({ faults: [], size: 385, records: 385, head: stand.checkpoint });
+  const names = await objects.names();
+  const texts = await Promise.all(names.map(async (name) => archive.read(name)));
+  const lines = await Promise.all(
+    names.map(async (name, at) =>
+      name.includes("/segments/") ? segmentLines(texts[at] ?? new Uint8Array()) : [],
+    ),
+  );
+  expect(lines.flat()).toHaveLength(385);
+  expect(lines.flat().join("")).not.toContain("ada@");
+
+  const [first] = records;
+  const proof = await log.proof(first?.eventId ?? "");
+  const [key] = names.filter((name) => name.startsWith("audit/keys/"));
+  const file = JSON.parse(
+    new TextDecoder().decode((await archive.read(key ?? "")) ?? undefined),
+  ) as {
+    verifier_key: string;
+  };
+  const trusted = readVerifierKey(file.verifier_key);
+  const proved = await checkProof(
+    proof?.proof ?? "",
+    proof?.record ?? "",
+    trusted ? [trusted] : [],
+  );
+  expect(proved).toMatchObject({ leaf: { sequence: 1, eventId: first?.eventId } });
+  expect(await log.proof("evt_0000000000000000000000")).toBeNull();
+
+  // Who may read the log sees the person, until the salt is deleted; the log stays as it was.
+  const shown = async () => (await log.list({ eventId: first?.eventId ?? "" })).records[0]?.user_id;
+  expect(await shown()).toBe("ada@example.com");
+  expect(await log.unlink("user", "ada@example.com")).toBe(true);
+  expect(await shown()).toMatch(/^psn_/);
+  expect((await verifyLog(objects)).faults).toEqual([]);
 });

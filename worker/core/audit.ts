@@ -52,6 +52,12 @@ export const AUDIT_EVENTS = [
   "credential.rewrapped",
   "policy.changed",
   "policy.rejected",
+  "audit.key_added",
+  "audit.key_retired",
+  "audit.retention_applied",
+  "audit.exported",
+  "audit.verified",
+  "audit.unlinked",
 ] as const;
 
 export type AuditEventType = (typeof AUDIT_EVENTS)[number];
@@ -88,7 +94,7 @@ export const OUTCOMES: ReadonlySet<string> = new Set<AuditEventType>([
  */
 export type AppendResult = { ok: true } | { ok: false; reason: string; refused?: true };
 
-/** Which records of one organization are wanted; newest first, by their time and then their sequence. */
+/** Which records of one organization are wanted; by their time and then their sequence. */
 export interface AuditQuery {
   /** Unix milliseconds, inclusive. */
   from?: number;
@@ -96,17 +102,29 @@ export interface AuditQuery {
   to?: number;
   type?: AuditEventType;
   requestId?: string;
+  eventId?: string;
+  teamId?: string;
+  keyHandle?: string;
+  /** As records name who did it: `key:<handle>`, `user:<id>`, `master`. */
+  actor?: string;
+  /** True: administrative changes alone. */
+  changes?: boolean;
+  /** Newest first if absent. */
+  order?: "asc" | "desc";
   /** The `cursor` of the page before. */
   cursor?: string;
   /** 100 if absent, 1,000 at most. */
   limit?: number;
 }
 
-/** A record at its place in the log; sequences have no gaps and begin at 1. */
-export type SequencedRecord = AuditRecord & { sequence: number };
+/**
+ * A record as it is shown (CONTRACT 7.2): what is sealed, with `sequence`, `record_hash` and `previous_event_hash`
+ * (null until it is sealed) beside it, and people by their own names where the log still knows them.
+ */
+export type ShownRecord = JsonObject;
 
 export interface AuditPage {
-  records: SequencedRecord[];
+  records: ShownRecord[];
   /** Null on the last page. */
   cursor: string | null;
 }
@@ -115,4 +133,33 @@ export interface AuditPage {
 export interface AuditLogPort {
   append(records: AuditRecord[]): Promise<AppendResult[]>;
   list(query: AuditQuery): Promise<AuditPage>;
+  /** How far the log has come; with `seal` everything that is in it now is sealed first. */
+  stand(seal: boolean): Promise<LogStand>;
+  /** Null where the log has no such event. */
+  proof(eventId: string): Promise<Proof | null>;
+  /** Forgets who a pseudonym stands for; false where nobody was known. */
+  unlink(kind: "user" | "customer", id: string): Promise<boolean>;
+}
+
+export interface LogStand {
+  records: number;
+  /** How many of them the newest checkpoint covers. */
+  sealed: number;
+  /** The signed note; null before there is one. */
+  checkpoint: string | null;
+}
+
+/** That one record is in the log, as its parts and as one text that is checked offline. */
+export interface Proof {
+  /** The canonical text whose hash the leaf holds; null where retention has dropped it. */
+  record: string | null;
+  leaf: string;
+  /** Counted from 0. */
+  index: number;
+  size: number;
+  /** The audit path, base64. */
+  hashes: string[];
+  checkpoint: string;
+  /** All of it as a C2SP tlog-proof. */
+  proof: string;
 }

@@ -1,0 +1,213 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { HEAD } from "../../worker/core/sealed-log/layout.ts";
+import { readVerifierKey, signerOf, verifierKey } from "../../worker/core/sealed-log/note.ts";
+import { segmentLines } from "../../worker/core/sealed-log/segment.ts";
+import { verifyLog } from "../../worker/core/sealed-log/verify.ts";
+import type { AuditRecord } from "../../worker/core/audit.ts";
+import { LogWorld } from "../support/sealed-log.ts";
+
+const DAY_MS = 86_400_000;
+
+/** Event ids in the order in which segments hold them, without those of the log itself. */
+async function sealedIds(world: LogWorld): Promise<string[]> {
+  const ids: [number, string][] = [];
+  for (const [name, bytes] of world.archive.objects) {
+    const [, first] = /segments\/(\d+)-/.exec(name) ?? [];
+    if (first === undefined) continue;
+    for (const [at, line] of (await segmentLines(bytes)).entries()) {
+      const record = JSON.parse(line) as { event_id: string; event_type: string };
+      if (!record.event_type.startsWith("audit.")) ids.push([Number(first) + at, record.event_id]);
+    }
+  }
+  return ids.toSorted(([a], [b]) => a - b).map(([, id]) => id);
+}
+
+test("a log of many seals is rebuilt from its objects alone", async () => {
+  const world = new LogWorld();
+  const records = await world.grow([3, 1, 250, 300, 1, 700]);
+  const report = await verifyLog(world.archive);
+  expect(report.faults).toEqual([]);
+  // One more: the record that announces the key.
+  expect(report).toMatchObject({ size: 1256, records: 1256, checkpoints: 7 });
+  expect(await sealedIds(world)).toEqual(records.map(({ eventId }) => eventId));
+});
+
+test("the alarm seals what came in, and rests when nothing is left", async () => {
+  const world = new LogWorld();
+  await world.append([world.record(), world.record()]);
+  expect(world.archive.objects.size).toBe(0);
+  await world.runUntil(world.now + 5_000);
+  expect((await verifyLog(world.archive)).size).toBe(3);
+  const objects = world.archive.objects.size;
+  await world.runUntil(world.now + 3_600_000);
+  expect(world.archive.objects.size).toBe(objects);
+});
+
+describe("killed or failing at any step", () => {
+  /** Every step by name that a log goes through from a record to its sealed head. */
+  async function steps(): Promise<string[]> {
+    const names: string[] = [];
+    await story((step) => void names.push(step));
+    return names;
+  }
+
+  interface Faults {
+    disk: string;
+    count: number;
+  }
+
+  /** Two groups, the second with a repetition, through append and alarm; `fault` is told of every step. */
+  async function story(fault: (step: string) => void): Promise<LogWorld> {
+    const world = new LogWorld();
+    const faults: Faults = { disk: "idle", count: 0 };
+    const transaction = world.disk.transactionSync.bind(world.disk);
+    world.disk.transactionSync = (work) => {
+      faults.count += 1;
+      faults.disk = `transaction ${faults.count}`;
+      const result = transaction(work);
+      fault(`after ${faults.disk}`);
+      return result;
+    };
+    world.disk.fault = (step) => fault(`${faults.disk}, statement ${step}`);
+    world.archive.step = fault;
+    world.alarmFault = fault;
+    world.signFault = fault;
+    const first = Array.from({ length: 255 }, (_, n) =>
+      world.record("request.blocked", { model: `m${n}` }),
+    );
+    const second = Array.from({ length: 3 }, () => world.record("request.failed"));
+    const sent: [AuditRecord[], AuditRecord[]] = [first, [...second, ...first.slice(0, 2)]];
+    for (const group of sent) {
+      await append(world, group);
+      await ring(world);
+    }
+    return world;
+  }
+
+  /** Sends until it is acknowledged; what a crash takes is the memory. */
+  async function append(world: LogWorld, group: AuditRecord[]): Promise<void> {
+    for (let n = 0; n < 5; n++) {
+      const results = await world.append(group).catch(() => []);
+      if (results.length > 0 && results.every((result) => result.ok)) return;
+      world.load();
+    }
+    throw new Error("never acknowledged");
+  }
+
+  /** Rings until the log rests, as the runtime would; a fault costs the memory. */
+  async function ring(world: LogWorld): Promise<void> {
+    for (let n = 0; n < 8; n++) {
+      const { records, sealed, staged } = world.log.extent();
+      if (records === sealed && !staged) return;
+      if (world.alarmAt === null) throw new Error("no alarm is set though there is work");
+      world.now = Math.max(world.now, world.alarmAt);
+      world.alarmAt = null;
+      await world.machine.onAlarm();
+      // An alarm that threw is repeated by the runtime, and the constructor of a new memory sets one.
+      world.load();
+      world.alarmAt ??= world.now + 1_000;
+    }
+    throw new Error("never sealed");
+  }
+
+  test("nothing is lost or doubled, and what is sealed verifies", async () => {
+    const named = await steps();
+    // What the steps are called, without the object or the transaction that they are about.
+    expect(new Set(named.map((name) => name.split(/ audit| \d/)[0]))).toEqual(
+      new Set([
+        "before alarm",
+        "after alarm",
+        "transaction",
+        "after transaction",
+        "before sign",
+        "before create",
+        "after create",
+        "before replace",
+        "after replace",
+        "before remove",
+        "after remove",
+      ]),
+    );
+    for (let at = 0; at < named.length; at++) {
+      let n = 0;
+      const world = await story((step) => {
+        if (n++ === at) throw new Error(`killed ${step}`);
+      });
+      const report = await verifyLog(world.archive);
+      expect(report.faults, named[at]).toEqual([]);
+      const ids = await sealedIds(world);
+      expect(ids, named[at]).toHaveLength(258);
+      expect(new Set(ids).size, named[at]).toBe(258);
+      expect(world.log.extent(), named[at]).toMatchObject({ staged: false });
+    }
+  }, 120_000);
+
+  test("twice in one life, too", async () => {
+    const count = (await steps()).length;
+    const two = fc.tuple(fc.nat(count - 1), fc.nat(count - 1));
+    const runs = Number(process.env["ROUTERO_AUDIT_RUNS"] ?? 40);
+    await fc.assert(
+      fc.asyncProperty(two, async (kills) => {
+        let n = 0;
+        const world = await story(() => {
+          if (kills.includes(n++)) throw new Error("killed");
+        });
+        expect((await verifyLog(world.archive)).faults).toEqual([]);
+        expect(new Set(await sealedIds(world)).size).toBe(258);
+      }),
+      { numRuns: runs },
+    );
+  }, 120_000);
+});
+
+test("something else in an object's place stops the sealing, stays as it is, and holds no record back", async () => {
+  const world = new LogWorld();
+  const name = "audit/segments/1-2.jsonl.gz";
+  world.archive.objects.set(name, Uint8Array.of(1));
+  await world.append([world.record(), world.record()]);
+  await expect(world.sealer.run()).rejects.toMatchObject({ name: "ArchiveDiffers", object: name });
+  expect(world.archive.objects.get(name)).toEqual(Uint8Array.of(1));
+  expect(world.archive.objects.has(HEAD)).toBe(false);
+  expect(await world.append([world.record()])).toEqual([{ ok: true }]);
+  world.archive.objects.delete(name);
+  await world.sealer.run();
+  expect((await verifyLog(world.archive)).faults).toEqual([]);
+});
+
+describe("the signing key", () => {
+  const other = new Uint8Array(32).fill(4);
+
+  test("is replaced by one that the old one vouches for, and retired a day later", async () => {
+    const world = new LogWorld();
+    await world.grow([5]);
+    world.seeds.set(2, other);
+    await world.append([world.record()]);
+    await world.grow([5, 300]);
+    world.now += DAY_MS + 1;
+    await world.grow([5, 5]);
+    world.seeds.delete(1);
+    await world.grow([5]);
+    const report = await verifyLog(world.archive);
+    expect(report.faults).toEqual([]);
+    const head = new TextDecoder().decode(world.archive.objects.get(HEAD));
+    expect(head.match(/^— /gm)).toHaveLength(1);
+    const first = await signerOf("", new Uint8Array(32).fill(3));
+    const trusted = readVerifierKey(verifierKey({ ...first, name: report.origin ?? "" }));
+    expect((await verifyLog(world.archive, { trusted: trusted ? [trusted] : [] })).faults).toEqual(
+      [],
+    );
+  });
+
+  test("that nobody vouched for is found", async () => {
+    const world = new LogWorld();
+    await world.grow([5]);
+    world.seeds = new Map([[2, other]]);
+    await world.grow([5]);
+    const { faults } = await verifyLog(world.archive);
+    expect(faults).toContainEqual({
+      object: "audit/checkpoints/11",
+      says: "is not signed by a key that the log has announced",
+    });
+  });
+});

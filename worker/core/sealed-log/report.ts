@@ -1,0 +1,53 @@
+import type { NoteKey } from "./note.ts";
+
+/** Where a verifier reads from: a folder, a bucket, a gateway. Names are relative to the organization's part. */
+export interface LogObjects {
+  names: () => Promise<string[]>;
+  get: (name: string) => Promise<Uint8Array | null>;
+}
+
+export interface VerifyOptions {
+  /** Keys that are trusted from elsewhere; without any the log's first one is taken on trust. */
+  trusted?: readonly NoteKey[];
+  /** A signed checkpoint that was kept elsewhere. */
+  since?: string;
+  progress?: (done: number, total: number) => void;
+}
+
+/** Something that is wrong, and where. */
+export interface Fault {
+  object: string;
+  sequence?: number;
+  says: string;
+}
+
+export interface Report {
+  origin: string | null;
+  /** Records that the newest checkpoint covers. */
+  size: number;
+  /** The newest checkpoint, signed. */
+  head: string | null;
+  checkpoints: number;
+  /** Records whose text was there and was compared. */
+  records: number;
+  /** Records whose text retention dropped; their hashes were checked. */
+  expired: number;
+  keys: { keyId: string; trustedBy: "you" | "the log" }[];
+  faults: Fault[];
+  /** What this run can't exclude. */
+  limits: string[];
+}
+
+/** What can't be said of a log that was found sound. */
+export function limitsOf(keys: Report["keys"], withSince: boolean): string[] {
+  const limits: string[] = [];
+  if (!withSince)
+    limits.push(
+      "Without a checkpoint that was kept elsewhere (--since) it can't be excluded that the log was cut off behind its head, or rewritten by the holder of the signing key.",
+    );
+  if (!keys.some(({ trustedBy }) => trustedBy === "you"))
+    limits.push(
+      "The signing key was taken from the log itself (--key names one from elsewhere): somebody else's log would be found sound too.",
+    );
+  return limits;
+}
