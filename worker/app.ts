@@ -16,6 +16,11 @@ export interface AppEnv {
 const CHAT_PATHS: Record<string, DialectName> = {
   "/v1/chat/completions": "openai-chat",
   "/chat/completions": "openai-chat",
+  "/v1/responses": "openai-responses",
+  "/responses": "openai-responses",
+  "/openai/v1/responses": "openai-responses",
+  "/openai/responses": "openai-responses",
+  "/openai/v1/chat/completions": "openai-chat",
   "/v1/messages": "anthropic",
   "/messages": "anthropic",
   "/anthropic/v1/messages": "anthropic",
@@ -27,6 +32,8 @@ const GOOGLE_PATHS = ["/v1beta/models", "/v1/models", "/models"];
 /** Where Azure's clients ask: the deployment stands in the path. */
 const AZURE_PATH = "/openai/deployments/:model{.+}/chat/completions";
 
+const STORED =
+  "Responses that are kept at a provider are not read, changed or listed here; send the whole input with POST /v1/responses.";
 const ALL_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
 const METRICS_ACCESS =
@@ -38,6 +45,11 @@ export function buildApp(): Hono<AppEnv> {
   for (const [path, dialect] of Object.entries(CHAT_PATHS)) {
     app.post(path, (c) => gateway(c.env.deps, c.req.raw, dialect));
     app.all(path, (c) => refusal(c, wrongMethod("POST"), dialect));
+  }
+  for (const path of ["/v1/responses/:rest{.+}", "/responses/:rest{.+}"]) {
+    app.all(path, (c) =>
+      refusal(c, new GatewayError("unsupported_endpoint", STORED), "openai-responses"),
+    );
   }
   for (const path of GOOGLE_PATHS) {
     app.on(ALL_METHODS, `${path}/:call{.+:[A-Za-z]+}`, (c, next) => {

@@ -130,9 +130,12 @@ export interface Place {
 export function placeOf(
   params: Pick<LitellmParams, "model" | "custom_llm_provider" | "api_base" | DeploymentParam>,
   settings: Pick<Settings, "allowPrivateUpstreams">,
+  mode?: ModelInfo["mode"],
 ): Place {
   const { row, model } = providerOf(params);
-  const at = { provider: row.slug, model, protocol: row.protocol };
+  const responses = mode === "responses" && row.also?.["openai-responses"] !== undefined;
+  const protocol = responses ? "openai-responses" : row.protocol;
+  const at = { provider: row.slug, model, protocol };
   if (row.auth === "none" && row.baseUrl !== null) {
     if (params.api_base != null) {
       throw invalidField(["litellm_params", "api_base"], `The provider ${row.slug} takes none`);

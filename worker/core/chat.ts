@@ -9,7 +9,7 @@ import type { TokenUsage } from "./usage.ts";
  */
 
 /** The wire protocols that callers speak to us, by the name of their folder in `worker/protocols/`. */
-export type DialectName = "openai-chat" | "anthropic" | "gemini";
+export type DialectName = "openai-chat" | "openai-responses" | "anthropic" | "gemini";
 /** All wire protocols: those, and the ones that only providers speak. */
 export type ProtocolName = DialectName;
 
@@ -36,6 +36,8 @@ export interface ChatRequest {
    * targets of the same dialect and are dropped, by name, for others.
    */
   extra: JsonObject;
+  /** Members that name something kept at a provider of the caller's own dialect: no other target can serve them. */
+  bound?: string[];
   dialect: ProtocolName;
 }
 

@@ -1,4 +1,4 @@
-import type { ThinkingPart } from "../core/chat.ts";
+import type { Part, ThinkingPart } from "../core/chat.ts";
 
 /**
  * Signed state of one family of models on its way through a client of another (PROTOCOLS 23): clients return opaque
@@ -42,4 +42,40 @@ export function carried(text: string): { family: Family; text: string } | null {
   const found = FORM.exec(text);
   if (found === null) return null;
   return { family: found[1] as Family, text: text.slice(found[0].length) };
+}
+
+/**
+ * Puts signed state back where it was: Google's on the call behind it, else on a part of its own; Anthropic's on its
+ * thinking. `parts` hold it as redacted thinking, the way it came from the client.
+ */
+export function withState(parts: readonly Part[]): Part[] {
+  const out: Part[] = [];
+  let pending: string | undefined;
+  const settle = () => {
+    if (pending !== undefined) out.push({ type: "text", text: "", signature: pending });
+    pending = undefined;
+  };
+  for (const part of parts) {
+    const state =
+      part.type === "thinking" && part.redacted !== undefined ? carried(part.redacted) : null;
+    if (state === null) {
+      if (part.type === "toolCall" && pending !== undefined) {
+        out.push({ ...part, signature: pending });
+        pending = undefined;
+        continue;
+      }
+      settle();
+      out.push(part);
+      continue;
+    }
+    settle();
+    const text = part.type === "thinking" ? part.text : "";
+    if (state.family === "google") pending = state.text;
+    else if (state.family === "openai") out.push(readOpenaiState(state.text));
+    else if (state.family === "anthropic") {
+      out.push({ type: "thinking", text, signature: state.text });
+    } else out.push({ type: "thinking", text: "", redacted: state.text });
+  }
+  settle();
+  return out;
 }

@@ -2,10 +2,12 @@ import type { DialectName, ProtocolName } from "../core/chat.ts";
 import { anthropic } from "./anthropic/index.ts";
 import { gemini } from "./gemini/index.ts";
 import { openaiChat } from "./openai-chat/index.ts";
+import { openaiResponses } from "./openai-responses/index.ts";
 import type { Dialect, Protocol } from "./protocol.ts";
 
 const DIALECTS: Readonly<Record<DialectName, Dialect>> = {
   "openai-chat": openaiChat,
+  "openai-responses": openaiResponses,
   anthropic,
   gemini,
 };

@@ -23,6 +23,8 @@ export interface ProviderRow {
   baseUrlFor?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Where the vendor serves the protocol otherwise than its maker. */
   hosting?: Hosting;
+  /** Other dialects that the same address serves: their callers pass through unchanged. */
+  also?: Readonly<Partial<Record<ProtocolName, Hosting | "same">>>;
   auth: ProviderAuth;
   /** How usage in streams is had: asked for with `include_usage`, there without asking, or never. */
   streamUsage: "include_usage" | "always" | "none";
@@ -36,6 +38,7 @@ const ROWS: readonly ProviderRow[] = [
     name: "OpenAI",
     protocol: "openai-chat",
     baseUrl: "https://api.openai.com/v1",
+    also: { "openai-responses": "same" },
     auth: "bearer",
     streamUsage: "include_usage",
     keyVariables: ["OPENAI_API_KEY"],
@@ -54,6 +57,7 @@ const ROWS: readonly ProviderRow[] = [
     name: "Groq",
     protocol: "openai-chat",
     baseUrl: "https://api.groq.com/openai/v1",
+    also: { "openai-responses": "same" },
     auth: "bearer",
     streamUsage: "include_usage",
     keyVariables: ["GROQ_API_KEY"],
@@ -82,6 +86,7 @@ const ROWS: readonly ProviderRow[] = [
     name: "xAI",
     protocol: "openai-chat",
     baseUrl: "https://api.x.ai/v1",
+    also: { "openai-responses": "same" },
     auth: "bearer",
     streamUsage: "include_usage",
     keyVariables: ["XAI_API_KEY"],
@@ -141,6 +146,9 @@ const ROWS: readonly ProviderRow[] = [
     hosting: {
       path: "/openai/deployments/{model}/chat/completions?api-version={api_version}",
       unless: /\/openai\/v1$/,
+    },
+    also: {
+      "openai-responses": { path: "/openai/v1/responses", unless: /\/openai\/v1$/ },
     },
     auth: "azure",
     streamUsage: "include_usage",

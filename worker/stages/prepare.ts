@@ -5,8 +5,14 @@ import type { Deps, UpstreamRequest } from "../core/ports.ts";
 import { acceptOf, type Framing } from "../protocols/framing.ts";
 import { protocolOf } from "../protocols/index.ts";
 import type { Destination, Protocol, Target } from "../protocols/protocol.ts";
-import { findProvider, paramsFor, type ProviderAuth } from "../providers/catalog.ts";
-import { hostedBody, hostedPath, hostingAt } from "../providers/hosting.ts";
+import { unsupported } from "../protocols/unsupported.ts";
+import {
+  findProvider,
+  paramsFor,
+  type ProviderAuth,
+  type ProviderRow,
+} from "../providers/catalog.ts";
+import { hostedBody, hostedPath, hostingAt, type Hosting } from "../providers/hosting.ts";
 import { SigningFault } from "../providers/signing/fault.ts";
 import { signatureOf, type Unsigned } from "../providers/signing/index.ts";
 import { AttemptFault } from "./attempt.ts";
@@ -44,15 +50,14 @@ export async function prepare(
   const { stream } = call.chat;
   const { model } = deployment;
   const baseUrl = rewritten?.baseUrl ?? deployment.baseUrl;
-  const protocol = protocolOf(deployment.protocol);
-  const { provider } = protocol;
   const row = findProvider(deployment.provider);
+  const { protocol, hosting } = spoken(call, deployment, row);
+  const { provider } = protocol;
   const params = paramsFor(row, deployment.params);
-  const hosting = hostingAt(row?.hosting, baseUrl);
   const to: Destination = { baseUrl, model, stream };
-  if (stream && call.fromUrl.array && call.dialect === deployment.protocol) to.array = true;
+  if (stream && call.fromUrl.array && call.dialect === protocol.name) to.array = true;
   const framing = hosting?.framing ?? provider.framing(to);
-  const { text, ...written } = writtenFor(call, deployment, rewritten);
+  const { text, ...written } = writtenFor(call, deployment, protocol, rewritten);
   const body = hosting ? hostedBody(hosting, text) : text;
   const url = baseUrl + (hosting ? hostedPath(hosting, to, params) : provider.path(to));
   const headers: Record<string, string> = {
@@ -74,21 +79,45 @@ export async function prepare(
   };
 }
 
-/** The request's body in the deployment's protocol. */
+/** What is spoken to a deployment, and where: the caller's own dialect if the provider serves that there too. */
+function spoken(
+  call: Chosen,
+  deployment: Deployment,
+  row: ProviderRow | undefined,
+): { protocol: Protocol; hosting: Hosting | undefined } {
+  const also = row?.also?.[call.dialect];
+  if (also !== undefined && call.dialect !== deployment.protocol) {
+    const hosting = also === "same" ? undefined : hostingAt(also, deployment.baseUrl);
+    return { protocol: protocolOf(call.dialect), hosting };
+  }
+  const other = row?.also?.[deployment.protocol];
+  const own = row?.protocol === deployment.protocol ? row.hosting : other;
+  const hosting = own === "same" ? undefined : hostingAt(own, deployment.baseUrl);
+  return { protocol: protocolOf(deployment.protocol), hosting };
+}
+
+/** The request's body in the protocol that is spoken to the deployment. */
 function writtenFor(
   call: Chosen,
   deployment: Deployment,
+  { name, provider }: Protocol,
   rewritten: Rewritten | undefined,
 ): { text: string } & Pick<Prepared, "verbatim" | "injectedUsage" | "degraded"> {
-  const { provider } = protocolOf(deployment.protocol);
   const target: Target = {
     model: deployment.model,
     facts: deployment.facts,
     streamUsage: findProvider(deployment.provider)?.streamUsage ?? "include_usage",
   };
-  if (rewritten === undefined && call.dialect === deployment.protocol) {
+  if (rewritten === undefined && call.dialect === name) {
     const spliced = provider.verbatim.request(call.text, call.scan, call.body, target);
     return { ...spliced, verbatim: true, degraded: [] };
+  }
+  const [bound] = call.chat.bound ?? [];
+  if (bound !== undefined && call.dialect !== name) {
+    throw unsupported(
+      `\`${bound}\` names what is kept at a provider of its own dialect and`,
+      bound,
+    );
   }
   const built = provider.buildRequest(rewritten?.chat ?? call.chat, target);
   return {

@@ -11,10 +11,11 @@ import { countInput, NO_USAGE, type Usage } from "./tokens.ts";
 import { anthropic } from "./wire/anthropic.ts";
 import { gemini } from "./wire/gemini.ts";
 import { openaiChat } from "./wire/openai-chat.ts";
+import { openaiResponses } from "./wire/openai-responses.ts";
 import { type Ask, type Frame, type Wire } from "./wire/wire.ts";
 
 /** Asked in this order; the more particular ones first. */
-const wires: Wire[] = [anthropic, gemini, openaiChat];
+const wires: Wire[] = [anthropic, gemini, openaiResponses, openaiChat];
 
 export interface UpstreamOptions {
   /** Credentials that are let in (bearer, x-api-key or api-key); unset lets everybody in. */

@@ -193,7 +193,7 @@ const update = operation({
       row.credentialId === null
         ? null
         : await findCredential(ctx.deps.db, ctx.orgId, row.credentialId);
-    const place = placeOf(addressed(params, named ?? held), ctx.deps.settings);
+    const place = placeOf(addressed(params, named ?? held), ctx.deps.settings, info.mode);
     const moved = place.baseUrl !== row.baseUrl || place.provider !== row.provider;
     if (held !== null && moved && wish.api_key === undefined && named === null) {
       throw new GatewayError(

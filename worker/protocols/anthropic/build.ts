@@ -3,6 +3,7 @@ import type { Json, JsonObject } from "../../core/json.ts";
 import { objectIn } from "../answers.ts";
 import { define } from "../fields.ts";
 import type { BuiltRequest, Target } from "../protocol.ts";
+import { SPELLINGS } from "../spellings.ts";
 import { unsupported } from "../unsupported.ts";
 import { buildMessages } from "./build-messages.ts";
 import { JSON_TOOL, outputSchema } from "./schema.ts";
@@ -10,14 +11,6 @@ import { buildThinking } from "./thinking.ts";
 
 /** Used where nothing is known of the model: every Claude model can write this much. */
 const UNKNOWN_MAXIMUM = 4096;
-
-/** Members of `extra` that only spell out what the canonical form says as well. */
-const SPELLINGS: ReadonlySet<string> = new Set([
-  "max_tokens",
-  "max_completion_tokens",
-  "thinking",
-  "stream_options",
-]);
 
 /** Writes a Messages request. */
 export function buildRequest(request: ChatRequest, target: Target): BuiltRequest {

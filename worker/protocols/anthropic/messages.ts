@@ -1,7 +1,7 @@
 import type { CacheMark, MediaSource, Message, Part } from "../../core/chat.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import { encodeText } from "../base64.ts";
-import { carried, readOpenaiState } from "../carried.ts";
+import { withState } from "../carried.ts";
 import {
   at,
   invalid,
@@ -49,35 +49,6 @@ export function parseMessages(list: Json[]): Message[] {
     }
     return turns.length > 0 ? turns : [{ role, parts }];
   });
-}
-
-/** Puts signed state of other families back where it was: Google's on the call behind it, else on a part of its own. */
-function withState(parts: readonly Part[]): Part[] {
-  const out: Part[] = [];
-  let pending: string | undefined;
-  const settle = () => {
-    if (pending !== undefined) out.push({ type: "text", text: "", signature: pending });
-    pending = undefined;
-  };
-  for (const part of parts) {
-    const state =
-      part.type === "thinking" && part.redacted !== undefined ? carried(part.redacted) : null;
-    if (state?.family === "google") {
-      settle();
-      pending = state.text;
-    } else if (state?.family === "openai") {
-      settle();
-      out.push(readOpenaiState(state.text));
-    } else if (part.type === "toolCall" && pending !== undefined) {
-      out.push({ ...part, signature: pending });
-      pending = undefined;
-    } else {
-      settle();
-      out.push(part);
-    }
-  }
-  settle();
-  return out;
 }
 
 function contentOf(content: Json, path: string): Part[] {

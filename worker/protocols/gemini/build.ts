@@ -4,16 +4,9 @@ import { budgetOf, effortOf } from "../effort.ts";
 import { objectIn } from "../answers.ts";
 import { define } from "../fields.ts";
 import type { BuiltRequest, Target } from "../protocol.ts";
+import { SPELLINGS } from "../spellings.ts";
 import { unsupported } from "../unsupported.ts";
 import { buildContents } from "./build-contents.ts";
-
-/** Members of `extra` that only spell out what the canonical form says as well. */
-const SPELLINGS: ReadonlySet<string> = new Set([
-  "max_tokens",
-  "max_completion_tokens",
-  "thinking",
-  "stream_options",
-]);
 
 /** Writes a generateContent request; model and streaming go into the URL. */
 export function buildRequest(request: ChatRequest, target: Target): BuiltRequest {

@@ -5,16 +5,9 @@ import type { PrefillForm } from "../../core/model.ts";
 import { effortOf } from "../effort.ts";
 import { define } from "../fields.ts";
 import type { BuiltRequest, Target } from "../protocol.ts";
+import { SPELLINGS } from "../spellings.ts";
 import { unsupported } from "../unsupported.ts";
 import { buildMessages } from "./build-messages.ts";
-
-/** Written from what the canonical form knows, never as they were sent. */
-const NOT_EXTRA: ReadonlySet<string> = new Set([
-  "max_tokens",
-  "max_completion_tokens",
-  "thinking",
-  "stream_options",
-]);
 
 /** Writes a chat completions request for an OpenAI-compatible target. */
 export function buildRequest(request: ChatRequest, target: Target): BuiltRequest {
@@ -25,7 +18,7 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
   };
   const home = request.dialect === "openai-chat";
   for (const name of Object.keys(request.extra)) {
-    if (NOT_EXTRA.has(name)) continue;
+    if (SPELLINGS.has(name)) continue;
     if (home) define(body, name, request.extra[name]);
     else degraded.add(name);
   }

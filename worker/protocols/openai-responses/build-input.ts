@@ -1,0 +1,140 @@
+import type { MediaSource, Message, Part } from "../../core/chat.ts";
+import type { Json, JsonObject } from "../../core/json.ts";
+import { unsupported } from "../unsupported.ts";
+
+/** Writes canonical messages as input items; what has no place there is named in `degraded`. */
+export function buildInput(messages: readonly Message[], degraded: Set<string>): JsonObject[] {
+  return messages.flatMap((message, index) => {
+    const path = `messages[${index}]`;
+    if (message.name !== undefined) degraded.add("name");
+    if (message.role === "assistant") return assistantItems(message.parts, path, degraded);
+    return userItems(message, path, degraded);
+  });
+}
+
+/** Results of tools first, each an item of its own; then the rest of the turn. */
+function userItems(message: Message, path: string, degraded: Set<string>): JsonObject[] {
+  const items: JsonObject[] = [];
+  const rest: Part[] = [];
+  for (const part of message.parts) {
+    if (part.type !== "toolResult") {
+      rest.push(part);
+      continue;
+    }
+    if (part.isError) degraded.add("tool_result.is_error");
+    if (part.cache) degraded.add("cache_control");
+    items.push({
+      type: "function_call_output",
+      call_id: part.callId,
+      output: contentOf(part.parts, path, degraded),
+    });
+  }
+  if (rest.length > 0 || items.length === 0) {
+    const role = message.role === "tool" ? "user" : message.role;
+    items.push({ type: "message", role, content: contentOf(rest, path, degraded) });
+  }
+  return items;
+}
+
+/** Text alone as one string; else a list of parts. */
+function contentOf(parts: readonly Part[], path: string, degraded: Set<string>): Json {
+  const content = parts.flatMap((part) => contentPart(part, path, degraded));
+  const [only] = content;
+  if (content.length === 0) return "";
+  if (content.length === 1 && only?.["type"] === "input_text") return only["text"] ?? "";
+  return content;
+}
+
+function contentPart(part: Part, path: string, degraded: Set<string>): JsonObject[] {
+  if ("cache" in part && part.cache) degraded.add("cache_control");
+  switch (part.type) {
+    case "text":
+    case "refusal":
+      return [{ type: "input_text", text: part.text }];
+    case "image":
+      return [imagePart(part, path)];
+    case "file":
+      return [filePart(part)];
+    case "audio":
+      return [{ type: "input_audio", input_audio: { data: part.data, format: part.format } }];
+    case "native": {
+      if (part.dialect === "openai-responses") return [part.value];
+      const type = part.value["type"];
+      const named = typeof type === "string" ? type : "unknown";
+      throw unsupported(`A content part of type '${named}'`, path);
+    }
+    case "thinking":
+      degraded.add("thinking");
+      return [];
+    default:
+      throw unsupported(`A part of type '${part.type}' in a user turn`, path);
+  }
+}
+
+function imagePart(part: Extract<Part, { type: "image" }>, path: string): JsonObject {
+  if (part.source.type === "id") throw unsupported("An image kept at another provider", path);
+  return { type: "input_image", image_url: urlOf(part.source), detail: part.detail ?? "auto" };
+}
+
+function filePart({ source, filename }: Extract<Part, { type: "file" }>): JsonObject {
+  switch (source.type) {
+    case "url":
+      return { type: "input_file", file_url: source.url };
+    case "id":
+      return { type: "input_file", file_id: source.id };
+    case "data":
+      return { type: "input_file", filename: filename ?? "file", file_data: urlOf(source) };
+  }
+}
+
+function urlOf(source: Exclude<MediaSource, { type: "id" }>): string {
+  return source.type === "url" ? source.url : `data:${source.mediaType};base64,${source.data}`;
+}
+
+/** What the model said, item by item. Reasoning goes back only with what its maker can read. */
+function assistantItems(parts: readonly Part[], path: string, degraded: Set<string>): JsonObject[] {
+  return parts.flatMap((part): JsonObject[] => {
+    switch (part.type) {
+      case "text":
+        if (part.signature !== undefined) return [];
+        if (part.citations && part.citations.length > 0) degraded.add("citations");
+        return [{ type: "message", role: "assistant", content: part.text }];
+      case "refusal": {
+        const content = [{ type: "refusal", refusal: part.text }];
+        return [{ type: "message", role: "assistant", content }];
+      }
+      case "thinking":
+        if (part.family === "openai" && part.redacted !== undefined) {
+          return [
+            {
+              type: "reasoning",
+              ...(part.id !== undefined && { id: part.id }),
+              summary: [],
+              encrypted_content: part.redacted,
+            },
+          ];
+        }
+        degraded.add("thinking");
+        return [];
+      case "toolCall":
+        if (part.cache) degraded.add("cache_control");
+        return [
+          {
+            type: "function_call",
+            call_id: part.id,
+            name: part.name,
+            arguments: part.arguments === "" ? "{}" : part.arguments,
+          },
+        ];
+      case "native":
+        if (part.dialect === "openai-responses") return [part.value];
+        degraded.add(typeof part.value["type"] === "string" ? part.value["type"] : "native");
+        return [];
+      case "audio":
+        throw unsupported("Audio that the model said", path);
+      default:
+        degraded.add(part.type);
+        return [];
+    }
+  });
+}

@@ -1,0 +1,135 @@
+import type { ChatRequest, Tool, ToolChoice } from "../../core/chat.ts";
+import type { Json, JsonObject } from "../../core/json.ts";
+import { objectIn } from "../answers.ts";
+import { effortOf } from "../effort.ts";
+import { define } from "../fields.ts";
+import type { BuiltRequest, Target } from "../protocol.ts";
+import { SPELLINGS } from "../spellings.ts";
+import { unsupported } from "../unsupported.ts";
+import { buildInput } from "./build-input.ts";
+
+/** The least that the provider takes. */
+const LEAST_OUTPUT = 16;
+
+/** Writes a Responses request. What came from another dialect is not kept at the provider, as it would be nowhere else. */
+export function buildRequest(request: ChatRequest, target: Target): BuiltRequest {
+  const degraded = new Set<string>();
+  const home = request.dialect === "openai-responses";
+  const body: JsonObject = {
+    model: target.model,
+    input: buildInput(request.messages, degraded),
+  };
+  for (const name of Object.keys(request.extra)) {
+    if (home) define(body, name, request.extra[name]);
+    else if (!SPELLINGS.has(name)) degraded.add(name);
+  }
+  if (!home) body["store"] = false;
+  writeSampling(body, request, degraded);
+  const tools = request.tools.map(buildTool);
+  if (tools.length > 0) body["tools"] = tools;
+  if (request.toolChoice && tools.length > 0) body["tool_choice"] = choiceOf(request.toolChoice);
+  if (request.parallelToolCalls !== undefined && tools.length > 0) {
+    body["parallel_tool_calls"] = request.parallelToolCalls;
+  }
+  const format = formatOf(request);
+  if (format) body["text"] = { ...objectIn(body["text"]), format };
+  writeReasoning(body, request, target, degraded);
+  if (request.user !== undefined) body["user"] = request.user;
+  if (request.stream) body["stream"] = true;
+  for (const name of target.facts.quirks?.refuses ?? []) {
+    if (body[name] === undefined) continue;
+    delete body[name];
+    degraded.add(name);
+  }
+  return { body, degraded: [...degraded] };
+}
+
+function writeSampling(body: JsonObject, request: ChatRequest, degraded: Set<string>): void {
+  const { sampling } = request;
+  if (sampling.n !== undefined && sampling.n > 1) throw unsupported("`n` above 1", "n");
+  const limit = sampling.maxOutputTokens;
+  if (limit !== undefined) {
+    if (limit < LEAST_OUTPUT) degraded.add("max_tokens");
+    body["max_output_tokens"] = Math.max(limit, LEAST_OUTPUT);
+  }
+  if (sampling.temperature !== undefined) body["temperature"] = sampling.temperature;
+  if (sampling.topP !== undefined) body["top_p"] = sampling.topP;
+  if (sampling.logprobs) include(body, "message.output_text.logprobs");
+  if (sampling.topLogprobs !== undefined) body["top_logprobs"] = sampling.topLogprobs;
+  const lost: [string, unknown][] = [
+    ["stop", sampling.stop?.length ? sampling.stop : undefined],
+    ["seed", sampling.seed],
+    ["presence_penalty", sampling.presencePenalty || undefined],
+    ["frequency_penalty", sampling.frequencyPenalty || undefined],
+    ["logit_bias", sampling.logitBias],
+    ["top_k", sampling.topK],
+  ];
+  for (const [name, value] of lost) if (value !== undefined) degraded.add(name);
+}
+
+function include(body: JsonObject, what: string): void {
+  const asked = Array.isArray(body["include"]) ? body["include"] : [];
+  if (!asked.includes(what)) body["include"] = [...asked, what];
+}
+
+function buildTool(tool: Tool): JsonObject {
+  if (tool.type === "native") {
+    if (tool.dialect === "openai-responses") return tool.value;
+    const type = tool.value["type"];
+    throw unsupported(`The tool of type '${typeof type === "string" ? type : "unknown"}'`, "tools");
+  }
+  return {
+    type: "function",
+    name: tool.name,
+    ...(tool.description !== undefined && { description: tool.description }),
+    parameters: tool.parameters ?? { type: "object", properties: {} },
+    // Strict is this provider's default and would refuse schemas that others take.
+    strict: tool.strict ?? false,
+  };
+}
+
+function choiceOf(choice: ToolChoice): Json {
+  if (choice.type === "function") return { type: "function", name: choice.name };
+  if (choice.type !== "native") return choice.type;
+  if (choice.dialect === "openai-responses") return choice.value;
+  throw unsupported("This form of `tool_choice`", "tool_choice");
+}
+
+function formatOf({ responseFormat: format }: ChatRequest): JsonObject | undefined {
+  if (format === undefined || format.type === "text") return undefined;
+  if (format.type === "json") return { type: "json_object" };
+  return {
+    type: "json_schema",
+    name: format.name,
+    ...(format.description !== undefined && { description: format.description }),
+    schema: format.schema,
+    ...(format.strict !== undefined && { strict: format.strict }),
+  };
+}
+
+/** The effort; for who does not keep the reasoning here, its encrypted form, so that it can come back. */
+function writeReasoning(
+  body: JsonObject,
+  { reasoning, dialect, extra }: ChatRequest,
+  { facts }: Target,
+  degraded: Set<string>,
+): void {
+  const home = dialect === "openai-responses";
+  if (!home && (facts.reasoning === "effort" || (reasoning && facts.reasoning !== "none"))) {
+    include(body, "reasoning.encrypted_content");
+  }
+  if (!reasoning) return;
+  if (facts.reasoning === "none") {
+    if (reasoning.effort !== "none") degraded.add("reasoning_effort");
+    delete body["reasoning"];
+    return;
+  }
+  const effort = effortOf(reasoning);
+  const shown = reasoning.display !== undefined && reasoning.display !== "omitted";
+  const asked = dialect === "anthropic" && reasoning.display !== "omitted";
+  body["reasoning"] = {
+    ...objectIn(extra["reasoning"]),
+    ...(effort !== undefined && { effort }),
+    ...(!home && (shown || asked) && effort !== "none" && { summary: "auto" }),
+  };
+}

@@ -1,0 +1,37 @@
+import { isJsonObject, scanJson, spliceJson } from "../../core/json.ts";
+import type { Json } from "../../core/json.ts";
+import { objectIn } from "../answers.ts";
+import { extensionRewrites, isExtension } from "../extensions.ts";
+import { parsed } from "../fields.ts";
+import type { Verbatim } from "../protocol.ts";
+import { withData } from "../sse.ts";
+
+/** The provider keeps `metadata` with the response; only what the gateway alone reads goes. */
+function keptHere(metadata: Json): ReadonlySet<string> | "all" {
+  if (!isJsonObject(metadata)) return "all";
+  return new Set(Object.keys(metadata).filter((name) => isExtension(name, metadata[name])));
+}
+
+/** The rules of PROTOCOLS 1 for Responses at both ends. Usage is always in the last event. */
+export const verbatim: Verbatim = {
+  request(text, scan, body, target) {
+    const valueText = (name: string) => {
+      const member = scan.members.findLast((each) => each.name === name);
+      return member ? text.slice(member.valueStart, member.valueEnd) : "null";
+    };
+    const { set, remove } = extensionRewrites(body, valueText, keptHere);
+    set["model"] = JSON.stringify(target.model);
+    return { text: spliceJson(text, scan.members, set, remove), injectedUsage: false };
+  },
+
+  block(raw, event, { meta }) {
+    if (event === null || !meta || !/"response\.(completed|incomplete)"/.test(event.data)) {
+      return raw;
+    }
+    const last = parsed(event.data);
+    if (!isJsonObject(last) || !objectIn(objectIn(last["response"])?.["usage"])) return raw;
+    const routero = { routero: JSON.stringify(meta()) };
+    const { members } = scanJson(event.data);
+    return withData(raw, event, spliceJson(event.data, members, routero, new Set()));
+  },
+};
