@@ -94,8 +94,7 @@ for (const folder of ["openai/responses", "azure", "xai/responses"]) {
         said = all
           .map((event) => (event["type"] === "response.output_text.delta" ? event["delta"] : ""))
           .join("");
-        // Recorders shorten what is long: an item is what its own last event says, not what the answer's says; and a
-        // client sees the deltas, whatever the item was shortened to.
+        // Recorders shorten what is long: an item is what its own last event says, not what the answer says.
         output = all.flatMap((event) =>
           event["type"] === "response.output_item.done" ? [event["item"] as Loose] : [],
         );
@@ -107,7 +106,8 @@ for (const folder of ["openai/responses", "azure", "xai/responses"]) {
         output = final["output"] as Loose[];
       }
       const expected = told(output);
-      if (!expected.text.startsWith(said)) expected.text = said;
+      // Here the texts were shortened, and not the deltas.
+      if (file === "openai-shell-container.1.chunks.txt") expected.text = said;
       expect(saidBy(parts)).toEqual(expected);
       expect(finish).toBe(expected.calls.length > 0 ? "tool_calls" : "stop");
       expect(promptTokens(usage!)).toBe(final["usage"]["input_tokens"]);

@@ -1,0 +1,53 @@
+import type { Upstream } from "../../support/upstream/index.ts";
+
+/** A way to reach a model: a column of the matrix. */
+export interface Provider {
+  name: string;
+  /** The provider's name for the model. */
+  model: string;
+  /** What POST /model/new takes besides the model's name. */
+  params: (up: Upstream) => Record<string, unknown>;
+  info?: Record<string, unknown>;
+}
+
+const KEY = { api_key: "sk-upstream-canary-0123456789abcdef" };
+
+export const PROVIDERS: readonly Provider[] = [
+  {
+    name: "openai-chat",
+    model: "gpt-matrix",
+    params: (up) => ({ model: "openai_compatible/gpt-matrix", api_base: `${up.url}/v1`, ...KEY }),
+  },
+  {
+    name: "openai-responses",
+    model: "gpt-responses",
+    params: (up) => ({ model: "openai/gpt-responses", api_base: `${up.url}/v1`, ...KEY }),
+    info: { mode: "responses" },
+  },
+  {
+    name: "azure",
+    model: "azure-deployment",
+    params: (up) => ({ model: "azure/azure-deployment", api_base: up.url, ...KEY }),
+  },
+  {
+    name: "anthropic",
+    model: "claude-matrix",
+    params: (up) => ({ model: "anthropic/claude-matrix", api_base: up.url, ...KEY }),
+  },
+  {
+    name: "gemini",
+    model: "gemini-matrix",
+    params: (up) => ({ model: "gemini/gemini-matrix", api_base: up.url, ...KEY }),
+  },
+  {
+    name: "vertex_ai",
+    model: "gemini-vertex",
+    params: (up) => ({
+      model: "vertex_ai/gemini-vertex",
+      api_base: up.url,
+      vertex_project: "project-1",
+      vertex_location: "europe-west4",
+      ...KEY,
+    }),
+  },
+];
