@@ -182,10 +182,9 @@ export const FEATURES: readonly Feature[] = [
         status: 400,
         message: expect.stringContaining("Wrong shoe size."),
       });
-      // After content the stream ends with an error that the client throws.
-      up.script(provider.model, [
-        mix(text(FIVE), slow(25), errorAfter({ content: 2 }, "overloaded", "Out of breath.")),
-      ]);
+      // After content the stream ends with an error that the client throws; so does every try to go on with it.
+      const breaks = errorAfter({ content: 2 }, "overloaded", "Out of breath.");
+      up.model(provider.model, mix(text(FIVE), slow(25), breaks));
       expect((await refused(true)).message).toMatch(/Out of breath|Every deployment failed/);
       up.reset();
       up.model(provider.model, fails("server_error"));

@@ -77,6 +77,17 @@ export class ResponseStreamEncoder implements StreamEncoder {
     }
   }
 
+  resume(delivered: readonly ChatEvent[], own: boolean): void {
+    let before: Part["type"] | undefined;
+    for (const event of delivered) {
+      // On the provider's own wire reasoning and its encrypted form are one item.
+      const joined = own && event.type === "open" && isState(event.value) && before === "thinking";
+      if (event.type === "open") before = event.value.type;
+      if (!joined) this.push(event);
+      if (own && event.type === "start") this.response["id"] = event.id;
+    }
+  }
+
   private begin(): string {
     if (this.begun) return "";
     this.begun = true;
@@ -318,4 +329,9 @@ export class ResponseStreamEncoder implements StreamEncoder {
     const data = { type, ...members, sequence_number: this.sequence++ };
     return sseText({ event: type, data: JSON.stringify(data) });
   }
+}
+
+/** Thinking of which only its maker's form is left. */
+function isState(part: Part): boolean {
+  return part.type === "thinking" && part.family === "openai" && part.text === "";
 }
