@@ -1,3 +1,4 @@
+import { UPSTREAM_KEY } from "../../support/cluster/client.ts";
 import type { Upstream } from "../../support/upstream/index.ts";
 
 /** A way to reach a model: a column of the matrix. */
@@ -10,7 +11,7 @@ export interface Provider {
   info?: Record<string, unknown>;
 }
 
-const KEY = { api_key: "sk-upstream-canary-0123456789abcdef" };
+const KEY = { api_key: UPSTREAM_KEY };
 
 export const PROVIDERS: readonly Provider[] = [
   {
