@@ -65,6 +65,8 @@ export const CUSTOMER_ROW = {
   user_id: "shop-4711",
   alias: "Corner shop",
   blocked: false,
+  allowed_model_region: null,
+  default_model: null,
   team_id: null,
   metadata: {},
   ...NO_LIMITS,

@@ -79,6 +79,14 @@ export interface PolicyPointer {
   hash: string;
 }
 
+/** What an administrator laid down for one customer's requests. */
+export interface CustomerRules {
+  /** A residency class or a region: deployments elsewhere do not serve this customer. */
+  region?: string;
+  /** Serves requests that name no model. */
+  model?: string;
+}
+
 /** The part of an organization that all its keys share. */
 export interface OrgShared {
   org: OrgRecord;
@@ -88,6 +96,8 @@ export interface OrgShared {
   routing?: OrgRouting;
   /** Ids of customers whose requests are refused. All of them are here, so that no request waits for its customer. */
   blockedCustomers: string[];
+  /** What binds requests of other customers, by their ids; all of them likewise. */
+  customers?: Readonly<Record<string, CustomerRules>>;
   /** Documents in force; their bundles travel apart, by hash. */
   policies?: PolicyPointer[];
 }

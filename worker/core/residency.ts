@@ -44,6 +44,25 @@ const CLASSES: Readonly<Record<string, Class>> = {
 /** Stands for the class of the region that the organization itself lives in. */
 export const GATEWAY_REGION = "gateway-region";
 
+/** What the management API's clients call a class, by their names. */
+const SHORT: Readonly<Record<string, string>> = {
+  eu: "eu-only",
+  us: "us-only",
+  apac: "apac-only",
+  cn: "cn-only",
+};
+
+/** Where a customer's requests may be served: the short names, and the classes. */
+export const CUSTOMER_REGIONS = ["eu", "us", "apac", "cn", ...Object.keys(CLASSES)] as [
+  string,
+  ...string[],
+];
+
+/** The class that a customer's region means. */
+export function classOfCustomer(region: string): string {
+  return Object.hasOwn(SHORT, region) ? (SHORT[region] ?? region) : region;
+}
+
 /** The names of all classes but `gateway-region`, which is where the organization's data lives. */
 export const RESIDENCY_CLASSES = [...Object.keys(CLASSES), GATEWAY_REGION] as const;
 

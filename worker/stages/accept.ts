@@ -1,11 +1,12 @@
 import { joined } from "../core/bytes.ts";
-import type { FromUrl, Received, Credentialed, Extensions } from "../core/call.ts";
+import type { Credentialed, Extensions, FromUrl, Identity, Received } from "../core/call.ts";
 import type { DialectName } from "../core/chat.ts";
 import { CREDENTIAL_HEADERS } from "../core/credential.ts";
 import { GatewayError } from "../core/errors.ts";
 import { isJsonObject, scanJson, type JsonObject, type JsonScan } from "../core/json.ts";
 import type { Deps } from "../core/ports.ts";
 import { dialectOf } from "../protocols/index.ts";
+import { rulesOf } from "./customer.ts";
 import { readExtensions } from "./extensions.ts";
 
 /** Deeper bodies are refused before a parser sees them; real tool schemas stay far below. */
@@ -27,25 +28,33 @@ export function keysStayOutOfUrls(request: Request): void {
 }
 
 /** Reads a chat request: limits, JSON, the caller's dialect, and what the caller told the gateway in it. */
-export async function accept<T extends Credentialed>(
+export async function accept<T extends Credentialed & { identity?: Identity }>(
   deps: Deps,
   call: T,
   request: Request,
   dialect: DialectName,
   fromUrl: FromUrl = {},
 ): Promise<T & Received> {
-  const { text, bytes } = await readBody(deps, request);
+  const read = await readBody(deps, request);
+  const { bytes } = read;
   try {
-    const scan = scanned(text);
+    let { text } = read;
+    let scan = scanned(text);
     if (scan.depth > MAX_DEPTH) {
       throw new GatewayError(
         "invalid_request",
         `The body is nested deeper than ${MAX_DEPTH} levels.`,
       );
     }
-    const body = parseObject(text);
+    let body = parseObject(text);
     const headers = plainHeaders(request.headers);
     const extensions = readExtensions(body, headers);
+    const { identity } = call;
+    const model = identity && rulesOf({ identity, extensions })?.model;
+    if (model !== undefined && fromUrl.model === undefined && body["model"] === undefined) {
+      text = withModel(text, model);
+      [scan, body] = [scanned(text), parseObject(text)];
+    }
     return {
       ...call,
       endpoint: "chat",
@@ -65,6 +74,14 @@ export async function accept<T extends Credentialed>(
     deps.isolate.bytesInFlight -= bytes;
     throw cause;
   }
+}
+
+/** The body with the model that it does not name, as its first member; the rest stays byte for byte. */
+function withModel(text: string, model: string): string {
+  const member = `"model":${JSON.stringify(model)}`;
+  return text.replace(/^(\s*\{)(\s*\}?)/, (_, open: string, rest: string) =>
+    rest.trim() === "}" ? `${open}${member}${rest}` : `${open}${member},${rest}`,
+  );
 }
 
 function narrowest(extensions: Extensions, headers: Record<string, string>): number {

@@ -4,7 +4,7 @@ import { REGIONS, type RegionLetter } from "../core/ids.ts";
 import type { Deployment } from "../core/model.ts";
 import { usdText } from "../core/money.ts";
 import type { Deps } from "../core/ports.ts";
-import { liesWithin } from "../core/residency.ts";
+import { classOfCustomer, liesWithin } from "../core/residency.ts";
 import type { Chains, Explanation, RoutingLayer, RoutingSettings } from "../core/routing.ts";
 import { allows, resolve, shortName, type ResolveContext } from "../providers/resolve.ts";
 import { chainOf } from "../routing/chain.ts";
@@ -12,6 +12,7 @@ import type { Hard, Link } from "../routing/plan.ts";
 import { settingsFor } from "../routing/settings.ts";
 import { worstCase } from "../routing/worst-case.ts";
 import { allowlists } from "./authorize.ts";
+import { rulesOf } from "./customer.ts";
 
 /**
  * The groups that may serve a request, resolved, with what binds the choice inside each. Throws `model_not_found` for
@@ -108,7 +109,12 @@ function hardOf(call: Authorized, settings: RoutingSettings): Hard[] {
   const home = REGIONS[orgId[0] as RegionLetter];
   const { residency, maxCost, tagFilter, tagMatchAny, strategy } = settings;
   const ofOrg = call.identity.shared.org.metadata["residency"];
-  for (const each of [residency, typeof ofOrg === "string" ? ofOrg : null]) {
+  const ofCustomer = rulesOf(call)?.region;
+  for (const each of [
+    residency,
+    typeof ofOrg === "string" ? ofOrg : null,
+    ofCustomer === undefined ? null : classOfCustomer(ofCustomer),
+  ]) {
     if (each === null) continue;
     hard.push({
       by: "residency",

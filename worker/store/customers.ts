@@ -1,6 +1,7 @@
 import { and, asc, eq, sql } from "drizzle-orm";
 import type { NanoUsd } from "../core/money.ts";
 import type { Statement } from "../core/ports.ts";
+import type { CustomerRules } from "../core/records.ts";
 import { among, page, statement, writer } from "./database.ts";
 import type { Db, Page, PageRequest } from "./database.ts";
 import { customers, usageDaily } from "./schema.ts";
@@ -38,8 +39,44 @@ export async function customerSpend(db: Db, orgId: string, id: string): Promise<
   return rows[0]?.spent ?? null;
 }
 
-export function countBlockedCustomers(db: Db, orgId: string): Promise<number> {
-  return db.$count(customers, and(eq(customers.orgId, orgId), eq(customers.blocked, true)));
+/** Customers that have rules of their own; one of them is bound wherever it calls. */
+export function ruledCustomers(db: Db, orgId: string) {
+  return db
+    .select({
+      id: customers.id,
+      region: customers.allowedModelRegion,
+      model: customers.defaultModel,
+    })
+    .from(customers)
+    .where(
+      and(
+        eq(customers.orgId, orgId),
+        sql`(${customers.allowedModelRegion} is not null or ${customers.defaultModel} is not null)`,
+      ),
+    );
+}
+
+/** What the path needs of them. */
+export function customerRules(
+  rows: { id: string; region: string | null; model: string | null }[],
+): Record<string, CustomerRules> {
+  return Object.fromEntries(
+    rows.map(({ id, region, model }) => [
+      id,
+      { ...(region !== null && { region }), ...(model !== null && { model }) },
+    ]),
+  );
+}
+
+/** How many customers every isolate that serves the organization has in memory. */
+export function countHeldCustomers(db: Db, orgId: string): Promise<number> {
+  return db.$count(
+    customers,
+    and(
+      eq(customers.orgId, orgId),
+      sql`(${customers.blocked} = 1 or ${customers.allowedModelRegion} is not null or ${customers.defaultModel} is not null)`,
+    ),
+  );
 }
 
 export function insertCustomer(orgId: string, row: NewCustomer): Statement {

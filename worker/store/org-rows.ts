@@ -1,6 +1,7 @@
 import { and, asc, desc, eq, sql } from "drizzle-orm";
 import type { KeyRecord, OrgShared, TeamRecord, UserRecord } from "../core/records.ts";
 import { orgRoutingOf } from "../core/router-settings.ts";
+import { customerRules, ruledCustomers } from "./customers.ts";
 import { credentialRecord } from "./credentials.ts";
 import type { Db } from "./database.ts";
 import { deploymentRecord } from "./deployments.ts";
@@ -29,25 +30,27 @@ export interface KeyRows {
 
 /** What all keys of an organization share; null if there is no such organization. */
 export async function readShared(db: Db, orgId: string): Promise<OrgShared | null> {
-  const [orgRows, deploymentRows, credentialRows, blockedRows, policyRows] = await db.batch([
-    db.select().from(organizations).where(eq(organizations.id, orgId)),
-    db
-      .select()
-      .from(deployments)
-      .where(eq(deployments.orgId, orgId))
-      .orderBy(asc(deployments.createdAt), asc(deployments.id)),
-    // The first that fits a provider serves it: its own key for the whole provider goes before those of single models.
-    db
-      .select()
-      .from(credentials)
-      .where(eq(credentials.orgId, orgId))
-      .orderBy(desc(credentials.byok), asc(credentials.createdAt), asc(credentials.id)),
-    db
-      .select({ id: customers.id })
-      .from(customers)
-      .where(and(eq(customers.orgId, orgId), eq(customers.blocked, true))),
-    pointersQuery(db, orgId),
-  ]);
+  const [orgRows, deploymentRows, credentialRows, blockedRows, ruledRows, policyRows] =
+    await db.batch([
+      db.select().from(organizations).where(eq(organizations.id, orgId)),
+      db
+        .select()
+        .from(deployments)
+        .where(eq(deployments.orgId, orgId))
+        .orderBy(asc(deployments.createdAt), asc(deployments.id)),
+      // The first that fits a provider serves it: its own key for the whole provider goes before those of single models.
+      db
+        .select()
+        .from(credentials)
+        .where(eq(credentials.orgId, orgId))
+        .orderBy(desc(credentials.byok), asc(credentials.createdAt), asc(credentials.id)),
+      db
+        .select({ id: customers.id })
+        .from(customers)
+        .where(and(eq(customers.orgId, orgId), eq(customers.blocked, true))),
+      ruledCustomers(db, orgId),
+      pointersQuery(db, orgId),
+    ]);
   const org = orgRows[0];
   if (!org) return null;
   return {
@@ -56,6 +59,7 @@ export async function readShared(db: Db, orgId: string): Promise<OrgShared | nul
     credentials: credentialRows.map(credentialRecord),
     routing: orgRoutingOf(org.config.router_settings ?? {}),
     blockedCustomers: blockedRows.map((each) => each.id),
+    customers: customerRules(ruledRows),
     policies: policyRows,
   };
 }

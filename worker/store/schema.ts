@@ -240,6 +240,9 @@ export const customers = sqliteTable(
     id: text("id").notNull(),
     alias: text("alias"),
     blocked: flag("blocked"),
+    /** As it was asked for: `eu`, `us-only`. */
+    allowedModelRegion: text("allowed_model_region"),
+    defaultModel: text("default_model"),
     /** The team that looks after this customer. */
     teamId: text("team_id"),
     metadata: object("metadata"),
@@ -252,6 +255,9 @@ export const customers = sqliteTable(
     index("customers_blocked")
       .on(table.orgId)
       .where(sql`${table.blocked} = 1`),
+    index("customers_ruled")
+      .on(table.orgId)
+      .where(sql`${table.allowedModelRegion} is not null or ${table.defaultModel} is not null`),
   ],
 );
 

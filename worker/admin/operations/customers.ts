@@ -2,7 +2,7 @@ import * as z from "zod";
 import { GatewayError } from "../../core/errors.ts";
 import {
   blockCustomer,
-  countBlockedCustomers,
+  countHeldCustomers,
   customerSpend,
   deleteCustomers,
   findCustomer,
@@ -16,6 +16,7 @@ import { findTeam, type TeamRow } from "../../store/teams.ts";
 import type { AdminContext } from "../context.ts";
 import { CUSTOMER_ROW, PAGE_ROW } from "../examples.ts";
 import { alias, customerId, LIMITS, metadata, ORG, PAGE, reference } from "../fields.ts";
+import { CUSTOMER_REGIONS } from "../../core/residency.ts";
 import { notFound, operation, visible } from "../operation.ts";
 import {
   changed,
@@ -29,7 +30,7 @@ import {
 import { fieldsOf } from "./key-changes.ts";
 
 /** Every isolate that serves the organization has all of them in memory. */
-const MOST_BLOCKED = 10_000;
+const MOST_HELD = 10_000;
 const MISSING = { what: "customer", param: "user_id" };
 
 const subjectOf = (ctx: AdminContext, row: Pick<CustomerRow, "teamId">) => ({
@@ -58,12 +59,17 @@ async function customerTarget(ctx: AdminContext, id: string) {
 }
 
 async function requireRoom(ctx: AdminContext, more: number): Promise<void> {
-  if ((await countBlockedCustomers(ctx.deps.db, ctx.orgId)) + more <= MOST_BLOCKED) return;
+  if ((await countHeldCustomers(ctx.deps.db, ctx.orgId)) + more <= MOST_HELD) return;
   throw new GatewayError(
     "invalid_request",
-    `user_ids: an organization blocks at most ${MOST_BLOCKED} customers at a time.`,
+    `user_ids: at most ${MOST_HELD} customers of an organization are blocked or have a region or a model of their own.`,
     { param: "user_ids" },
   );
+}
+
+/** Whether isolates have the customer in memory: only what concerns the path is there. */
+function isHeld(row: CustomerRow): boolean {
+  return row.blocked || row.allowedModelRegion !== null || row.defaultModel !== null;
 }
 
 /** A row of a customer that is only blocked, and not described. */
@@ -73,6 +79,8 @@ function bare(ctx: AdminContext, id: string, teamId: string | null): CustomerRow
     id,
     alias: null,
     blocked: false,
+    allowedModelRegion: null,
+    defaultModel: null,
     teamId,
     metadata: {},
     budgetResetAt: null,
@@ -85,6 +93,11 @@ const DESCRIBED = {
   alias: alias.nullish(),
   metadata: metadata.nullish(),
   team_id: reference.nullish().describe("The team that looks after this customer"),
+  allowed_model_region: z
+    .enum(CUSTOMER_REGIONS)
+    .nullish()
+    .describe("Only deployments there serve this customer: eu, us, or a residency class"),
+  default_model: alias.nullish().describe("Serves this customer's requests that name no model"),
   ...LIMITS,
 };
 
@@ -115,17 +128,19 @@ const create = operation({
     return { subject: { orgId: ctx.orgId, teamId: team?.id }, object: team };
   },
   async run(ctx, input, team) {
-    if (input.blocked) await requireRoom(ctx, 1);
     const row: CustomerRow = {
       ...bare(ctx, input.user_id, team?.id ?? null),
       alias: input.alias ?? null,
       blocked: input.blocked,
+      allowedModelRegion: input.allowed_model_region ?? null,
+      defaultModel: input.default_model ?? null,
       metadata: input.metadata ?? {},
       ...limitColumns(input),
     };
+    if (isHeld(row)) await requireRoom(ctx, 1);
     await ctx.commit({
       statements: [insertCustomer(ctx.orgId, row)],
-      touches: input.blocked ? ["shared", `customer:${row.id}`] : [`customer:${row.id}`],
+      touches: isHeld(row) ? ["shared", `customer:${row.id}`] : [`customer:${row.id}`],
       events: [
         {
           type: "customer.created",
@@ -166,12 +181,16 @@ const update = operation({
       patch.teamId = (await teamFor(ctx, input.team_id))?.id ?? null;
     }
     if (input.blocked !== undefined) patch.blocked = input.blocked;
+    if (input.allowed_model_region !== undefined) {
+      patch.allowedModelRegion = input.allowed_model_region;
+    }
+    if (input.default_model !== undefined) patch.defaultModel = input.default_model;
     const after: CustomerRow = { ...row, ...(patch as Partial<CustomerRow>) };
-    if (after.blocked && !row.blocked) await requireRoom(ctx, 1);
+    if (isHeld(after) && !isHeld(row)) await requireRoom(ctx, 1);
     await ctx.commit({
       statements: [updateCustomer(ctx.orgId, row.id, patch)],
       touches:
-        after.blocked === row.blocked ? [`customer:${row.id}`] : ["shared", `customer:${row.id}`],
+        isHeld(after) || isHeld(row) ? ["shared", `customer:${row.id}`] : [`customer:${row.id}`],
       events: [
         {
           type: "customer.updated",
@@ -268,7 +287,7 @@ const block = operation({
     return { subject: rows.map((row) => subjectOf(ctx, row)), object: rows };
   },
   async run(ctx, _, rows) {
-    await requireRoom(ctx, rows.filter((row) => !row.blocked).length);
+    await requireRoom(ctx, rows.filter((row) => !isHeld(row)).length);
     const blocked = rows.map((row) => ({ ...row, blocked: true, ...changed(ctx.actor, ctx.now) }));
     await ctx.commit({
       statements: blocked.map((row) => blockCustomer(ctx.orgId, row)),
