@@ -1,7 +1,6 @@
 import * as z from "zod";
 import { GatewayError } from "../../core/errors.ts";
 import {
-  blockCustomer,
   countHeldCustomers,
   customerSpend,
   deleteCustomers,
@@ -33,7 +32,7 @@ import { fieldsOf } from "./key-changes.ts";
 const MOST_HELD = 10_000;
 const MISSING = { what: "customer", param: "user_id" };
 
-const subjectOf = (ctx: AdminContext, row: Pick<CustomerRow, "teamId">) => ({
+export const subjectOf = (ctx: AdminContext, row: Pick<CustomerRow, "teamId">) => ({
   orgId: ctx.orgId,
   teamId: row.teamId ?? undefined,
 });
@@ -58,7 +57,7 @@ async function customerTarget(ctx: AdminContext, id: string) {
   return row && { subject: subjectOf(ctx, row), object: row };
 }
 
-async function requireRoom(ctx: AdminContext, more: number): Promise<void> {
+export async function requireRoom(ctx: AdminContext, more: number): Promise<void> {
   if ((await countHeldCustomers(ctx.deps.db, ctx.orgId)) + more <= MOST_HELD) return;
   throw new GatewayError(
     "invalid_request",
@@ -68,12 +67,12 @@ async function requireRoom(ctx: AdminContext, more: number): Promise<void> {
 }
 
 /** Whether isolates have the customer in memory: only what concerns the path is there. */
-function isHeld(row: CustomerRow): boolean {
+export function isHeld(row: CustomerRow): boolean {
   return row.blocked || row.allowedModelRegion !== null || row.defaultModel !== null;
 }
 
 /** A row of a customer that is only blocked, and not described. */
-function bare(ctx: AdminContext, id: string, teamId: string | null): CustomerRow {
+export function bare(ctx: AdminContext, id: string, teamId: string | null): CustomerRow {
   return {
     orgId: ctx.orgId,
     id,
@@ -207,10 +206,13 @@ const update = operation({
   },
 });
 
-const ids = z.array(customerId).min(1, "Must not be empty").max(100, "At most 100 customers");
+export const ids = z
+  .array(customerId)
+  .min(1, "Must not be empty")
+  .max(100, "At most 100 customers");
 
 /** All customers that are named; null where one is missing. */
-async function customersNamed(ctx: AdminContext, names: readonly string[]) {
+export async function customersNamed(ctx: AdminContext, names: readonly string[]) {
   const rows: CustomerRow[] = [];
   for (const id of new Set(names)) {
     const row = await findCustomer(ctx.deps.db, ctx.orgId, id);
@@ -260,89 +262,7 @@ const remove = operation({
   },
 });
 
-const block = operation({
-  id: "customer.block",
-  section: "Customers",
-  summary: "Block customers",
-  notes:
-    "Requests that name one of them are refused with 403, everywhere within 5 s. One that nobody described is blocked as well, by whoever may act for the whole organization.",
-  http: [{ method: "POST", path: "/customer/block" }],
-  permission: { resource: "customer", action: "write" },
-  event: "customer.blocked",
-  input: z.object({ ...ORG, user_ids: ids }),
-  output: z.object({ blocked_users: z.array(customerShape) }),
-  example: {
-    input: { user_ids: ["shop-4711"] },
-    output: { blocked_users: [{ ...CUSTOMER_ROW, blocked: true }] },
-  },
-  errors: ["invalid_request", "not_found"],
-  missing: { what: "customer", param: "user_ids" },
-  async target(ctx, input) {
-    if (!ctx.mayAll("customer", "create")) return customersNamed(ctx, input.user_ids);
-    const rows = await Promise.all(
-      [...new Set(input.user_ids)].map(
-        async (id) => (await findCustomer(ctx.deps.db, ctx.orgId, id)) ?? bare(ctx, id, null),
-      ),
-    );
-    return { subject: rows.map((row) => subjectOf(ctx, row)), object: rows };
-  },
-  async run(ctx, _, rows) {
-    await requireRoom(ctx, rows.filter((row) => !isHeld(row)).length);
-    const blocked = rows.map((row) => ({ ...row, blocked: true, ...changed(ctx.actor, ctx.now) }));
-    await ctx.commit({
-      statements: blocked.map((row) => blockCustomer(ctx.orgId, row)),
-      touches: ["shared", ...blocked.map((row) => `customer:${row.id}`)],
-      events: rows.map((row, index) => ({
-        type: "customer.blocked",
-        objectId: row.id,
-        teamId: row.teamId ?? undefined,
-        before: describedFields(row),
-        after: describedFields(blocked[index] ?? row),
-      })),
-    });
-    return { blocked_users: await shown(ctx, blocked) };
-  },
-});
-
-const unblock = operation({
-  id: "customer.unblock",
-  section: "Customers",
-  summary: "Unblock customers",
-  http: [{ method: "POST", path: "/customer/unblock" }],
-  permission: { resource: "customer", action: "write" },
-  event: "customer.unblocked",
-  input: z.object({ ...ORG, user_ids: ids }),
-  output: z.object({ unblocked_users: z.array(customerShape) }),
-  example: {
-    input: { user_ids: ["shop-4711"] },
-    output: { unblocked_users: [CUSTOMER_ROW] },
-  },
-  errors: ["not_found"],
-  missing: { what: "customer", param: "user_ids" },
-  target: (ctx, input) => customersNamed(ctx, input.user_ids),
-  async run(ctx, _, rows) {
-    const patch = { blocked: false, ...changed(ctx.actor, ctx.now) };
-    await ctx.commit({
-      statements: rows.map((row) => updateCustomer(ctx.orgId, row.id, patch)),
-      touches: ["shared", ...rows.map((row) => `customer:${row.id}`)],
-      events: rows.map((row) => ({
-        type: "customer.unblocked",
-        objectId: row.id,
-        teamId: row.teamId ?? undefined,
-        before: describedFields(row),
-        after: describedFields({ ...row, ...patch }),
-      })),
-    });
-    return {
-      unblocked_users: await shown(
-        ctx,
-        rows.map((row) => ({ ...row, ...patch })),
-      ),
-    };
-  },
-});
-
-function shown(ctx: AdminContext, rows: readonly CustomerRow[]) {
+export function shown(ctx: AdminContext, rows: readonly CustomerRow[]) {
   return Promise.all(
     rows.map(async (row) =>
       customerFields(row, (await customerSpend(ctx.deps.db, ctx.orgId, row.id)) ?? 0),
@@ -402,4 +322,4 @@ const list = operation({
   },
 });
 
-export const CUSTOMERS = [create, update, remove, block, unblock, info, list];
+export const CUSTOMERS = [create, update, remove, info, list];

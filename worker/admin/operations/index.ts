@@ -2,6 +2,7 @@ import type { Operation } from "../operation.ts";
 import { BYOK } from "./byok.ts";
 import { CONFIG } from "./config.ts";
 import { CREDENTIALS } from "./credentials.ts";
+import { BLOCKED_CUSTOMERS } from "./customer-blocks.ts";
 import { CUSTOMERS } from "./customers.ts";
 import { FALLBACKS } from "./fallbacks.ts";
 import { INVITATIONS } from "./invitations.ts";
@@ -36,6 +37,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...SWITCH_ORG,
   ...INVITATIONS,
   ...CUSTOMERS,
+  ...BLOCKED_CUSTOMERS,
   ...DAILY_ACTIVITY,
   ...KEYS,
   ...CHANGED_KEYS,
