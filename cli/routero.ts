@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { bootstrap } from "./bootstrap.ts";
 import { classifyLines } from "./classify.ts";
 import { rotate } from "./keys.ts";
+import { policyCommand, PolicyUnreachable, PolicyUsage } from "./policy.ts";
 
 const usage = `Usage: npm run -s routero -- <command> [options]
 
@@ -12,6 +13,8 @@ Commands
   keys rotate rewrap stored provider credentials under the newest key-encryption key, while serving
   classify --jsonl [FILE]
               offline: {id, prompt} or {id, messages} a line in, {id, score, category, difficulty, ms} a line out
+  policy check|test|apply|rollback|simulate|explain
+              policy documents, offline and at a gateway; policy --help tells more
 
 Options of bootstrap and keys
   --url URL          address of the gateway        (or ROUTERO_URL)
@@ -27,6 +30,12 @@ class UsageError extends Error {
 
 async function main(words: string[]): Promise<number> {
   const [command, ...rest] = words;
+  if (command === "policy") {
+    return policyCommand(rest, {
+      out: (line) => console.log(line),
+      err: (line) => console.error(line),
+    });
+  }
   if (command === undefined || command === "help" || words.includes("--help")) {
     process.stdout.write(usage);
     return command === undefined ? 2 : 0;
@@ -96,5 +105,6 @@ try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
   console.error(`routero: ${(error as Error).message}`);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
+  const usage = error instanceof UsageError || error instanceof PolicyUsage;
+  process.exitCode = usage ? 2 : error instanceof PolicyUnreachable ? 3 : 1;
 }

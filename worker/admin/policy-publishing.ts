@@ -3,11 +3,10 @@ import { REGIONS, type RegionLetter } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { DetectedSignal } from "../core/policy.ts";
 import { bundleHash, bundleText, readBundle } from "../policy/bundle.ts";
-import { compile, type Compiled } from "../policy/compile.ts";
-import { readYaml } from "../policy/document.ts";
+import type { Compiled } from "../policy/compile.ts";
 import { faultText, type Fault } from "../policy/faults.ts";
 import type { Known } from "../policy/known.ts";
-import { runSuite, type SuiteResult } from "../policy/suite.ts";
+import type { SuiteResult } from "../policy/suite.ts";
 import type { Plan } from "../policy/plan.ts";
 import { providers } from "../providers/catalog.ts";
 import { resolve, resolvableModels } from "../providers/resolve.ts";
@@ -48,54 +47,6 @@ export async function knownIn(ctx: AdminContext, scope: string): Promise<Known> 
     detectors: Object.keys(deps.detectors) as DetectedSignal[],
     gateway: REGIONS[orgId[0] as RegionLetter],
     team: scope !== "org",
-  };
-}
-
-/** A document that was read, with its tests run; `plan` is null where something refuses it. */
-export interface Checked extends Compiled {
-  source: string;
-  tests: string | null;
-  faults: Fault[];
-  suite: SuiteResult | null;
-}
-
-/** Reads a document and the tests that come with it, in the same text or apart. Pure. */
-export function checkDocument(
-  known: Known,
-  text: string,
-  tests: string | null = null,
-  name = "policy.yaml",
-): Checked {
-  const testName = name.replace(/(\.ya?ml)?$/, ".test.yaml");
-  const [document, inline, ...more] = readYaml(name, text, testName);
-  if (document === undefined) throw new Error("A text has a document.");
-  const compiled = compile(document, known);
-  const faults = [...document.faults];
-  if (more.length > 0) {
-    document.error(null, "too_large", "a text holds one policy and its tests at most");
-    faults.push(...document.faults.slice(faults.length));
-  }
-  const [apart] = tests === null ? [] : readYaml(testName, tests, testName);
-  const suites = [inline, apart].filter((each) => each !== undefined);
-  let { plan } = compiled;
-  let suite: SuiteResult | null = null;
-  for (const source of suites) {
-    if (plan === null) break;
-    const result = runSuite(source, plan, known.gateway);
-    suite = suite === null ? result : joined(suite, result);
-    faults.push(...source.faults);
-  }
-  if (faults.some((each) => each.severity === "error")) plan = null;
-  return { ...compiled, plan, source: text, tests, faults, suite };
-}
-
-function joined(a: SuiteResult, b: SuiteResult): SuiteResult {
-  const covered = [...new Set([...a.covered, ...b.covered])];
-  return {
-    cases: [...a.cases, ...b.cases],
-    passed: a.passed + b.passed,
-    covered,
-    uncovered: a.uncovered.filter((each) => !covered.includes(each)),
   };
 }
 

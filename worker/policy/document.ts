@@ -6,6 +6,8 @@ import { hint } from "./nearest.ts";
 /** Larger documents are refused unread. */
 export const MOST_DOCUMENT = 256 * 1024;
 const MOST_FAULTS = 50;
+/** Longest line that a fault shows. */
+const MOST_SOURCE = 3_000;
 const MOST_DEPTH = 24;
 
 /** A YAML node that was found where it was looked for; null for an empty place (`key:`). */
@@ -277,9 +279,9 @@ export class Source {
       file: this.file,
       line,
       column,
-      length: Math.max(1, length),
+      length: Math.max(1, Math.min(length, source.length - column + 1)),
       message,
-      source: source.slice(0, 500),
+      source: source.slice(0, MOST_SOURCE),
     });
   }
 

@@ -4,7 +4,6 @@ import { ORG, PAGE, reference } from "../fields.ts";
 import { inOrg, operation } from "../operation.ts";
 import {
   bundleOf,
-  checkDocument,
   coverageFields,
   faultFields,
   knownIn,
@@ -15,8 +14,8 @@ import {
   scopeOf,
   versionFields,
   versionOf,
-  type Checked,
 } from "../policy-publishing.ts";
+import { checkDocument, type Checked } from "../../policy/checked.ts";
 import { currentPolicies, listPolicyVersions } from "../../store/policy-rows.ts";
 
 const EXAMPLE = `rules:

@@ -1,0 +1,296 @@
+// `routero policy …`: checks and tests documents offline, and brings them to a gateway through its admin API.
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import { parseArgs } from "node:util";
+import { checkDocument } from "../worker/policy/checked.ts";
+import { faultText } from "../worker/policy/faults.ts";
+import { OFFLINE } from "../worker/policy/known.ts";
+
+export const POLICY_USAGE = `Usage: npm run -s routero -- policy <command> [options]
+
+Commands
+  check FILE…      read documents; says what is wrong and where. With --url also against the groups that exist there
+  test FILE…       run <name>.test.yaml beside each <name>.yaml; shows which rules no case comes to
+  apply FILE       publish (idempotent); --dry-run for pull requests, --if-match against lost updates
+  rollback         bring back --version N
+  simulate FILE    what the last 24 hours' decisions would have been
+  explain          why a request was decided as it was: --call-id ID, or --request FILE (JSON) for one that was not made
+
+Options
+  --url URL            address of the gateway     (or ROUTERO_URL)
+  --key KEY            a key that may do this     (or ROUTERO_KEY, or MASTER_KEY)
+  --workspace NAME     the organization: id, ws_<id> or alias
+  --team TEAM          a team's own document, by the team's id or alias
+  --version N          for rollback
+  --if-match V         version or hash that must be in force
+  --dry-run            publish nothing
+  --min-coverage PCT   for test: fail below this share of rules that some case comes to
+  --json               the gateway's own answer
+
+Exit codes: 0 done, 1 refused (a fault, a failing case, a change that is not wanted), 2 usage, 3 no gateway answered.
+`;
+
+/** What `main` does with the outcome. */
+export interface PolicyIo {
+  out: (line: string) => void;
+  err: (line: string) => void;
+}
+
+/** A mistake on the command line. */
+export class PolicyUsage extends Error {
+  override name = "PolicyUsage";
+}
+
+const OPTIONS = {
+  url: { type: "string" },
+  key: { type: "string" },
+  workspace: { type: "string" },
+  team: { type: "string" },
+  version: { type: "string" },
+  "if-match": { type: "string" },
+  "call-id": { type: "string" },
+  request: { type: "string" },
+  "min-coverage": { type: "string" },
+  "dry-run": { type: "boolean" },
+  json: { type: "boolean" },
+} as const;
+
+type Values = ReturnType<
+  typeof parseArgs<{ options: typeof OPTIONS; allowPositionals: true }>
+>["values"];
+
+/** Runs one command; answers the process's exit code. */
+export async function policyCommand(words: string[], io: PolicyIo): Promise<number> {
+  const [command, ...rest] = words;
+  if (command === undefined || command === "help" || words.includes("--help")) {
+    io.out(POLICY_USAGE.trimEnd());
+    return command === undefined ? 2 : 0;
+  }
+  let parsed: { values: Values; positionals: string[] };
+  try {
+    parsed = parseArgs({ args: rest, options: OPTIONS, allowPositionals: true });
+  } catch (error) {
+    throw new PolicyUsage((error as Error).message);
+  }
+  const { values, positionals } = parsed;
+  switch (command) {
+    case "check":
+      return check(files(positionals), values, io);
+    case "test":
+      return test(files(positionals), values, io);
+    case "apply":
+      return apply(one(positionals), values, io);
+    case "rollback":
+      return rollback(values, io);
+    case "simulate":
+      return simulate(one(positionals), values, io);
+    case "explain":
+      return explain(values, io);
+    default:
+      throw new PolicyUsage(`there is no "policy ${command}"; policy --help lists the commands`);
+  }
+}
+
+async function check(names: string[], values: Values, io: PolicyIo): Promise<number> {
+  let wrong = 0;
+  for (const name of names) {
+    const { yaml, tests } = await read(name);
+    const file = basename(name);
+    if (urlOf(values) !== "") {
+      const body = { yaml, tests, file, ...(values.team !== undefined && { team: values.team }) };
+      const named = values.workspace === undefined ? {} : { organization_id: values.workspace };
+      const answer = await call(values, "POST", "/policy/validate", { ...body, ...named });
+      const faults = (answer["faults"] ?? []) as { text: string; severity: string }[];
+      for (const fault of faults) io.err(fault.text);
+      wrong += faults.filter(({ severity }) => severity === "error").length;
+    } else {
+      const { faults } = checkDocument(
+        { ...OFFLINE, team: values.team !== undefined },
+        yaml,
+        tests,
+        file,
+      );
+      for (const fault of faults) io.err(faultText(fault));
+      wrong += faults.filter(({ severity }) => severity === "error").length;
+    }
+  }
+  io.out(
+    wrong === 0
+      ? `${names.length} checked, nothing wrong`
+      : `${names.length} checked, ${wrong} wrong`,
+  );
+  return wrong === 0 ? 0 : 1;
+}
+
+async function test(names: string[], values: Values, io: PolicyIo): Promise<number> {
+  const least = values["min-coverage"] === undefined ? 0 : Number(values["min-coverage"]);
+  if (!(least >= 0 && least <= 100)) throw new PolicyUsage("--min-coverage takes a percentage");
+  let failed = false;
+  for (const name of names) {
+    const { yaml, tests } = await read(name);
+    const { faults, suite } = checkDocument(OFFLINE, yaml, tests, basename(name));
+    for (const fault of faults) io.err(faultText(fault));
+    const wrong = faults.some(({ severity }) => severity === "error");
+    if (suite === null) {
+      io.out(`${name}: ${wrong ? "not read" : "no tests"}`);
+      failed ||= wrong || least > 0;
+      continue;
+    }
+    const all = suite.covered.length + suite.uncovered.length;
+    const share = all === 0 ? 100 : Math.floor((suite.covered.length / all) * 100);
+    const missed =
+      suite.uncovered.length === 0 ? "" : `; no case comes to ${suite.uncovered.join(", ")}`;
+    io.out(
+      `${name}: ${suite.passed} of ${suite.cases.length} cases pass, ${share} % of rules${missed}`,
+    );
+    failed ||= wrong || share < least;
+  }
+  return failed ? 1 : 0;
+}
+
+async function apply(name: string, values: Values, io: PolicyIo): Promise<number> {
+  const { yaml, tests } = await read(name);
+  const answer = await call(values, "PUT", `/policy/${workspaceOf(values)}`, {
+    yaml,
+    tests,
+    file: basename(name),
+    dry_run: values["dry-run"] === true,
+    ...(values.team !== undefined && { team: values.team }),
+    ...(values["if-match"] !== undefined && { if_match: values["if-match"] }),
+  });
+  if (values.json === true) io.out(JSON.stringify(answer, null, 2));
+  const warnings = (answer["warnings"] ?? []) as { text: string }[];
+  for (const { text } of warnings) io.err(text);
+  const { version, hash, changed } = answer;
+  const what =
+    changed === true
+      ? values["dry-run"]
+        ? "would be published as"
+        : "published as"
+      : "unchanged,";
+  if (values.json !== true) io.out(`${name} ${what} version ${String(version)} ${String(hash)}`);
+  return 0;
+}
+
+async function rollback(values: Values, io: PolicyIo): Promise<number> {
+  const version = Number(values.version);
+  if (!Number.isInteger(version)) throw new PolicyUsage("--version takes the number to bring back");
+  const answer = await call(values, "POST", `/policy/${workspaceOf(values)}/rollback`, {
+    version,
+    dry_run: values["dry-run"] === true,
+    ...(values.team !== undefined && { team: values.team }),
+    ...(values["if-match"] !== undefined && { if_match: values["if-match"] }),
+  });
+  io.out(
+    values.json === true
+      ? JSON.stringify(answer, null, 2)
+      : `version ${String(answer["version"])} brings back ${version}`,
+  );
+  return 0;
+}
+
+interface Difference {
+  requests: number;
+  from: { rule: string | null; route: string | null; blocked: boolean };
+  to: { rule: string | null; route: string | null; blocked: boolean };
+}
+
+async function simulate(name: string, values: Values, io: PolicyIo): Promise<number> {
+  const { yaml } = await read(name);
+  const answer = await call(values, "POST", "/policy/simulate", {
+    workspace: workspaceOf(values),
+    yaml,
+    ...(values.team !== undefined && { team: values.team }),
+  });
+  if (values.json === true) {
+    io.out(JSON.stringify(answer, null, 2));
+    return 0;
+  }
+  const { decisions, changed, undetermined } = answer as unknown as Record<string, number>;
+  io.out(`${decisions} decisions, ${changed} would change, ${undetermined} can't be told`);
+  const shown = ({ rule, route, blocked }: Difference["from"]) =>
+    `${rule ?? "no rule"} → ${blocked ? "blocked" : (route ?? "as requested")}`;
+  for (const each of (answer["changes"] ?? []) as Difference[]) {
+    io.out(`${String(each.requests).padStart(8)}  ${shown(each.from)}   ⇒   ${shown(each.to)}`);
+  }
+  return 0;
+}
+
+async function explain(values: Values, io: PolicyIo): Promise<number> {
+  const id = values["call-id"];
+  const file = values.request;
+  if ((id === undefined) === (file === undefined)) {
+    throw new PolicyUsage("explain takes either --call-id or --request");
+  }
+  const named = values.workspace === undefined ? {} : { organization_id: values.workspace };
+  const asked =
+    id === undefined
+      ? { request: JSON.parse(await readFile(file ?? "", "utf8")) as object }
+      : { call_id: id };
+  const answer = await call(values, "POST", "/policy/explain", { ...asked, ...named });
+  io.out(JSON.stringify(answer, null, 2));
+  return 0;
+}
+
+function files(positionals: string[]): string[] {
+  const documents = positionals.filter((each) => !/\.test\.ya?ml$/.test(each));
+  if (documents.length === 0) throw new PolicyUsage("name the documents to read");
+  return documents;
+}
+
+function one(positionals: string[]): string {
+  const [only, ...more] = files(positionals);
+  if (only === undefined || more.length > 0) throw new PolicyUsage("name one document");
+  return only;
+}
+
+function workspaceOf(values: Values): string {
+  if (values.workspace === undefined) throw new PolicyUsage("--workspace names the organization");
+  return encodeURIComponent(values.workspace);
+}
+
+function urlOf(values: Values): string {
+  return values.url ?? process.env["ROUTERO_URL"] ?? "";
+}
+
+/** A document, and its tests where `<name>.test.yaml` lies beside it. */
+async function read(name: string): Promise<{ yaml: string; tests: string | null }> {
+  const yaml = await readFile(name, "utf8").catch(() => {
+    throw new PolicyUsage(`there is no file ${name}`);
+  });
+  const tests = await readFile(name.replace(/(\.ya?ml)$/, ".test$1"), "utf8").catch(() => null);
+  return { yaml, tests };
+}
+
+/** The gateway refused a call; the message is what it said. */
+export class PolicyRefused extends Error {
+  override name = "PolicyRefused";
+}
+
+/** No gateway answered. */
+export class PolicyUnreachable extends Error {
+  override name = "PolicyUnreachable";
+}
+
+async function call(
+  values: Values,
+  method: string,
+  path: string,
+  body: object,
+): Promise<Record<string, unknown>> {
+  const url = urlOf(values);
+  const key = values.key ?? process.env["ROUTERO_KEY"] ?? process.env["MASTER_KEY"] ?? "";
+  if (!URL.canParse(url)) throw new PolicyUsage("--url needs the gateway's address");
+  if (key === "") throw new PolicyUsage("--key needs a key that may do this");
+  const answer = await fetch(url.replace(/\/+$/, "") + path, {
+    method,
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+    body: JSON.stringify(body),
+  }).catch((cause: unknown) => {
+    throw new PolicyUnreachable(`no gateway answers at ${url}: ${(cause as Error).message}`);
+  });
+  const value = (await answer.json().catch(() => ({}))) as Record<string, unknown>;
+  if (answer.ok) return value;
+  const error = value["error"] as { message?: string } | undefined;
+  throw new PolicyRefused(`${answer.status}: ${error?.message ?? "refused"}`);
+}
