@@ -1,6 +1,8 @@
 import type { DialectName, ProtocolName } from "../core/chat.ts";
 import { anthropic } from "./anthropic/index.ts";
+import { cohere } from "./cohere/index.ts";
 import { gemini } from "./gemini/index.ts";
+import { ollama } from "./ollama/index.ts";
 import { openaiChat } from "./openai-chat/index.ts";
 import { openaiResponses } from "./openai-responses/index.ts";
 import type { Dialect, Protocol } from "./protocol.ts";
@@ -14,6 +16,8 @@ const DIALECTS: Readonly<Record<DialectName, Dialect>> = {
 
 const PROTOCOLS: Readonly<Record<ProtocolName, Protocol>> = {
   ...DIALECTS,
+  cohere,
+  ollama,
 };
 
 /** The wire protocol of that name, as providers speak it. */

@@ -25,6 +25,7 @@ export interface Protocol {
 /** A wire protocol in both directions: `client` is what callers of this dialect speak to us. */
 export interface Dialect extends Protocol {
   name: DialectName;
+  provider: ProviderProtocol & { verbatim: Verbatim };
   client: ClientDialect;
 }
 
@@ -126,8 +127,8 @@ export interface ProviderProtocol {
   /** A reducer from the stream's events to canonical events. */
   parseStream(): StreamParser;
   parseError(status: number, headers: Headers, body: string): UpstreamFault;
-  /** Same protocol at both ends (PROTOCOLS 1). */
-  verbatim: Verbatim;
+  /** Same protocol at both ends (PROTOCOLS 1); absent where no caller speaks it. */
+  verbatim?: Verbatim;
 }
 
 export interface StreamParser {

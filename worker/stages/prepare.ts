@@ -108,7 +108,7 @@ function writtenFor(
     facts: deployment.facts,
     streamUsage: findProvider(deployment.provider)?.streamUsage ?? "include_usage",
   };
-  if (rewritten === undefined && call.dialect === name) {
+  if (rewritten === undefined && call.dialect === name && provider.verbatim) {
     const spliced = provider.verbatim.request(call.text, call.scan, call.body, target);
     return { ...spliced, verbatim: true, degraded: [] };
   }

@@ -45,7 +45,8 @@ export function verbatimReader({ view, prepared, tally, meta }: Reading): Stream
     if (tally.done) return NOTHING;
     const events = from.event === null ? [] : parser.push(from.event);
     tally.observe(events);
-    return { bytes: provider.verbatim.block(from.raw, from.event, options), events };
+    const bytes = provider.verbatim?.block(from.raw, from.event, options) ?? from.raw;
+    return { bytes, events };
   };
   return {
     block,

@@ -51,4 +51,14 @@ export const PROVIDERS: readonly Provider[] = [
       ...KEY,
     }),
   },
+  {
+    name: "cohere",
+    model: "command-matrix",
+    params: (up) => ({ model: "cohere/command-matrix", api_base: up.url, ...KEY }),
+  },
+  {
+    name: "ollama",
+    model: "llama-matrix",
+    params: (up) => ({ model: "ollama/llama-matrix", api_base: up.url }),
+  },
 ];

@@ -1,0 +1,105 @@
+import type { ChatRequest, Tool } from "../../core/chat.ts";
+import type { Json, JsonObject } from "../../core/json.ts";
+import { budgetOf } from "../effort.ts";
+import type { BuiltRequest, Target } from "../protocol.ts";
+import { SPELLINGS } from "../spellings.ts";
+import { unsupported } from "../unsupported.ts";
+import { buildMessages } from "./build-messages.ts";
+
+/** Writes a chat request of Cohere's second version. */
+export function buildRequest(request: ChatRequest, target: Target): BuiltRequest {
+  const degraded = new Set<string>();
+  const body: JsonObject = {
+    model: target.model,
+    messages: buildMessages(request.messages, degraded),
+    stream: request.stream,
+  };
+  for (const name of Object.keys(request.extra)) if (!SPELLINGS.has(name)) degraded.add(name);
+  writeTools(body, request);
+  if (request.parallelToolCalls === false && request.tools.length > 0) {
+    degraded.add("parallel_tool_calls");
+  }
+  if (request.user !== undefined) degraded.add("user");
+  writeSampling(body, request, degraded);
+  const { responseFormat: format } = request;
+  if (format !== undefined && format.type !== "text") {
+    body["response_format"] = {
+      type: "json_object",
+      ...(format.type === "schema" && { json_schema: format.schema }),
+    };
+  }
+  writeThinking(body, request, target, degraded);
+  for (const name of target.facts.quirks?.refuses ?? []) {
+    if (body[name] === undefined) continue;
+    delete body[name];
+    degraded.add(name);
+  }
+  return { body, degraded: [...degraded] };
+}
+
+/** A tool that must be called is the only one that is offered, since a choice can't name it. */
+function writeTools(body: JsonObject, { tools, toolChoice: choice }: ChatRequest): void {
+  if (tools.length === 0) return;
+  if (choice?.type === "native") throw unsupported("This form of `tool_choice`", "tool_choice");
+  const offered = tools.map(buildTool).filter(({ name }) => {
+    return choice?.type !== "function" || name === choice.name;
+  });
+  body["tools"] = offered.map(({ tool }) => tool);
+  if (choice?.type === "none") body["tool_choice"] = "NONE";
+  if (choice?.type === "required" || choice?.type === "function") body["tool_choice"] = "REQUIRED";
+}
+
+function buildTool(tool: Tool): { name: string; tool: JsonObject } {
+  if (tool.type === "native") {
+    const type = tool.value["type"];
+    throw unsupported(`The tool of type '${typeof type === "string" ? type : "unknown"}'`, "tools");
+  }
+  const { name, description, parameters } = tool;
+  return {
+    name,
+    tool: {
+      type: "function",
+      function: {
+        name,
+        ...(description !== undefined && { description }),
+        parameters: parameters ?? { type: "object", properties: {} },
+      },
+    },
+  };
+}
+
+function writeSampling(body: JsonObject, { sampling }: ChatRequest, degraded: Set<string>): void {
+  if (sampling.n !== undefined && sampling.n > 1) throw unsupported("`n` above 1", "n");
+  const named: [string, Json | undefined][] = [
+    ["max_tokens", sampling.maxOutputTokens],
+    ["temperature", sampling.temperature],
+    ["p", sampling.topP],
+    ["k", sampling.topK],
+    ["stop_sequences", sampling.stop],
+    ["seed", sampling.seed],
+    ["presence_penalty", sampling.presencePenalty],
+    ["frequency_penalty", sampling.frequencyPenalty],
+    ["logprobs", sampling.logprobs],
+  ];
+  for (const [name, value] of named) if (value !== undefined) body[name] = value;
+  if (sampling.logitBias !== undefined) degraded.add("logit_bias");
+  if (sampling.topLogprobs) degraded.add("top_logprobs");
+}
+
+function writeThinking(
+  body: JsonObject,
+  { reasoning }: ChatRequest,
+  { facts }: Target,
+  degraded: Set<string>,
+): void {
+  if (!reasoning) return;
+  const off = reasoning.effort === "none";
+  if (facts.reasoning === "none") {
+    if (!off) degraded.add("reasoning_effort");
+    return;
+  }
+  const budget = budgetOf(reasoning);
+  body["thinking"] = off
+    ? { type: "disabled" }
+    : { type: "enabled", ...(budget !== undefined && { token_budget: budget }) };
+}
