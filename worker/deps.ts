@@ -10,6 +10,7 @@ import { RoleAuthorizer } from "./policy/authz/roles.ts";
 import { trusting } from "./routing/health.ts";
 import { outbound } from "./providers/outbound.ts";
 import { groupedAudit } from "./store/audit-group.ts";
+import { smartDetectors } from "./routing/smart/detect.ts";
 import { openDb } from "./store/database.ts";
 import { makeDirectory } from "./store/directory.ts";
 import { makeEscrow } from "./store/escrow.ts";
@@ -89,7 +90,7 @@ export function compose(
     audit: groupedAudit({ isolate, send: trailSend(env), waitUntil, now }),
     health: trusting,
     authorizer,
-    detectors: {},
+    detectors: smartDetectors,
     upstream: outbound,
     platformKey: (provider) => config.platformKeys.get(provider) ?? null,
     control,

@@ -129,7 +129,8 @@ export function fitModel(
   const chances = raw
     .map((each) => 1 / (1 + Math.exp(-(calibration.slope * each + calibration.intercept))))
     .toSorted((a, b) => a - b);
-  const quantile = (share: number) => round(chances[Math.floor(share * chances.length)] ?? 0);
+  const quantile = (share: number) =>
+    round(chances[Math.min(chances.length - 1, Math.floor(share * chances.length))] ?? 0);
 
   return {
     version,
@@ -141,6 +142,7 @@ export function fitModel(
     tasks: taskWeights.map((each) => store(each)),
     calibration: { slope: round(calibration.slope), intercept: round(calibration.intercept) },
     tiers: { light: quantile(0.4), standard: quantile(0.75), heavy: quantile(0.85) },
+    ranks: Array.from({ length: 21 }, (_, at) => quantile(at / 20)),
     sure: SURE,
     ...known([...rows, ...labels].map(({ seen }) => seen)),
   };

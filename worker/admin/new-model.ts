@@ -2,6 +2,7 @@ import * as z from "zod";
 import type { ProtocolName } from "../core/chat.ts";
 import { GatewayError } from "../core/errors.ts";
 import { DEPLOYMENT_PARAMS, type DeploymentParam } from "../core/model.ts";
+import { MODEL_TIERS } from "../core/model.ts";
 import type { Capability, ModelFacts } from "../core/model.ts";
 import type { Settings } from "../core/ports.ts";
 import { findProvider, paramsFor, providers, type ProviderRow } from "../providers/catalog.ts";
@@ -109,6 +110,10 @@ export const modelInfo = z.object({
   max_input_tokens: tokens.nullish(),
   max_output_tokens: tokens.nullish(),
   max_tokens: tokens.nullish(),
+  tier: z
+    .enum(MODEL_TIERS)
+    .nullish()
+    .describe("How strong the smart router takes it for; absent = what is known of its name"),
   ...CAPABILITIES,
   ...PRICES,
 });
@@ -214,6 +219,7 @@ export function factsOf(place: Place, params: LitellmParams, info: ModelInfo): M
     const said = info[name];
     if (said != null) facts.capabilities[CAPABILITY_FIELDS[name]] = said;
   }
+  if (info.tier != null) facts.tier = info.tier;
   const most = info.max_output_tokens ?? info.max_tokens;
   if (info.max_input_tokens != null) facts.contextWindow = info.max_input_tokens;
   if (most != null) facts.maxOutput = most;

@@ -41,6 +41,10 @@ export interface Prefill {
   baseUrl?: string;
 }
 
+/** Strength of a model, and difficulty of a prompt, in rising order (CONTRACT 4.6). */
+export const MODEL_TIERS = ["LIGHT", "STANDARD", "HEAVY", "REASONING"] as const;
+export type ModelTier = (typeof MODEL_TIERS)[number];
+
 /** What is known of a model, whoever serves it. */
 export interface ModelFacts {
   /** Tokens of prompt and answer together. */
@@ -49,6 +53,8 @@ export interface ModelFacts {
   capabilities: Partial<Record<Capability, boolean>>;
   /** Absent: cost 0, marked `price: unknown`. */
   prices?: Prices;
+  /** How strong the organization says that it is; absent = what the smart router knows of it. */
+  tier?: ModelTier;
   reasoning?: ReasoningControl;
   quirks?: Quirks;
   /** Absent = none, or not known. */

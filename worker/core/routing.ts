@@ -1,6 +1,6 @@
 import type { FaultClass } from "./fault.ts";
 import type { BreakerRules } from "./health.ts";
-import type { Deployment } from "./model.ts";
+import type { Deployment, ModelTier } from "./model.ts";
 import type { NanoUsd } from "./money.ts";
 
 /** How a deployment is picked among the usable ones of a group (CONTRACT 4.1), by the documented names. */
@@ -171,4 +171,39 @@ export interface Explanation {
   seed: number;
   /** What ties a conversation to its deployment; null = the draw alone decided. */
   affinity: number | null;
+  /** How the groups were chosen, where the name left that to the smart router. */
+  smart?: SmartDecision;
+}
+
+/** What the smart router saw, weighed and decided. */
+export interface SmartDecision {
+  engine: string;
+  task: string;
+  difficulty: ModelTier;
+  /** 0–1: chance that a strong model does better than a light one. */
+  need: number;
+  confidence: number;
+  /** The prompt is unlike anything known: it was placed by chance within the mix. */
+  unfamiliar: boolean;
+  /** The dial as it was turned, 0–10, and what it saves on. */
+  quality: number;
+  saves: "cost" | "latency";
+  /** State of the tightest budget, which may have turned the dial. */
+  budget: string;
+  /** The conversation's home group. */
+  home: string | null;
+  /** 0–1, how far up the hull the prompt was put. */
+  reach: number;
+  reason: string;
+  candidates: {
+    group: string;
+    deployment: string;
+    tier: ModelTier;
+    quality: number;
+    /** Nano-dollars; null = unknown price. */
+    cost: number | null;
+    /** Milliseconds. */
+    latency: number;
+    onHull: boolean;
+  }[];
 }

@@ -11,7 +11,8 @@ import { settingsFor } from "../routing/settings.ts";
 import { estimateTokens } from "../routing/tokens.ts";
 import { allowlists } from "./authorize.ts";
 import { hold } from "./hold.ts";
-import { linksOf } from "./links.ts";
+import { hardIn, linksOf } from "./links.ts";
+import { dialFor, lacksByName, smartRoute } from "./smart.ts";
 import { emptied } from "./emptied.ts";
 
 /** Taken for the answer's length where a price is only compared. */
@@ -56,7 +57,11 @@ export async function choose(deps: Deps, asked: Authorized): Promise<Chosen> {
         ? null
         : costOf({ ...NO_USAGE, input: prompt, output: output ?? USUAL_OUTPUT }, prices),
   };
-  const { links, skipped } = linksOf(deps, call, settings);
+  const dial = dialFor(call);
+  const smart =
+    dial === null ? null : smartRoute(deps, call, dial, facts, (group) => hardIn(call, group));
+  const instead = smart && { groups: smart.groups, hard: [lacksByName(facts.needs)] };
+  const { links, skipped } = linksOf(deps, call, settings, instead ?? undefined);
   const made = makePlan(links, facts);
   const steps = await startable(deps, orgId, made);
   if (steps === null) throw emptied(call, made, facts);
@@ -74,6 +79,7 @@ export async function choose(deps: Deps, asked: Authorized): Promise<Chosen> {
     skipped,
     seed,
     affinity,
+    ...(smart && { smart: smart.smart }),
   };
   const affordable = plan.filter(({ deployment }) => !tooDear.has(deployment.id));
   for (const candidate of made.candidates) {

@@ -1,18 +1,31 @@
 import type { Authorized } from "../core/call.ts";
 import { GatewayError } from "../core/errors.ts";
+import type { BreakerRules } from "../core/health.ts";
 import { REGIONS, type RegionLetter } from "../core/ids.ts";
 import type { Deployment } from "../core/model.ts";
 import { usdText } from "../core/money.ts";
 import type { Deps } from "../core/ports.ts";
 import { classOfCustomer, liesWithin } from "../core/residency.ts";
 import type { Chains, Explanation, RoutingLayer, RoutingSettings } from "../core/routing.ts";
-import { allows, resolve, shortName, type ResolveContext } from "../providers/resolve.ts";
+import {
+  allows,
+  resolve,
+  shortName,
+  type Resolution,
+  type ResolveContext,
+} from "../providers/resolve.ts";
 import { chainOf } from "../routing/chain.ts";
 import type { Hard, Link } from "../routing/plan.ts";
 import { settingsFor } from "../routing/settings.ts";
 import { worstCase } from "../routing/worst-case.ts";
 import { allowlists } from "./authorize.ts";
 import { rulesOf } from "./customer.ts";
+
+/** Groups that stand for a name which is no group itself, in order, and what else binds them. */
+export interface Instead {
+  groups: readonly string[];
+  hard: readonly Hard[];
+}
 
 /**
  * The groups that may serve a request, resolved, with what binds the choice inside each. Throws `model_not_found` for
@@ -22,18 +35,36 @@ export function linksOf(
   deps: Deps,
   call: Authorized,
   settings: RoutingSettings,
+  instead?: Instead,
 ): { links: Link[]; skipped: Explanation["skipped"] } {
   const { shared } = call.identity;
   const context: ResolveContext = {
     shared,
     hasPlatformKey: (provider) => deps.platformKey(provider) !== null,
   };
-  const found = resolve(call.model, context);
+  const found: Resolution =
+    instead === undefined ? resolve(call.model, context) : { found: true, candidates: [] };
   if (!found.found) throw new GatewayError("model_not_found", found.reason, { param: "model" });
   const skipped: Explanation["skipped"] = [];
   const links: Link[] = [];
+  const most = settings.maxFallbacks + 1;
+  for (const group of instead?.groups.slice(0, most) ?? []) {
+    const target = resolve(group, context);
+    if (!target.found) continue;
+    const own = inGroup(call, group);
+    links.push({
+      group,
+      when: "any",
+      why: "requested",
+      deployments: target.candidates,
+      settings: own,
+      breaker: breakerOf(call, group),
+      hard: [...hardOf(call, own), ...(instead?.hard ?? [])],
+    });
+  }
   for (const link of chainOf(call.model, found.candidates, settings)) {
     const { group, why } = link;
+    if (why === "requested" && instead !== undefined) continue;
     const target = why === "requested" ? found : resolve(group, context);
     if (why !== "requested") {
       const refusal = mayFallTo(call, group);
@@ -47,12 +78,11 @@ export function linksOf(
       continue;
     }
     const own = why === "requested" ? settings : inGroup(call, group);
-    const { allowedFails, cooldown, cooldowns: enabled } = inGroupForAll(call, group);
     links.push({
       ...link,
       deployments: target.candidates,
       settings: own,
-      breaker: { allowedFails, cooldown, enabled },
+      breaker: breakerOf(call, group),
       hard: hardOf(call, own),
     });
   }
@@ -66,8 +96,15 @@ function inGroup(call: Authorized, group: string): RoutingSettings {
 }
 
 /** What all callers share: no key may make another's breaker looser or stricter. */
-function inGroupForAll(call: Authorized, group: string): RoutingSettings {
-  return settingsFor({ org: call.identity.shared.routing, group });
+function breakerOf(call: Authorized, group: string): BreakerRules {
+  const { shared } = call.identity;
+  const { allowedFails, cooldown, cooldowns } = settingsFor({ org: shared.routing, group });
+  return { allowedFails, cooldown, enabled: cooldowns };
+}
+
+/** The hard constraints on a group that is chosen in its own right. */
+export function hardIn(call: Authorized, group: string): Hard[] {
+  return hardOf(call, inGroup(call, group));
 }
 
 /** Why a fallback is out of reach for this caller; null where an administrator wrote it or the allowlists cover it. */

@@ -8,7 +8,7 @@ import type { JsonObject } from "../core/json.ts";
 import type { Deps } from "../core/ports.ts";
 import { actorOf } from "../core/principal.ts";
 import type { SignalValue, Verdict } from "../core/policy.ts";
-import type { Explanation } from "../core/routing.ts";
+import type { Explanation, SmartDecision } from "../core/routing.ts";
 import { payerOf } from "./payer.ts";
 import { totalCost, type Ending } from "./settle.ts";
 
@@ -64,8 +64,10 @@ function judgedBy(verdict: Verdict | undefined): Partial<DecisionData & RefusalD
 }
 
 /** What a choice was made from, as records show it. */
-function chosenBy({ strategy, candidates, skipped, seed, affinity }: Explanation): DecisionData {
+function chosenBy(explanation: Explanation): DecisionData {
+  const { strategy, candidates, skipped, seed, affinity, smart } = explanation;
   return {
+    ...(smart !== undefined && { smart: smartOf(smart) }),
     strategy,
     seed,
     affinity,
@@ -91,6 +93,22 @@ function chosenBy({ strategy, candidates, skipped, seed, affinity }: Explanation
       },
       ...(reason !== null && { dropped: reason.slice(0, 256) }),
     })),
+  };
+}
+
+/** The smart router's part: what it saw and weighed, by group. */
+function smartOf({ candidates, ...smart }: SmartDecision): NonNullable<DecisionData["smart"]> {
+  const short = (value: number) => Number(value.toPrecision(6));
+  return {
+    ...smart,
+    need: short(smart.need),
+    reach: short(smart.reach),
+    groups: candidates.map(({ group }) => group.slice(0, 256)),
+    tiers: candidates.map(({ tier }) => tier),
+    qualities: candidates.map(({ quality }) => short(quality)),
+    costs_nano_usd: candidates.map(({ cost }) => cost),
+    latencies_ms: candidates.map(({ latency }) => latency),
+    on_hull: candidates.map(({ onHull }) => onHull),
   };
 }
 

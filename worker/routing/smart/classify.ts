@@ -1,3 +1,4 @@
+import { MODEL_TIERS, type ModelTier } from "../../core/model.ts";
 import { CATEGORIES, rule, UNRULED, type Category } from "./categories.ts";
 import { DENSE, scan, windowOf, type Features } from "./features.ts";
 import type { Prompt } from "./prompt.ts";
@@ -5,8 +6,8 @@ import { knowsWord, type Head, type Model } from "./model.ts";
 import { model as shipped } from "./shipped.ts";
 
 /** How strong a model a prompt asks for, in rising order. */
-export const TIERS = ["LIGHT", "STANDARD", "HEAVY", "REASONING"] as const;
-export type Tier = (typeof TIERS)[number];
+export const TIERS = MODEL_TIERS;
+export type Tier = ModelTier;
 
 /** What the classifier says of a prompt. */
 export interface Classification {

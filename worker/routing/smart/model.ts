@@ -32,6 +32,8 @@ export interface StoredModel {
   calibration: { slope: number; intercept: number };
   /** Need at which the next tier begins. */
   tiers: { light: number; standard: number; heavy: number };
+  /** Need at every twentieth of the training prompts, from the least to the greatest. */
+  ranks: readonly number[];
   /** Least confidence with which the learned task head is believed. */
   sure: number;
   /** Share of unknown words above which a prompt is unfamiliar. */
@@ -69,6 +71,7 @@ export function unpackModel(stored: StoredModel) {
     tasks: stored.tasks.map(head),
     calibration: stored.calibration,
     tiers: stored.tiers,
+    ranks: stored.ranks,
     sure: stored.sure,
     unfamiliar: stored.unfamiliar,
     words: bytes(stored.words),

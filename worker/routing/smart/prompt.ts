@@ -28,16 +28,21 @@ export function plainPrompt(text: string): Prompt {
   };
 }
 
-/** The user turn to judge a request by: the last one, or the first one that a conversation's home model follows. */
-export function promptOf(chat: ChatRequest, turn: "first" | "last" = "last"): Prompt {
-  const { messages } = chat;
-  const at =
-    turn === "first" ? messages.findIndex(hasUserText) : messages.findLastIndex(hasUserText);
-  const seen = turn === "first" ? messages.slice(0, at + 1) : messages;
+/** Places of the user turns that say something; empty where there is none. */
+export function userTurns({ messages }: Pick<ChatRequest, "messages">): number[] {
+  return messages.flatMap((message, at) => (hasUserText(message) ? [at] : []));
+}
+
+/**
+ * One user turn of a conversation with what stood before it, and nothing of what came after: so it reads the same
+ * however often the conversation is sent again. Without `at` the last one.
+ */
+export function promptOf(chat: ChatRequest, at: number = userTurns(chat).at(-1) ?? -1): Prompt {
+  const seen = chat.messages.slice(0, at + 1);
   const effort = chat.reasoning?.effort;
   return {
-    text: textOf(messages[at]),
-    turns: turn === "first" ? 1 : messages.length,
+    text: textOf(chat.messages[at]),
+    turns: seen.length,
     contextLength: seen.reduce((sum, message) => sum + lengthOf(message), 0),
     tools: chat.tools.length,
     media: seen.some((message) =>

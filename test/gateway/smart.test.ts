@@ -1,0 +1,70 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startGround, type Ground } from "./support/ground.ts";
+
+const HARD =
+  "Implement a lock-free concurrent skip list in C++ with unit tests and prove that it is linearizable.";
+
+describe("smart/* over the organization's own models", () => {
+  let ground: Ground;
+  beforeAll(async () => {
+    ground = await startGround();
+    const { gw, up } = ground;
+    const model = (name: string, usd: number, info: object) =>
+      gw.admin("POST", "/model/new", {
+        model_name: name,
+        organization_id: gw.tenant.organizationId,
+        litellm_params: {
+          model: `openai/${name}`,
+          api_base: `${up.url}/v1`,
+          api_key: "sk-provider",
+          input_cost_per_token: usd,
+          output_cost_per_token: usd * 4,
+        },
+        model_info: info,
+      });
+    await model("small", 1e-7, { tier: "LIGHT", supports_vision: false });
+    await model("large", 5e-6, { tier: "REASONING", supports_vision: true });
+  });
+  afterAll(() => ground.stop());
+
+  const ask = (content: unknown, model = "smart/balanced") =>
+    ground.post("openai", { model, messages: [{ role: "user", content }] });
+
+  it("sends an easy prompt to the small model and a hard one to the large, and says why", async () => {
+    const easy = await ask("hi there");
+    expect(easy.status).toBe(200);
+    expect([
+      easy.headers.get("x-routero-route"),
+      easy.headers.get("x-routero-task"),
+      easy.headers.get("x-routero-difficulty"),
+    ]).toEqual(["small", "chat", "LIGHT"]);
+    const hard = await ask(HARD);
+    expect([hard.headers.get("x-routero-route"), hard.headers.get("x-routero-task")]).toEqual([
+      "large",
+      "code",
+    ]);
+    expect((await ask(HARD, "smart/0")).headers.get("x-routero-route")).toBe("small");
+    expect((await ask("hi there", "smart/10")).headers.get("x-routero-route")).toBe("large");
+  });
+
+  it("never sends an image to a model that can't see, however easy the prompt", async () => {
+    const picture = { type: "image_url", image_url: { url: "data:image/png;base64,iVBORw0KGgo=" } };
+    const answer = await ask([{ type: "text", text: "hi" }, picture], "smart/cheap");
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get("x-routero-route")).not.toBe("small");
+  });
+
+  it("fails over along the chain, unseen", async () => {
+    ground.up.script("small", [{ failure: { kind: "server_error" } }]);
+    const answer = await ask("hi there");
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get("x-routero-model-id")).not.toBe("");
+    expect(Number(answer.headers.get("x-routero-attempted-fallbacks"))).toBe(1);
+  });
+
+  it("says of a smart name that is none what would be right", async () => {
+    const answer = await ask("hi", "smart/perfect");
+    expect(answer.status).toBe(404);
+    expect(await answer.text()).toContain("does not exist");
+  });
+});

@@ -1,0 +1,338 @@
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { ChatRequest, Message } from "../../../worker/core/chat.ts";
+import type { Deployment } from "../../../worker/core/model.ts";
+import { chooseAmong, type Option, type Wanted } from "../../../worker/routing/smart/choose.ts";
+import { classify } from "../../../worker/routing/smart/classify.ts";
+import { routeConversation, type RouteFacts } from "../../../worker/routing/smart/conversation.ts";
+import { bent, dialNamed, PRESETS } from "../../../worker/routing/smart/dial.ts";
+import { hullOf } from "../../../worker/routing/smart/hull.ts";
+import { beliefOf, VENDORS } from "../../../worker/routing/smart/knowledge.ts";
+import { plainPrompt } from "../../../worker/routing/smart/prompt.ts";
+
+const deployment = (provider: string, model: string, facts = {}): Deployment => ({
+  id: `${provider}/${model}`,
+  group: `${provider}/${model}`,
+  provider,
+  model,
+  protocol: "openai-chat",
+  baseUrl: "https://example.com/v1",
+  weight: 1,
+  order: 0,
+  tags: [],
+  facts: { capabilities: {}, ...facts },
+});
+const option = (each: Deployment): Option => ({
+  group: each.group,
+  deployment: each,
+  belief: beliefOf(each),
+  latency: null,
+});
+const MODELS = [
+  ["openai", "gpt-4o-mini"],
+  ["openai", "gpt-5"],
+  ["anthropic", "claude-opus-5"],
+  ["mistral", "ministral-8b-latest"],
+  ["deepseek", "deepseek-chat"],
+] as const;
+const OPTIONS = MODELS.map(([provider, model]) => option(deployment(provider, model)));
+
+const wanted = (text: string, quality: number, more: Partial<Wanted> = {}): Wanted => ({
+  said: classify(plainPrompt(text)),
+  dial: { quality, saves: "cost" },
+  promptTokens: 100,
+  cachedTokens: 0,
+  draw: 0.5,
+  ...more,
+});
+const qualityOf = (choice: ReturnType<typeof chooseAmong>) =>
+  choice.scored.find((each) => each.group === choice.order[0])?.quality ?? 0;
+
+const anyOptions = fc
+  .uniqueArray(
+    fc.record({
+      name: fc.nat(50),
+      usd: fc.nat(40),
+      tier: fc.constantFrom("LIGHT", "STANDARD", "HEAVY", "REASONING"),
+    }),
+    { selector: ({ name }) => name, minLength: 1, maxLength: 8 },
+  )
+  .map((rows) =>
+    rows.map(({ name, usd, tier }) =>
+      option(
+        deployment("any", `m${name}`, { tier, prices: { input: usd * 1e6, output: usd * 2e6 } }),
+      ),
+    ),
+  );
+
+describe("the choice among models", () => {
+  it("names every option once and is the same however they are listed", () => {
+    fc.assert(
+      fc.property(anyOptions, fc.nat(10), fc.string(), (options, quality, text) => {
+        const choice = chooseAmong(options, wanted(text, quality));
+        expect(choice.order.toSorted()).toEqual(options.map(({ group }) => group).toSorted());
+        expect(chooseAmong(options.toReversed(), wanted(text, quality)).order).toEqual(
+          choice.order,
+        );
+      }),
+    );
+  });
+
+  it("never takes what another beats in both price and quality", () => {
+    fc.assert(
+      fc.property(
+        anyOptions,
+        fc.nat(10),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (options, quality, draw) => {
+          const { scored, order } = chooseAmong(options, wanted("x", quality, { draw }));
+          const first = scored.find(({ group }) => group === order[0]);
+          const beaten = scored.some(
+            ({ cost, quality: good }) =>
+              (cost ?? 0) < (first?.cost ?? 0) && good > (first?.quality ?? 0),
+          );
+          expect(beaten).toBe(false);
+        },
+      ),
+    );
+  });
+
+  it("rises with the need of the prompt and with the dial, from the cheapest to the best", () => {
+    const easy = "hi";
+    const hard = "Implement a lock-free queue in C++ and prove that it is linearizable.";
+    let below = 0;
+    for (let quality = 0; quality <= 10; quality++) {
+      const [low, high] = [easy, hard].map((text) =>
+        qualityOf(chooseAmong(OPTIONS, wanted(text, quality))),
+      );
+      expect(high).toBeGreaterThanOrEqual(low ?? 0);
+      expect(high).toBeGreaterThanOrEqual(below);
+      below = high ?? 0;
+    }
+    const { scored, order } = chooseAmong(OPTIONS, wanted(hard, 0));
+    expect(order[0]).toBe(scored.toSorted((a, b) => (a.cost ?? 0) - (b.cost ?? 0))[0]?.group);
+    expect(chooseAmong(OPTIONS, wanted(easy, 10)).order[0]).toBe("anthropic/claude-opus-5");
+  });
+
+  it("places what it does not know by chance, so that the mix and not the guess decides", () => {
+    const text = "Напиши мне, пожалуйста, короткий отчёт о продажах";
+    const firsts = [0, 0.3, 0.6, 0.99].map((draw) =>
+      chooseAmong(OPTIONS, wanted(text, 5, { draw })),
+    );
+    expect(new Set(firsts.map(({ order }) => order[0])).size).toBeGreaterThan(1);
+    expect(firsts.every(({ reason }) => reason === "mix")).toBe(true);
+  });
+
+  it("never takes a model for free whose price nobody knows", () => {
+    const unknown = option(deployment("any", "mystery"));
+    expect(chooseAmong([...OPTIONS, unknown], wanted("hi", 1)).order[0]).not.toBe("any/mystery");
+  });
+
+  it("counts the cached prefix at its own price", () => {
+    const cost = (cachedTokens: number) =>
+      chooseAmong([OPTIONS[1]!], wanted("hi", 5, { promptTokens: 50_000, cachedTokens })).scored[0]
+        ?.cost ?? 0;
+    expect(cost(50_000)).toBeLessThan(cost(0) / 3);
+  });
+});
+
+describe("the hull", () => {
+  it("holds no point that a mix of two others beats", () => {
+    const points = fc.array(fc.record({ cost: fc.nat(100), quality: fc.nat(100) }), {
+      minLength: 1,
+    });
+    fc.assert(
+      fc.property(points, (all) => {
+        const hull = hullOf(all);
+        for (const { cost, quality } of all) {
+          const right = hull.find((each) => each.cost >= cost);
+          const left = hull.findLast((each) => each.cost <= cost);
+          const best =
+            left === undefined || right === undefined
+              ? (left ?? { quality: 0 }).quality
+              : right.cost === left.cost
+                ? left.quality
+                : left.quality +
+                  ((right.quality - left.quality) * (cost - left.cost)) / (right.cost - left.cost);
+          if (left !== undefined) expect(quality).toBeLessThanOrEqual(best + 1e-9);
+        }
+      }),
+    );
+  });
+});
+
+describe("the dial", () => {
+  it("has names and numbers, and nothing else", () => {
+    expect(dialNamed("smart/cheap")).toEqual(PRESETS["cheap"]);
+    expect(dialNamed("smart/10")?.quality).toBe(10);
+    for (const other of [
+      "smart/",
+      "smart/11",
+      "smart/-1",
+      "smart/constructor",
+      "smart",
+      "gpt-4o",
+    ]) {
+      expect(dialNamed(other)).toBeNull();
+    }
+  });
+
+  it("is turned towards cost by a budget that warns, and almost to the end by one that throttles", () => {
+    const { quality } = PRESETS["quality"]!;
+    expect(bent(PRESETS["quality"]!, "ok").quality).toBe(quality);
+    expect(bent(PRESETS["quality"]!, "warn").quality).toBeLessThan(quality);
+    expect(bent(PRESETS["quality"]!, "throttle").quality).toBeLessThanOrEqual(1);
+    expect(bent(PRESETS["cheap"]!, "warn").quality).toBeLessThanOrEqual(PRESETS["cheap"]!.quality);
+  });
+});
+
+describe("what is known of models", () => {
+  it("covers the vendors of the contract", () => {
+    const promised =
+      "openai anthropic google deepseek xai nvidia moonshot minimax zai alibaba mistral microsoft xiaomi";
+    expect(VENDORS).toEqual(expect.arrayContaining(promised.split(" ")));
+  });
+
+  it("takes the organization's word first, then the name, whoever serves it, then the price", () => {
+    expect(beliefOf(deployment("openai", "gpt-4o-mini-2024-07-18")).tier).toBe("LIGHT");
+    expect(beliefOf(deployment("bedrock", "eu.anthropic.claude-opus-5-v1:0")).tier).toBe(
+      "REASONING",
+    );
+    expect(beliefOf(deployment("groq", "openai/gpt-oss-120b")).tier).toBe("STANDARD");
+    expect(beliefOf(deployment("openai", "gpt-4o-mini", { tier: "HEAVY" }))).toMatchObject({
+      tier: "HEAVY",
+      from: "org",
+    });
+    const price = (usd: number) => ({ prices: { input: usd * 1e6, output: usd * 1e6 } });
+    expect(beliefOf(deployment("any", "house-model", price(0.2)))).toMatchObject({
+      tier: "LIGHT",
+      from: "price",
+    });
+    expect(beliefOf(deployment("any", "house-model", price(20))).tier).toBe("HEAVY");
+  });
+});
+
+const user = (text: string): Message => ({ role: "user", parts: [{ type: "text", text }] });
+const assistant = (text: string): Message => ({
+  role: "assistant",
+  parts: [{ type: "text", text }],
+});
+const chat = (messages: Message[]): ChatRequest => ({
+  model: "smart/balanced",
+  messages,
+  stream: false,
+  streamUsage: false,
+  sampling: {},
+  tools: [{ type: "function", name: "run" }],
+  extra: {},
+  dialect: "openai-chat",
+});
+const FACTS: RouteFacts = {
+  options: OPTIONS,
+  able: () => true,
+  healthy: () => true,
+  dial: { quality: 5, saves: "cost" },
+};
+const HARD =
+  "Now implement a lock-free concurrent skip list in C++ with unit tests and prove that it is linearizable.";
+
+describe("a conversation", () => {
+  it("keeps its home model over an agent loop of 50 turns, whatever the tools say", () => {
+    const messages: Message[] = [
+      user("Fix the failing unit tests in this repository and explain each change."),
+    ];
+    const home = routeConversation(chat(messages), FACTS).order[0];
+    for (let turn = 0; turn < 50; turn++) {
+      messages.push(
+        {
+          role: "assistant",
+          parts: [{ type: "toolCall", id: `c${turn}`, name: "run", arguments: `{"n":${turn}}` }],
+        },
+        {
+          role: "tool",
+          parts: [
+            {
+              type: "toolResult",
+              callId: `c${turn}`,
+              parts: [{ type: "text", text: `${HARD} `.repeat(turn) }],
+            },
+          ],
+        },
+      );
+      const routed = routeConversation(chat(messages), FACTS);
+      expect([routed.order[0], routed.home]).toEqual([home, home]);
+    }
+  });
+
+  it("never comes down: small talk after hard work stays where the work was", () => {
+    const messages: Message[] = [user(HARD)];
+    const first = routeConversation(chat(messages), FACTS).order[0];
+    for (let turn = 0; turn < 20; turn++) {
+      messages.push(assistant("Done."), user("thanks"));
+      expect(routeConversation(chat(messages), FACTS).order[0]).toBe(first);
+    }
+  });
+
+  it("rises where the gain is worth the lost prefix, stays up, and does not where the prefix is too dear", () => {
+    const short: Message[] = [user("hi"), assistant("Hello!"), user(HARD)];
+    const rich: RouteFacts = { ...FACTS, dial: { quality: 5, saves: "cost" } };
+    const low = routeConversation(chat(short.slice(0, 1)), rich);
+    const rose = routeConversation(chat(short), rich);
+    expect(rose.reason).toBe("rose");
+    expect(rose.order[0]).not.toBe(low.order[0]);
+    const after = routeConversation(
+      chat([...short, assistant("int main() {}"), user("thanks")]),
+      rich,
+    );
+    expect(after.order[0]).toBe(rose.order[0]);
+    const long: Message[] = [user("hi"), assistant("word ".repeat(4_000_000 / 5)), user(HARD)];
+    expect(routeConversation(chat(long), rich).order[0]).toBe(low.order[0]);
+  });
+
+  it("does not leave a model whose signed thinking stands in its history", () => {
+    const rich: RouteFacts = { ...FACTS, dial: { quality: 5, saves: "cost" } };
+    const signed: Message = {
+      role: "assistant",
+      parts: [
+        { type: "thinking", text: "", signature: "s" },
+        { type: "text", text: "Hello!" },
+      ],
+    };
+    const routed = routeConversation(chat([user("hi"), signed, user(HARD)]), rich);
+    expect(routed.order[0]).toBe(routed.home);
+    const unsigned = routeConversation(chat([user("hi"), assistant("Hello!"), user(HARD)]), rich);
+    expect(unsigned.order[0]).not.toBe(unsigned.home);
+  });
+
+  it("yields to health for the moment and is at home again afterwards", () => {
+    const messages = [user("hi"), assistant("Hello!"), user("how are you?")];
+    const { home } = routeConversation(chat(messages), FACTS);
+    const sick = routeConversation(chat(messages), {
+      ...FACTS,
+      healthy: ({ group }) => group !== home,
+    });
+    expect(sick.order).not.toContain(home);
+    expect(sick.order.length).toBe(OPTIONS.length - 1);
+    expect(routeConversation(chat(messages), FACTS).order[0]).toBe(home);
+  });
+
+  it("never chooses what is not able, whatever else is true", () => {
+    const anyTexts = fc.array(fc.constantFrom("hi", HARD, "Translate this: tea", "Solve $x^2=4$"), {
+      minLength: 1,
+      maxLength: 4,
+    });
+    fc.assert(
+      fc.property(anyTexts, fc.nat(10), fc.subarray([...OPTIONS]), (texts, quality, able) => {
+        const routed = routeConversation(
+          chat(texts.flatMap((text) => [user(text), assistant("ok")])),
+          {
+            ...FACTS,
+            dial: { quality, saves: "cost" },
+            able: (each) => able.includes(each),
+          },
+        );
+        expect(routed.order.toSorted()).toEqual(able.map(({ group }) => group).toSorted());
+      }),
+    );
+  });
+});

@@ -1,0 +1,186 @@
+import type { Deployment, ModelTier } from "../../core/model.ts";
+import { MODEL_TIERS } from "../../core/model.ts";
+import { costOf } from "../../core/money.ts";
+import { NO_USAGE } from "../../core/usage.ts";
+import type { Category } from "./categories.ts";
+import type { Classification } from "./classify.ts";
+import { reach, type Dial } from "./dial.ts";
+import { hullOf } from "./hull.ts";
+import type { Belief } from "./knowledge.ts";
+import { rankOf } from "./rank.ts";
+
+/** One model that can serve: a model group of the organization, or a model of the catalog. */
+export interface Option {
+  group: string;
+  /** The deployment that it is judged by. */
+  deployment: Deployment;
+  belief: Belief;
+  /** Milliseconds that it lately took, or null where nothing is known. */
+  latency: number | null;
+}
+
+/** What the choice is made for. */
+export interface Wanted {
+  said: Classification;
+  dial: Dial;
+  /** Tokens of the prompt, estimated, and those of them that the provider is likely to have cached. */
+  promptTokens: number;
+  cachedTokens: number;
+  /** The caller's limit on the answer. */
+  maxOutput?: number;
+  /** 0–1, the same for the same conversation: places an unfamiliar prompt in the mix. */
+  draw: number;
+  /** What the organization has learned of a group at a task; absent = the belief alone. */
+  learned?: (group: string, task: Category) => number | undefined;
+}
+
+/** One option as it was weighed. */
+export interface Scored {
+  group: string;
+  deployment: string;
+  tier: ModelTier;
+  /** 0–1, chance to solve a prompt of this task. */
+  quality: number;
+  /** Nano-dollars that this request is expected to cost; null = unknown price. */
+  cost: number | null;
+  latency: number;
+  onHull: boolean;
+}
+
+export interface Choice {
+  /** All groups, the chosen one first, then in the order in which they take over. */
+  order: string[];
+  scored: Scored[];
+  /** 0–1, how far up the hull the prompt was put. */
+  reach: number;
+  reason: "need" | "mix" | "only";
+}
+
+/** Tokens that answers of a task have, before anybody has counted them. */
+const USUAL_OUTPUT: Readonly<Record<Category, number>> = {
+  knowledge: 250,
+  math: 600,
+  code: 800,
+  reasoning: 500,
+  reading: 200,
+  summarize: 250,
+  rewrite: 300,
+  translate: 300,
+  writing: 700,
+  classify_extract: 80,
+  chat: 100,
+};
+const THINKING = 3;
+
+/** What a model of each tier is believed to solve of everyday prompts, and how wide a tier is. */
+const TIER_QUALITY: Readonly<Record<ModelTier, number>> = {
+  LIGHT: 0.55,
+  STANDARD: 0.66,
+  HEAVY: 0.77,
+  REASONING: 0.85,
+};
+const TIER_WIDTH = 0.09;
+/** Milliseconds, where nothing was measured. */
+const TIER_LATENCY: Readonly<Record<ModelTier, number>> = {
+  LIGHT: 600,
+  STANDARD: 1200,
+  HEAVY: 2500,
+  REASONING: 5000,
+};
+
+/**
+ * The order in which the options serve. On the price–quality hull of the models at hand the prompt's need for strength,
+ * bent by the dial, picks the place; a prompt unlike anything known takes a place by chance, so that it is neither better
+ * nor worse off than by a mix of the hull's models at the same price. Pure: the same input gives the same order.
+ */
+export function chooseAmong(options: readonly Option[], wanted: Wanted): Choice {
+  const { said, dial, draw } = wanted;
+  const scored = options.map((option) => score(option, wanted));
+  const dearest = Math.max(1, ...scored.map(({ cost }) => cost ?? 0));
+  const points = scored.map((each) => ({
+    each,
+    quality: each.quality,
+    // A price that nobody knows is taken for the dearest: it is never chosen because it seems free.
+    cost: dial.saves === "cost" ? (each.cost ?? dearest) : each.latency,
+  }));
+  const hull = hullOf(points.toSorted((a, b) => (a.each.group < b.each.group ? -1 : 1)));
+  for (const { each } of hull) each.onHull = true;
+  const rank = said.unfamiliar ? draw : rankOf(said.need);
+  const place = reach(rank, dial);
+  const first = hull[placeOn(hull, place)]?.each;
+  if (first === undefined) return { order: [], scored, reach: place, reason: "only" };
+  return {
+    order: [first.group, ...takeOver(scored, first).map(({ group }) => group)],
+    scored,
+    reach: place,
+    reason: hull.length < 2 ? "only" : said.unfamiliar ? "mix" : "need",
+  };
+}
+
+/** Which of the hull's points a place between its worst (0) and its best (1) belongs to: the nearest in quality. */
+function placeOn(hull: readonly { quality: number }[], place: number): number {
+  const low = hull[0]?.quality ?? 0;
+  const high = hull.at(-1)?.quality ?? 0;
+  const wanted = low + place * (high - low);
+  let best = 0;
+  for (let at = 1; at < hull.length; at++) {
+    const before = hull[at - 1]?.quality ?? 0;
+    if (wanted >= (before + (hull[at]?.quality ?? 0)) / 2) best = at;
+  }
+  return best;
+}
+
+/** Who takes over when the first fails: those at least as good, cheapest first, then the others, best first. */
+function takeOver(scored: readonly Scored[], first: Scored): Scored[] {
+  const cost = (each: Scored) => each.cost ?? Number.POSITIVE_INFINITY;
+  const byName = (a: Scored, b: Scored) => (a.group < b.group ? -1 : 1);
+  const others = scored.filter((each) => each !== first);
+  const better = others.filter((each) => each.quality >= first.quality);
+  const worse = others.filter((each) => each.quality < first.quality);
+  return [
+    ...better.toSorted((a, b) => cost(a) - cost(b) || b.quality - a.quality || byName(a, b)),
+    ...worse.toSorted((a, b) => b.quality - a.quality || cost(a) - cost(b) || byName(a, b)),
+  ];
+}
+
+/** Quality, cost and latency of one option for one request. */
+export function score(option: Option, wanted: Wanted): Scored {
+  const { group, deployment, belief, latency } = option;
+  const { said, learned } = wanted;
+  const believed = TIER_QUALITY[belief.tier] + TIER_WIDTH * belief.strength;
+  return {
+    group,
+    deployment: deployment.id,
+    tier: belief.tier,
+    quality: learned?.(group, said.task) ?? believed,
+    cost: expectedCost(option, wanted),
+    latency: latency ?? TIER_LATENCY[belief.tier],
+    onHull: false,
+  };
+}
+
+/** Nano-dollars: the prompt with its cached prefix at the cache's price, and an answer of the task's usual length. */
+function expectedCost({ belief }: Option, wanted: Wanted): number | null {
+  const { said, promptTokens, cachedTokens, maxOutput } = wanted;
+  if (belief.prices === null) return null;
+  const usual = USUAL_OUTPUT[said.task] * (belief.thinks ? THINKING : 1);
+  const cacheRead = Math.min(cachedTokens, promptTokens);
+  return costOf(
+    {
+      ...NO_USAGE,
+      input: promptTokens - cacheRead,
+      cacheRead,
+      output: Math.min(usual, maxOutput ?? usual),
+    },
+    belief.prices,
+  );
+}
+
+/** The chance that an option solves this very prompt: its belief, moved by how hard the prompt seems for its tier. */
+export function solves({ belief }: Option, { solves: by, unfamiliar }: Classification): number {
+  const believed = TIER_QUALITY[belief.tier] + TIER_WIDTH * belief.strength;
+  if (unfamiliar) return believed;
+  const tier = MODEL_TIERS.indexOf(belief.tier);
+  const next = MODEL_TIERS[Math.min(MODEL_TIERS.length - 1, tier + 1)] ?? belief.tier;
+  return by[belief.tier] + belief.strength * (by[next] - by[belief.tier]);
+}

@@ -1,0 +1,142 @@
+import type { ChatRequest, Message } from "../../core/chat.ts";
+import type { Capability } from "../../core/model.ts";
+import { needsOf } from "../capability.ts";
+import { chooseAmong, score, solves, type Choice, type Option, type Scored } from "./choose.ts";
+import { classify, type Classification } from "./classify.ts";
+import { worth, type Dial } from "./dial.ts";
+import { promptOf, userTurns } from "./prompt.ts";
+import { FNV_START, step } from "./words.ts";
+
+/** What a conversation is routed by. */
+export interface RouteFacts {
+  /** What policy, allowlists and residency leave; health is asked for apart, since it must not move a conversation. */
+  options: readonly Option[];
+  /** False where an option is known to lack what is needed, or has no room for so many tokens. */
+  able: (option: Option, needs: ReadonlySet<Capability>, tokens: number) => boolean;
+  /** False for what can't serve now. */
+  healthy: (option: Option) => boolean;
+  dial: Dial;
+  learned?: (group: string, task: Classification["task"]) => number | undefined;
+}
+
+/** Where a request goes, and all that it was decided by. */
+export interface Routed {
+  /** Groups in the order in which they serve; empty where none is able. */
+  order: string[];
+  said: Classification;
+  /** The group that the conversation's first turn chose; the first of the order unless the conversation rose. */
+  home: string | null;
+  /** Every able option as the last turn weighs it. */
+  scored: Scored[];
+  reach: number;
+  reason: Choice["reason"] | "home" | "rose" | "health";
+}
+
+/** Turns looked at after the first: earlier ones were looked at when they came, and none of them leads down. */
+const TURNS = 15;
+/** Characters of a token, taken low so that costs are rather over-counted. */
+const CHARACTERS = 4;
+
+/**
+ * Routes one request of a conversation without keeping any state (PROTOCOLS 26): the first user turn chooses the home
+ * model, recomputed each time from what does not change; each later user turn may lead up from there, where what it
+ * gains is worth more than the prompt cache that is lost, and never down. Between two user turns nothing moves.
+ */
+export function routeConversation(chat: ChatRequest, facts: RouteFacts): Routed {
+  const turns = userTurns(chat);
+  const [first = -1, ...later] = turns;
+  const { options, dial } = facts;
+  const draw = drawOf(chat.messages[first]);
+  const maxOutput = chat.sampling.maxOutputTokens;
+  const at = (turn: number) => {
+    const prompt = promptOf(chat, turn);
+    const said = classify(prompt);
+    const promptTokens = Math.ceil(prompt.contextLength / CHARACTERS);
+    const wanted = {
+      said,
+      dial,
+      promptTokens,
+      cachedTokens: 0,
+      draw,
+      ...(maxOutput !== undefined && { maxOutput }),
+      ...(facts.learned && { learned: facts.learned }),
+    };
+    const needs = needsOf({ ...chat, messages: chat.messages.slice(0, turn + 1) });
+    const room = promptTokens + (maxOutput ?? 0);
+    const able = options.filter((option) => facts.able(option, needs, room));
+    return { said, wanted, able, choice: chooseAmong(able, wanted) };
+  };
+
+  let turn = at(first);
+  let choice = turn.choice;
+  let reason: Routed["reason"] = choice.reason;
+  const find = (group: string | undefined) => options.find((each) => each.group === group);
+  let current = find(choice.order[0]);
+  const home = current?.group ?? null;
+  for (const next of later.slice(-TURNS)) {
+    const before = turn;
+    turn = at(next);
+    const up = find(turn.choice.order[0]);
+    if (current !== undefined && !turn.able.includes(current)) {
+      // What the conversation needs by now its model can't do.
+      current = up;
+      choice = turn.choice;
+      reason = turn.choice.reason;
+      continue;
+    }
+    if (up === undefined || current === undefined) continue;
+    if (isBound(chat.messages.slice(0, next))) continue;
+    const cachedTokens = before.wanted.promptTokens;
+    const stay = score(current, { ...turn.wanted, cachedTokens });
+    const leave = score(up, turn.wanted);
+    if (leave.quality <= stay.quality) continue;
+    const gain = (solves(up, turn.said) - solves(current, turn.said)) * worth(dial);
+    if (gain <= (leave.cost ?? Number.POSITIVE_INFINITY) - (stay.cost ?? 0)) continue;
+    current = up;
+    reason = "rose";
+  }
+  if (later.length > 0 && reason !== "rose" && current?.group === home) reason = "home";
+
+  const last = turn.choice;
+  const needs = needsOf(chat);
+  const room = Math.ceil(lengthOf(chat) / CHARACTERS) + (maxOutput ?? 0);
+  const usable = new Set(
+    options
+      .filter((option) => facts.able(option, needs, room) && facts.healthy(option))
+      .map(({ group }) => group),
+  );
+  const ranked = current === undefined ? last.order : [current.group, ...last.order];
+  const order = [...new Set(ranked)].filter((group) => usable.has(group));
+  if (current !== undefined && order.length > 0 && order[0] !== current.group) reason = "health";
+  return { order, said: turn.said, home, scored: last.scored, reach: choice.reach, reason };
+}
+
+/** True where history holds what only the provider that made it can read: signed thinking and calls, native blocks. */
+function isBound(messages: readonly Message[]): boolean {
+  return messages.some(({ role, parts }) =>
+    parts.some(
+      (part) =>
+        (part.type === "thinking" &&
+          (part.signature !== undefined || part.redacted !== undefined)) ||
+        (part.type === "toolCall" && part.signature !== undefined) ||
+        (part.type === "native" && role === "assistant"),
+    ),
+  );
+}
+
+function lengthOf(chat: ChatRequest): number {
+  return promptOf(chat, chat.messages.length - 1).contextLength;
+}
+
+/** 0–1, the same for the same first turn. */
+function drawOf(message: Message | undefined): number {
+  let hash = FNV_START;
+  for (const part of message?.parts ?? []) {
+    if (part.type !== "text") continue;
+    for (let at = 0; at < part.text.length && at < 4096; at++) {
+      hash = step(hash, part.text.charCodeAt(at));
+    }
+  }
+  hash = Math.imul(hash ^ (hash >>> 16), 0x45d9f3b);
+  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
+}

@@ -1,0 +1,109 @@
+import type { Capability, Deployment, ModelFacts, ModelTier } from "../../core/model.ts";
+import type { Prices } from "../../core/money.ts";
+import { FAMILIES, type Family } from "./families.ts";
+
+const BY_LENGTH = FAMILIES.toSorted((a, b) => b.prefix.length - a.prefix.length);
+
+/** What the router reckons a model with. */
+export interface Belief {
+  vendor: string | null;
+  tier: ModelTier;
+  /** 0–1 within its tier. */
+  strength: number;
+  thinks: boolean;
+  prices: Prices | null;
+  /** Where tier and prices come from. */
+  from: "org" | "known" | "price" | "nothing";
+}
+
+/** The vendors whose models are known by name. */
+export const VENDORS: readonly string[] = [...new Set(FAMILIES.map((each) => each.vendor))];
+
+/** Models of which a vendor's name tells nothing worth routing chat to. */
+const NOT_CHAT =
+  /embed|whisper|tts|transcribe|dall-e|image|moderation|rerank|realtime|audio|instruct-0|davinci|babbage|curie|\bada\b|computer-use|deep-research|search-preview|safeguard|-live|ocr|voxtral|guard/;
+
+/** False for embeddings, speech, images and the like, which answer no chat. */
+export function answersChat(model: string): boolean {
+  return !NOT_CHAT.test(model.toLowerCase());
+}
+
+/** The model's own name: without the path of who serves it, lower case. */
+function bareName(model: string): string {
+  const last = model.toLowerCase().split("/").at(-1) ?? "";
+  return last.replace(
+    /^(?:[a-z]{2}\.)?(?:anthropic|meta|mistral|amazon|deepseek|openai|qwen)\./,
+    "",
+  );
+}
+
+function familyOf({ provider, model }: Pick<Deployment, "provider" | "model">): Family | undefined {
+  const name = bareName(model);
+  return BY_LENGTH.find(
+    ({ prefix, servedBy }) =>
+      name.startsWith(prefix) && (servedBy === undefined || servedBy === provider),
+  );
+}
+
+/**
+ * Tier and price of a deployment: what the organization says of it, else what is known of its family, else what its price
+ * and stated capabilities suggest, until evidence comes.
+ */
+export function beliefOf(deployment: Deployment): Belief {
+  const { facts } = deployment;
+  const family = familyOf(deployment);
+  const prices = facts.prices ?? (family === undefined ? null : pricesOf(family.usd));
+  const thinks = family?.thinks ?? (facts.capabilities.reasoning === true && family === undefined);
+  if (facts.tier !== undefined) {
+    return {
+      vendor: family?.vendor ?? null,
+      tier: facts.tier,
+      strength: 0.5,
+      thinks,
+      prices,
+      from: "org",
+    };
+  }
+  if (family !== undefined) {
+    const { vendor, tier, strength = 0 } = family;
+    return { vendor, tier, strength, thinks, prices, from: "known" };
+  }
+  return {
+    vendor: null,
+    tier: prices === null ? "STANDARD" : tierByPrice(prices, facts),
+    strength: 0,
+    thinks,
+    prices,
+    from: prices === null ? "nothing" : "price",
+  };
+}
+
+/** US dollars per million output tokens below which a model of unknown name is taken for one of this tier. */
+function tierByPrice({ output }: Prices, { capabilities }: ModelFacts): ModelTier {
+  const usd = output / 1e6;
+  if (usd < 1) return "LIGHT";
+  if (usd < 6) return "STANDARD";
+  return capabilities.reasoning === true && usd >= 15 ? "REASONING" : "HEAVY";
+}
+
+function pricesOf([input, output, cached]: Family["usd"]): Prices {
+  return {
+    input: Math.round(input * 1e6),
+    output: Math.round(output * 1e6),
+    ...(cached !== undefined && { cacheRead: Math.round(cached * 1e6) }),
+  };
+}
+
+/** What a known family can and can't do, where the deployment itself does not say. */
+export function knownAbility(deployment: Deployment, need: Capability): boolean | undefined {
+  const said = deployment.facts.capabilities[need];
+  if (said !== undefined) return said;
+  const family = familyOf(deployment);
+  if (family?.cannot?.includes(need) === true) return false;
+  return family?.can?.includes(need) === true ? true : undefined;
+}
+
+/** Tokens of prompt and answer together, as the deployment or its family says; undefined where nobody does. */
+export function knownWindow(deployment: Deployment): number | undefined {
+  return deployment.facts.contextWindow ?? familyOf(deployment)?.window;
+}

@@ -1,0 +1,143 @@
+import type { Authorized } from "../core/call.ts";
+import type { Deployment } from "../core/model.ts";
+import type { Deps } from "../core/ports.ts";
+import type { SmartDecision } from "../core/routing.ts";
+import { findProvider } from "../providers/catalog.ts";
+import { allows, resolvableModels, resolve, type ResolveContext } from "../providers/resolve.ts";
+import { lackOf } from "../routing/capability.ts";
+import type { Hard, PlanFacts } from "../routing/plan.ts";
+import type { Option } from "../routing/smart/choose.ts";
+import { routeConversation } from "../routing/smart/conversation.ts";
+import { bent, dialNamed, type Dial } from "../routing/smart/dial.ts";
+import { ENGINE } from "../routing/smart/engine.ts";
+import { answersChat, beliefOf, knownAbility, knownWindow } from "../routing/smart/knowledge.ts";
+import { allowlists } from "./authorize.ts";
+import { payerOf } from "./payer.ts";
+
+/** A prompt is estimated low; a window has to hold this much more. */
+const ROOM = 1.1;
+
+/** The dial that a name stands for here: null where the organization has a group of that name, which then wins. */
+export function dialFor(call: Authorized): Dial | null {
+  const { shared } = call.identity;
+  if (shared.deployments.some((each) => each.group === call.model)) return null;
+  return dialNamed(call.model);
+}
+
+/**
+ * The groups that serve a `smart/*` request, best value first, with all that they were chosen by. `hard` is what policy,
+ * residency and the like say of a deployment in a group.
+ */
+export function smartRoute(
+  deps: Deps,
+  call: Authorized,
+  dial: Dial,
+  facts: PlanFacts,
+  hard: (group: string) => readonly Hard[],
+): { groups: string[]; smart: SmartDecision } {
+  const standing = deps.account.standing?.(payerOf(call))?.state ?? "ok";
+  const budget = call.verdict?.throttle === true ? "throttle" : standing;
+  const turned = bent(dial, budget);
+  const members = new Map<string, Deployment[]>();
+  const options = candidatesOf(deps, call).flatMap(([group, deployments]): Option[] => {
+    const allowed = deployments.filter((each) =>
+      hard(group).every(({ says }) => says(each) === null),
+    );
+    const [first] = allowed;
+    if (first === undefined) return [];
+    members.set(group, allowed);
+    const latencies = allowed.flatMap((each) => facts.standing(each).latency ?? []);
+    return [
+      {
+        group,
+        deployment: first,
+        belief: beliefOf(first),
+        latency: latencies.length > 0 ? Math.min(...latencies) : null,
+      },
+    ];
+  });
+  const inGroup = ({ group }: Option) => members.get(group) ?? [];
+  const routed = routeConversation(call.chat, {
+    options,
+    dial: turned,
+    able: (option, needs, tokens) =>
+      inGroup(option).some(
+        (each) =>
+          lackOf(each, needs) === null &&
+          [...needs].every((need) => knownAbility(each, need) !== false) &&
+          (knownWindow(each) ?? Number.POSITIVE_INFINITY) >= tokens * ROOM,
+      ),
+    healthy: (option) => inGroup(option).some((each) => facts.standing(each).state !== "open"),
+  });
+  const { said } = routed;
+  // With nothing able all are named, so that the refusal tells of each what it lacks.
+  const groups = routed.order.length > 0 ? routed.order : options.map(({ group }) => group);
+  return {
+    groups,
+    smart: {
+      engine: ENGINE,
+      task: said.task,
+      difficulty: said.difficulty,
+      need: said.need,
+      confidence: said.confidence,
+      unfamiliar: said.unfamiliar,
+      quality: turned.quality,
+      saves: turned.saves,
+      budget,
+      home: routed.home,
+      reach: routed.reach,
+      reason: routed.reason,
+      candidates: routed.scored,
+    },
+  };
+}
+
+/** What a family is known to lack although no deployment says so. */
+export function lacksByName(needs: PlanFacts["needs"]): Hard {
+  return {
+    by: "capability",
+    says: (deployment) => {
+      for (const need of needs) {
+        if (knownAbility(deployment, need) === false) return `lacks ${need}`;
+      }
+      return null;
+    },
+  };
+}
+
+/**
+ * The organization's own model groups; where it has none, the models by name that it has a credential for; where it has
+ * none of those either, what needs no credential. An allowlist narrows them, unless it names none of them: who lists
+ * only `smart/…` leaves the choice to the router.
+ */
+function candidatesOf(deps: Deps, call: Authorized): [string, Deployment[]][] {
+  const { shared } = call.identity;
+  const groups = new Map<string, Deployment[]>();
+  for (const each of shared.deployments) {
+    if (!answersChat(each.model) || dialNamed(each.group) !== null) continue;
+    groups.set(each.group, [...(groups.get(each.group) ?? []), each]);
+  }
+  if (groups.size === 0) addCatalog(deps, call, groups);
+  let found = [...groups].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  for (const { list } of allowlists(call)) {
+    const allowed = found.filter(([group]) => allows(list, group));
+    if (allowed.length > 0) found = allowed;
+  }
+  return found;
+}
+
+function addCatalog(deps: Deps, call: Authorized, groups: Map<string, Deployment[]>): void {
+  const context: ResolveContext = {
+    shared: call.identity.shared,
+    hasPlatformKey: (provider) => deps.platformKey(provider) !== null,
+  };
+  const models = resolvableModels(context).filter(({ id }) => answersChat(id));
+  const isFree = ({ provider }: { provider: string }) => findProvider(provider)?.auth === "none";
+  const paid = models.filter((each) => !isFree(each));
+  for (const { id } of paid.length > 0 ? paid : models.filter(isFree)) {
+    const target = resolve(id, context);
+    if (!target.found) continue;
+    const known = target.candidates.filter((each) => beliefOf(each).from !== "nothing");
+    if (known.length > 0) groups.set(id, known);
+  }
+}
