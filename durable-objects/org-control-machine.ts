@@ -1,3 +1,4 @@
+import type { AuditRecord } from "../worker/core/audit.ts";
 import type { Applied, Change } from "../worker/core/ports.ts";
 import type {
   Delta,
@@ -17,8 +18,13 @@ export interface OrgControlStorage {
   storeIntent(change: Change): void;
   /** Forgets the intent without a new revision. */
   dropIntent(): void;
-  /** Forgets the intent, raises the revision, logs what was touched; returns the new revision. */
-  commit(touched: string[]): number;
+  /**
+   * Forgets the intent, raises the revision, logs what was touched, puts the events into the outbox; returns the new
+   * revision.
+   */
+  commit(touched: string[], events: AuditRecord[]): number;
+  outbox(limit: number): { seq: number; record: AuditRecord }[];
+  delivered(seqs: number[]): void;
   /** Names touched after a revision; null where the log no longer reaches back that far. */
   touchedSince(revision: number): string[] | null;
   /** A policy bundle by its hash; the ones longest kept go where they are too many. */
@@ -33,6 +39,11 @@ export interface OrgRecords {
   write(change: Change): Promise<WriteOutcome>;
   /** A policy bundle out of the archive. */
   bundle(hash: string): Promise<string | null>;
+  /**
+   * Brings events of changes into the organization's log; returns the places of those that are durable. It may be told
+   * of the same one again: the log knows event ids.
+   */
+  deliver(records: AuditRecord[]): Promise<number[]>;
 }
 
 /** The object's one alarm. */
@@ -44,13 +55,14 @@ export interface OrgControlAlarm {
 const RETRY_MS = 1_000;
 const MAX_RETRY_MS = 60_000;
 const MAX_CACHED = 5_000;
+const MAX_DELIVERED = 100;
 
 type Cached = OrgShared | KeyRecord | TeamRecord | UserRecord | null;
 
 /**
  * The single point that knows an organization's revision (PLATFORM 14). A change is applied in this order: intent on
- * disk, caches emptied, transaction on the record, revision and log of what it touched, answer. There is at most one
- * unresolved change; while there is one, what it touches is read from the record and kept in no cache.
+ * disk, caches emptied, transaction on the record, revision, log of what it touched and events into the outbox, answer.
+ * There is at most one unresolved change; while there is one, what it touches is read from the record and kept in no cache.
  */
 export class OrgControlMachine {
   readonly #storage: OrgControlStorage;
@@ -117,11 +129,12 @@ export class OrgControlMachine {
   /** Repeats an unresolved change. Its successor is set before anything can fail; never throws. */
   async onAlarm(): Promise<void> {
     try {
-      if (this.#pending === null) return;
+      if (this.#pending === null && this.#storage.outbox(1).length === 0) return;
       const wait = Math.min(RETRY_MS * 2 ** Math.min(++this.#repetitions, 10), MAX_RETRY_MS);
       await this.#alarm.set(this.#now() + wait);
       await this.#inOrder(async () => {
         if (this.#pending !== null) await this.#finish(this.#pending);
+        else if (await this.#deliver()) this.#repetitions = 0;
       });
     } catch {
       // The successor is due; a failed attempt has nothing to say.
@@ -145,16 +158,33 @@ export class OrgControlMachine {
     try {
       const outcome = await this.#records.write(change);
       if (outcome.kind === "unknown") return outcome;
-      if (outcome.kind === "applied") this.#revision = this.#storage.commit(change.touches);
+      if (outcome.kind === "applied")
+        this.#revision = this.#storage.commit(change.touches, change.events);
       else this.#storage.dropIntent();
       this.#pending = null;
       this.#repetitions = 0;
       this.#forget(change);
       // An alarm that rings for nothing does no harm.
-      await this.#alarm.clear().catch(() => undefined);
+      if (await this.#deliver()) await this.#alarm.clear().catch(() => undefined);
       return outcome.kind === "applied" ? { ...outcome, revision: this.#revision } : outcome;
     } catch {
       return { kind: "unknown" };
+    }
+  }
+
+  /** Empties the outbox; false where something is left, and the alarm stays. Never throws. */
+  async #deliver(): Promise<boolean> {
+    try {
+      for (;;) {
+        const batch = this.#storage.outbox(MAX_DELIVERED);
+        if (batch.length === 0) return true;
+        const durable = new Set(await this.#records.deliver(batch.map(({ record }) => record)));
+        const done = batch.filter((_, at) => durable.has(at));
+        this.#storage.delivered(done.map(({ seq }) => seq));
+        if (done.length < batch.length) return false;
+      }
+    } catch {
+      return false;
     }
   }
 

@@ -1,3 +1,4 @@
+import type { AuditRecord } from "../worker/core/audit.ts";
 import type { Change } from "../worker/core/ports.ts";
 import type { OrgControlStorage } from "./org-control-machine.ts";
 
@@ -20,6 +21,10 @@ const TABLES = `
 const BUNDLES =
   "CREATE TABLE IF NOT EXISTS bundles (hash TEXT NOT NULL UNIQUE, text TEXT NOT NULL)";
 
+/** Events of changes that are not in the organization's log yet. */
+const OUTBOX =
+  "CREATE TABLE IF NOT EXISTS outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, record TEXT NOT NULL)";
+
 /** Policy bundles that are kept here; older ones are read from the archive. */
 const KEPT_BUNDLES = 200;
 
@@ -36,8 +41,9 @@ export class OrgControlSqlite implements OrgControlStorage {
     if (this.#made) {
       const [row] = storage.sql.exec<{ org_id: string }>("SELECT org_id FROM org_state").toArray();
       this.#orgId = row?.org_id ?? null;
-      // An object that was made before there were policies lacks this table.
+      // An object that was made before there were policies, or an outbox, lacks these tables.
       storage.sql.exec(BUNDLES);
+      storage.sql.exec(OUTBOX);
     }
   }
 
@@ -76,7 +82,7 @@ export class OrgControlSqlite implements OrgControlStorage {
     this.#storage.transactionSync(() => this.#storage.sql.exec("DELETE FROM intent"));
   }
 
-  commit(touched: string[]): number {
+  commit(touched: string[], events: AuditRecord[]): number {
     const sql = this.#storage.sql;
     return this.#storage.transactionSync(() => {
       sql.exec("DELETE FROM intent");
@@ -87,6 +93,11 @@ export class OrgControlSqlite implements OrgControlStorage {
         revision,
         JSON.stringify(touched),
       );
+      if (events.length > 0)
+        sql.exec(
+          "INSERT INTO outbox (record) SELECT value FROM json_each(?)",
+          JSON.stringify(events),
+        );
       sql.exec("DELETE FROM touched WHERE revision <= ?", revision - LOG_REVISIONS);
       return revision;
     });
@@ -119,7 +130,20 @@ export class OrgControlSqlite implements OrgControlStorage {
     const sql = this.#storage.sql;
     sql.exec(TABLES);
     sql.exec(BUNDLES);
+    sql.exec(OUTBOX);
     sql.exec("INSERT OR IGNORE INTO org_state VALUES (1, ?, 0)", this.#orgId);
+  }
+
+  outbox(limit: number): { seq: number; record: AuditRecord }[] {
+    if (!this.#made) return [];
+    const sql = "SELECT seq, record FROM outbox ORDER BY seq LIMIT ?";
+    const rows = this.#storage.sql.exec<{ seq: number; record: string }>(sql, limit).toArray();
+    return rows.map(({ seq, record }) => ({ seq, record: JSON.parse(record) as AuditRecord }));
+  }
+
+  delivered(seqs: number[]): void {
+    const sql = "DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?))";
+    this.#storage.transactionSync(() => this.#storage.sql.exec(sql, JSON.stringify(seqs)));
   }
 
   touchedSince(revision: number): string[] | null {

@@ -1,19 +1,26 @@
 import { DurableObject } from "cloudflare:workers";
+import type { OutboxItem } from "../worker/core/account.ts";
+import type { AuditRecord } from "../worker/core/audit.ts";
+import { fitRecord } from "../worker/core/audit-record.ts";
 import type { Applied, Change } from "../worker/core/ports.ts";
 import type { Delta, Opened } from "../worker/core/records.ts";
 import { writeChange } from "../worker/store/changes.ts";
 import type { WriteOutcome } from "../worker/store/changes.ts";
 import { openDb } from "../worker/store/database.ts";
 import { readKey, readShared } from "../worker/store/org-rows.ts";
+import { makeTrailSink } from "../worker/store/trail-sink.ts";
 import { policyArchive } from "./addresses.ts";
 import { answered } from "./answer.ts";
 import type { Answer } from "./answer.ts";
 import { OrgControlMachine } from "./org-control-machine.ts";
 import type { OrgControlStorage } from "./org-control-machine.ts";
 import { OrgControlSqlite } from "./org-control-sqlite.ts";
+import { trailStores } from "./trail.ts";
 
 /** A transaction that did not answer in this time counts as unknown. */
 const WRITE_TIMEOUT_MS = 10_000;
+/** The answer to a change waits so long for its events to be in the log; the alarm goes on from there. */
+const DELIVERY_TIMEOUT_MS = 1_000;
 const REARM_MS = 1_000;
 
 /** One object per organization: RPC, storage and alarm around `OrgControlMachine`. */
@@ -24,7 +31,7 @@ export class OrgControl extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#storage = new OrgControlSqlite(ctx.storage);
-    if (this.#storage.load().pending !== null) {
+    if (this.#storage.load().pending !== null || this.#storage.outbox(1).length > 0) {
       ctx.waitUntil(ctx.storage.setAlarm(Date.now() + REARM_MS));
     }
   }
@@ -64,6 +71,12 @@ export class OrgControl extends DurableObject<Env> {
     if (owner !== orgId) throw new Error("This object belongs to another organization.");
     const db = openDb(env.DB);
     const archive = policyArchive(env);
+    // Straight to the log, whatever the profile: a change is rare, and its outbox is durable already.
+    const sink = makeTrailSink(
+      trailStores(env, (message, fields) =>
+        console.error(JSON.stringify({ level: "error", msg: message, ...fields })),
+      ),
+    );
     this.#machine ??= new OrgControlMachine(
       this.#storage satisfies OrgControlStorage,
       {
@@ -71,6 +84,7 @@ export class OrgControl extends DurableObject<Env> {
         key: (keyId) => readKey(db, orgId, keyId),
         bundle: (hash) => archive.load(orgId, hash),
         write: (change) => inTime(writeChange(env.DB, orgId, change, Date.now())),
+        deliver: (records) => within(DELIVERY_TIMEOUT_MS, sink.deliver(records.map(asOutcome)), []),
       },
       {
         set: (at) => ctx.storage.setAlarm(at),
@@ -82,10 +96,20 @@ export class OrgControl extends DurableObject<Env> {
   }
 }
 
+/** An event on its way, cut to what the log takes. */
+function asOutcome(record: AuditRecord, seq: number): OutboxItem {
+  const fit = fitRecord(record);
+  return { kind: "outcome", seq, record: "record" in fit ? fit.record : record };
+}
+
 function inTime(write: Promise<WriteOutcome>): Promise<WriteOutcome> {
+  return within(WRITE_TIMEOUT_MS, write, { kind: "unknown" });
+}
+
+function within<T>(ms: number, work: Promise<T>, otherwise: T): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<WriteOutcome>((resolve) => {
-    timer = setTimeout(() => resolve({ kind: "unknown" }), WRITE_TIMEOUT_MS);
+  const late = new Promise<T>((resolve) => {
+    timer = setTimeout(() => resolve(otherwise), ms);
   });
-  return Promise.race([write, late]).finally(() => clearTimeout(timer));
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

@@ -1,10 +1,20 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { OrgControlMachine } from "../../durable-objects/org-control-machine.ts";
+import type { AuditRecord } from "../../worker/core/audit.ts";
 import type { Change } from "../../worker/core/ports.ts";
 import type { KeyRecord, OrgShared } from "../../worker/core/records.ts";
 
-const CHANGE: Change = { id: "c1", statements: [], touches: ["key:k"], events: [] };
+const EVENT: AuditRecord = {
+  eventId: "evt_1",
+  type: "key.updated",
+  at: 0,
+  orgId: "o",
+  actor: "master",
+  data: {},
+};
+
+const CHANGE: Change = { id: "c1", statements: [], touches: ["key:k"], events: [EVENT] };
 
 const SHARED: OrgShared = {
   org: { id: "o", alias: "o", models: [], blocked: false, metadata: {} },
@@ -40,7 +50,10 @@ class World {
     pending: null as string | null,
     log: [] as [number, string][],
     bundles: new Map<string, string>(),
+    outbox: [] as { seq: number; record: AuditRecord }[],
   };
+  /** Ids of the events in the organization's log, which knows what it has seen. */
+  logged = new Set<string>();
   written: string[] = [];
   alarmAt: number | null = null;
   conflict: string | null = null;
@@ -65,13 +78,19 @@ class World {
           disk.pending = null;
           this.step("after drop");
         },
-        commit: (touched) => {
+        commit: (touched, events) => {
           this.step("before commit");
           disk.pending = null;
           disk.revision++;
           disk.log.push(...touched.map((name): [number, string] => [disk.revision, name]));
+          for (const record of events) disk.outbox.push({ seq: disk.outbox.length, record });
           this.step("after commit");
           return disk.revision;
+        },
+        outbox: (limit) => disk.outbox.slice(0, limit),
+        delivered: (seqs) => {
+          this.step("before forgetting");
+          disk.outbox = disk.outbox.filter(({ seq }) => !seqs.includes(seq));
         },
         keepBundle: (hash, text) => void disk.bundles.set(hash, text),
         bundle: (hash) => disk.bundles.get(hash) ?? null,
@@ -81,6 +100,12 @@ class World {
       {
         shared: async () => SHARED,
         bundle: async () => null,
+        deliver: async (records) => {
+          this.step("before delivery");
+          for (const { eventId } of records) this.logged.add(eventId);
+          this.step("after delivery");
+          return records.map((_, at) => at);
+        },
         key: async () => {
           const { length } = this.written;
           await this.pause();
@@ -114,7 +139,11 @@ class World {
 
 /** Rings the alarm as long as one is due, as the platform does for an object. */
 async function settle(world: World, machine: OrgControlMachine): Promise<void> {
-  for (let rings = 0; world.alarmAt !== null && world.disk.pending !== null; rings++) {
+  for (
+    let rings = 0;
+    world.alarmAt !== null && (world.disk.pending !== null || world.disk.outbox.length > 0);
+    rings++
+  ) {
     expect(rings).toBeLessThan(5);
     await machine.onAlarm();
   }
@@ -126,6 +155,9 @@ const STEPS = [
   "before write",
   "after write",
   "before commit",
+  "before delivery",
+  "after delivery",
+  "before forgetting",
   "before clear",
 ];
 
@@ -146,6 +178,8 @@ test.each(STEPS)(
     }
     if (world.disk.pending !== null) expect(answer).toMatch(/UnknownOutcome/);
     await settle(world, machine);
+    expect([...world.logged]).toEqual(world.written.length > 0 ? ["evt_1"] : []);
+    expect(world.disk.outbox).toEqual([]);
     // The caller may send again what it had no answer to.
     expect(await machine.apply(CHANGE)).toMatchObject({ ok: true });
     expect(world.written).toEqual(["c1"]);
@@ -181,6 +215,8 @@ test.each([...STEPS, "after intent", "after commit"])(
     expect(before.key?.revision).toBe(world.written.length);
     await settle(world, second);
     const began = world.written.length;
+    expect(world.logged.size).toBe(began);
+    expect(world.disk.outbox).toEqual([]);
     expect(world.disk.revision).toBe(began);
     expect(world.disk.pending).toBeNull();
     expect((await second.open("k", -1)).key?.revision).toBe(began);
