@@ -5,6 +5,8 @@ import { isOrgId, REGIONS } from "../worker/core/ids.ts";
 import type { Region, RegionLetter } from "../worker/core/ids.ts";
 import type { OrgControlPort } from "../worker/core/ports.ts";
 import { makePolicyArchive, type PolicyArchive } from "../worker/store/policy-archive.ts";
+import { makeAuditArchive } from "../worker/store/audit-archive.ts";
+import type { AuditArchive } from "../worker/store/audit-archive.ts";
 import type { KeyCheckPort } from "../worker/store/key-verifier.ts";
 import type { Answer } from "./answer.ts";
 import type { AuditLog } from "./audit-log.ts";
@@ -95,6 +97,11 @@ export function ledger(env: Env, orgId: string, teamId: string): LedgerPort {
   };
 }
 
+/** The objects that an organization's log is sealed in. */
+export function auditArchive(env: Env, orgId: string): AuditArchive {
+  return makeAuditArchive(env.ARCHIVE, archivePrefix(orgId));
+}
+
 /** The organization's log. An append that the object did not answer says of each record that it may not be durable. */
 export function auditLog(env: Env, orgId: string): AuditLogPort {
   const stub = () => objectOf<AuditLog>(env, env.AUDIT_LOG, orgId, auditLogName(orgId));
@@ -106,6 +113,7 @@ export function auditLog(env: Env, orgId: string): AuditLogPort {
     list: (query) => asked(() => stub().list(orgId, query)),
     stand: (seal) => asked(() => stub().stand(orgId, seal)),
     proof: (eventId) => asked(() => stub().proof(orgId, eventId)),
+    segments: (from, to) => asked(() => stub().segments(orgId, from, to)),
     unlink: (kind, id) => asked(() => stub().unlink(orgId, kind, id)),
   };
 }

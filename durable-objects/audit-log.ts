@@ -3,11 +3,11 @@ import type { AppendResult, AuditPage, AuditQuery, AuditRecord } from "../worker
 import type { LogStand, Proof } from "../worker/core/audit.ts";
 import { signerOf } from "../worker/core/sealed-log/note.ts";
 import type { PersonKind } from "../worker/core/sealed-log/pseudonyms.ts";
-import { makeAuditArchive } from "../worker/store/audit-archive.ts";
+import type { SegmentRange } from "../worker/core/sealed-log/verify-range.ts";
 import type { AuditArchive } from "../worker/store/audit-archive.ts";
 import { parseVersionedSecrets } from "../worker/store/versioned-secrets.ts";
 import { abandonedDecision } from "./abandoned.ts";
-import { archivePrefix, ledger } from "./addresses.ts";
+import { auditArchive, ledger } from "./addresses.ts";
 import { answered } from "./answer.ts";
 import type { Answer } from "./answer.ts";
 import { AuditLogMachine } from "./audit-log-machine.ts";
@@ -72,6 +72,10 @@ export class AuditLog extends DurableObject<Env> {
     });
   }
 
+  segments(orgId: string, from: number, to: number): Promise<Answer<SegmentRange[]>> {
+    return answered(async () => this.#parts(orgId).seals.segments(from, to));
+  }
+
   /** Forgets who a pseudonym stands for; false where nobody was known. */
   unlink(orgId: string, kind: PersonKind, id: string): Promise<Answer<boolean>> {
     return answered(async () => {
@@ -96,7 +100,7 @@ export class AuditLog extends DurableObject<Env> {
     const { storage } = this.ctx;
     const vars = env as Env & { AUDIT_ORIGIN?: string; AUDIT_RETENTION_DAYS?: string };
     const retentionDays = Number(vars.AUDIT_RETENTION_DAYS ?? RETENTION_DAYS);
-    const archive = makeAuditArchive(env.ARCHIVE, archivePrefix(orgId));
+    const archive = auditArchive(env, orgId);
     const seals = new AuditSealSqlite(this.#storage, storage, (event) =>
       ownRow(orgId, event, retentionDays),
     );

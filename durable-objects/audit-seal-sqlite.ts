@@ -118,6 +118,14 @@ export class AuditSealSqlite implements SealStorage {
     return (await segmentLines(bytes))[sequence - row.first] ?? null;
   }
 
+  /** Segments that hold records of a range and are still there. */
+  segments(from: number, to: number): { first: number; last: number }[] {
+    if (!this.#log.made) return [];
+    const sql = `SELECT first, last FROM segments
+      WHERE last >= ? AND first <= ? AND expired_by IS NULL ORDER BY first`;
+    return this.#storage.sql.exec<{ first: number; last: number }>(sql, from, to).toArray();
+  }
+
   keys(): LoggedKey[] {
     const sql = `SELECT version, key_id AS keyId, announced_at AS announcedAt, retired, sequence
       FROM log_keys ORDER BY version`;

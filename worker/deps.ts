@@ -1,4 +1,11 @@
-import { keyCheck, ledger, orgControl, policyArchive } from "../durable-objects/addresses.ts";
+import {
+  auditArchive,
+  auditLog,
+  keyCheck,
+  ledger,
+  orgControl,
+  policyArchive,
+} from "../durable-objects/addresses.ts";
 import { trailSend } from "../durable-objects/trail.ts";
 import type { Config } from "./config.ts";
 import type { Isolate } from "./core/isolate.ts";
@@ -85,6 +92,8 @@ export function compose(
       rewrap: vault.rewrap,
     },
     books,
+    auditLog: (orgId) => auditLog(env, orgId),
+    auditArchive: (orgId) => auditArchive(env, orgId),
     policyArchive: policyArchive(env),
     account: makeEscrow({ isolate, ledger: books, now, waitUntil, log }),
     audit: groupedAudit({ isolate, send: trailSend(env), waitUntil, now }),

@@ -83,6 +83,7 @@ async function foreign() {
   });
   await world.make("/byok", { ...b, provider: "mistral", api_key: "sk-up-1234567890abcd" });
   step = 0;
+  const theirs = world.changes.at(-1)?.events.at(-1);
   const names: Record<Kind, [foreign: string, missing: string][]> = {
     org: [
       [String(org["organization_id"]), "theirs-z"],
@@ -101,6 +102,7 @@ async function foreign() {
       [String(key["token"]), `sha256:${"0".repeat(64)}`],
       [String(key["key"]), `sk-rt-${"x".repeat(82)}`],
     ],
+    event: [[theirs?.eventId ?? "", `evt_${"0".repeat(22)}`]],
     invitation: [[String(invited["id"]), "z".repeat(12)]],
     customer: [["shop-b", "shop-z"]],
     model: [

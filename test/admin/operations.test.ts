@@ -174,7 +174,11 @@ const VALUES: Record<string, Values> = {
   revoked: "before",
 };
 /** What these change is no row that anybody is shown. */
-const WITHOUT_ROW = new Set<string>(["key.token_created", "credential.rewrapped"]);
+const WITHOUT_ROW = new Set<string>([
+  "audit.unlinked",
+  "key.token_created",
+  "credential.rewrapped",
+]);
 
 function valuesOf(data: JsonObject): Values {
   const { before_value: before, updated_values: after } = data;

@@ -32,7 +32,7 @@ export const SEEDS: readonly [path: string, input: JsonObject][] = [
 /** Operations that are done with the key of the user `ada`, since the master key is nobody's. */
 export const PERSONAL: ReadonlySet<string> = new Set(["user.switch_org"]);
 
-/** A fitting input of each operation, in a world with a team `t`, a user `ada`; `$invitation` is the id of the seed. */
+/** A fitting input of each operation, in a world with a team `t`, a user `ada`; `$invitation` is the id of the seed, `$event` the last change's. */
 export const INPUTS: Record<string, Record<string, unknown>> = {
   "organization.new": { organization_alias: "other" },
   "organization.list": {},
@@ -120,6 +120,14 @@ export const INPUTS: Record<string, Record<string, unknown>> = {
   "policy.get": { workspace: "acme" },
   "policy.versions": { workspace: "acme" },
   "policy.rollback": { workspace: "acme", version: 1 },
+  "audit_log.list": { limit: 2 },
+  "audit.list": {},
+  "audit.show": { id: "$event" },
+  "audit_log.proof": { event_id: "$event" },
+  "audit_log.checkpoint": {},
+  "audit_log.verify": {},
+  "audit_log.objects": { limit: 3 },
+  "audit_log.unlink": { user_id: "ada" },
 };
 
 type Statuses = Partial<Record<Role, number>>;
@@ -129,6 +137,7 @@ const ADMINS: Statuses = { platform_admin: 200, admin: 200 };
 const READS_MODELS: Statuses = { ...ADMINS, team_admin: 200, developer: 200, auditor: 200 };
 const SEES_SPEND: Statuses = { ...ADMINS, auditor: 200, finance: 200 };
 const SEES_MODELS: Statuses = { ...ADMINS, team_admin: 200, developer: 200, auditor: 200 };
+const READS_AUDIT: Statuses = { ...ADMINS, auditor: 200 };
 const MANAGES_MEMBERS: Statuses = { ...ADMINS, team_admin: 404 };
 
 // Who gets what, written down by hand from the table of roles. Team and key `of-ada` are the caller's own in column
@@ -288,6 +297,14 @@ export const EXPECTED: Record<string, Statuses> = {
   "policy.versions": READS_MODELS,
   "policy.publish": ADMINS,
   "policy.rollback": ADMINS,
+  "audit_log.list": READS_AUDIT,
+  "audit.list": READS_AUDIT,
+  "audit.show": READS_AUDIT,
+  "audit_log.proof": READS_AUDIT,
+  "audit_log.checkpoint": READS_AUDIT,
+  "audit_log.verify": READS_AUDIT,
+  "audit_log.objects": READS_AUDIT,
+  "audit_log.unlink": ADMINS,
 };
 /** The same for callers whose own team is `t` and who are ada. */
 export const OWN: Record<string, Statuses> = {
@@ -315,6 +332,7 @@ export const OWN: Record<string, Statuses> = {
 };
 
 export type Kind =
+  | "event"
   | "invitation"
   | "org"
   | "team"
@@ -411,6 +429,14 @@ export const REFERENCES: Record<string, Record<string, Kind>> = {
   "policy.get": { workspace: "org", team: "team" },
   "policy.versions": { workspace: "org", team: "team" },
   "policy.rollback": { workspace: "org", team: "team" },
+  "audit_log.list": { key_hash: "key", team_id: "team" },
+  "audit.list": {},
+  "audit.show": { id: "event" },
+  "audit_log.proof": { event_id: "event" },
+  "audit_log.checkpoint": {},
+  "audit_log.verify": {},
+  "audit_log.objects": {},
+  "audit_log.unlink": { user_id: "user" },
 };
 
 /** Members that look like references and are names of something new, or of the organization (tested by itself). */
@@ -435,4 +461,6 @@ export const NO_REFERENCES: ReadonlySet<string> = new Set([
   "byok.new provider",
   "byok.new api_key",
   "byok.rotate api_key",
+  "audit_log.list request_id",
+  "audit_log.unlink customer_id",
 ]);

@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import { mountAdmin } from "../../worker/admin/http.ts";
 import type { Route } from "../../worker/admin/operation.ts";
 import type { AdminDeps } from "../../worker/admin/ports.ts";
+import type { AuditLogPort, AuditRecord } from "../../worker/core/audit.ts";
 import { GatewayError } from "../../worker/core/errors.ts";
 import type { JsonObject } from "../../worker/core/json.ts";
 import type { Change } from "../../worker/core/ports.ts";
@@ -18,6 +19,7 @@ import { findKeyHash } from "../../worker/store/keys.ts";
 import { readKey, readShared } from "../../worker/store/org-rows.ts";
 import { firstOrgId } from "../../worker/store/orgs.ts";
 import { makeVault } from "../../worker/store/vault.ts";
+import { LogWorld } from "../support/sealed-log.ts";
 import { openRecord } from "./record.ts";
 
 export const MASTER = "sk-master-000000000000";
@@ -73,6 +75,37 @@ export function openWorld(now: () => number = Date.now): World {
   const changes: Change[] = [];
   const bundles = new Map<string, string>();
   const logs: JsonObject[] = [];
+  let lastEvent = "";
+  const auditLogs = new Map<string, { log: LogWorld | null; waiting: AuditRecord[] }>();
+  const auditOf = (orgId: string) => {
+    const known = auditLogs.get(orgId) ?? { log: null, waiting: [] };
+    auditLogs.set(orgId, known);
+    return known;
+  };
+  /** The log, made only where an operation looks at it: most tests never do. */
+  const logOf = (orgId: string): LogWorld => {
+    const known = auditOf(orgId);
+    return (known.log ??= new LogWorld(orgId, now()));
+  };
+  /** The log's calls, each after what changes have handed to it. */
+  const auditLog = (orgId: string): AuditLogPort => {
+    const { port } = logOf(orgId);
+    const { waiting } = auditOf(orgId);
+    const after = async <T>(call: () => Promise<T>): Promise<T> => {
+      const results = await port.append(waiting.splice(0));
+      const refused = results.find((result) => !result.ok);
+      if (refused) throw new Error(`The log refused an event: ${JSON.stringify(refused)}`);
+      return call();
+    };
+    return {
+      append: (records) => after(() => port.append(records)),
+      list: (query) => after(() => port.list(query)),
+      stand: (seal) => after(() => port.stand(seal)),
+      proof: (eventId) => after(() => port.proof(eventId)),
+      segments: (from, to) => after(() => port.segments(from, to)),
+      unlink: (kind, id) => after(() => port.unlink(kind, id)),
+    };
+  };
   const log = (message: string, fields: JsonObject) => void logs.push({ message, ...fields });
   const unused = (name: string) => () => {
     throw new Error(`The admin plane used ${name}.`);
@@ -106,6 +139,8 @@ export function openWorld(now: () => number = Date.now): World {
   const vault = makeVault(secrets(2), new Map());
   const deps: AdminDeps = {
     db,
+    auditLog,
+    auditArchive: (orgId) => logOf(orgId).archive,
     health: trusting,
     books: () => ({ spend: async () => [] }),
     metrics: { request: () => undefined, audit: () => undefined },
@@ -137,7 +172,11 @@ export function openWorld(now: () => number = Date.now): World {
       async apply(change) {
         changes.push(change);
         const outcome = await writeChange(d1, orgId, change, now());
-        if (outcome.kind === "applied") return { ok: true, revision: changes.length };
+        if (outcome.kind === "applied") {
+          auditOf(orgId).waiting.push(...change.events);
+          lastEvent = change.events.at(-1)?.eventId ?? lastEvent;
+          return { ok: true, revision: changes.length };
+        }
         if (outcome.kind === "conflict") return { ok: false, conflict: outcome.what };
         throw new Error(`The record answered ${outcome.kind}.`);
       },
@@ -171,9 +210,10 @@ export function openWorld(now: () => number = Date.now): World {
       }),
     });
     const text = await answer.text();
+    const isJson = answer.headers.get("content-type")?.startsWith("application/json") === true;
     return {
       status: answer.status,
-      body: text === "" ? {} : JSON.parse(text),
+      body: text === "" ? {} : isJson ? JSON.parse(text) : { text },
       headers: Object.fromEntries(answer.headers),
     };
   };
@@ -181,7 +221,7 @@ export function openWorld(now: () => number = Date.now): World {
     const rest = Object.fromEntries(
       Object.entries(input).map(([name, value]) => [
         name,
-        value === "$invitation" ? invitation : value,
+        value === "$invitation" ? invitation : value === "$event" ? lastEvent : value,
       ]),
     );
     const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {

@@ -4,7 +4,9 @@ import { ownRow } from "../../durable-objects/audit-row.ts";
 import { AuditSealSqlite } from "../../durable-objects/audit-seal-sqlite.ts";
 import { AuditSealer } from "../../durable-objects/audit-sealer.ts";
 import type { SealArchive } from "../../durable-objects/audit-sealer.ts";
-import type { AuditEventType, AuditRecord } from "../../worker/core/audit.ts";
+import { prove } from "../../durable-objects/audit-proof.ts";
+import { shown } from "../../durable-objects/audit-shown.ts";
+import type { AuditEventType, AuditLogPort, AuditRecord } from "../../worker/core/audit.ts";
 import { timeOrderedId } from "../../worker/core/ids.ts";
 import type { JsonObject } from "../../worker/core/json.ts";
 import { sameBytes } from "../../worker/core/sealed-log/merkle.ts";
@@ -81,8 +83,11 @@ export class LogWorld {
   log!: AuditLogSqlite;
   alarmFault: (step: string) => void = () => undefined;
   signFault: (step: string) => void = () => undefined;
+  readonly orgId: string;
 
-  constructor() {
+  constructor(orgId = ORG, now = START) {
+    this.orgId = orgId;
+    this.now = now;
     this.load();
   }
 
@@ -90,10 +95,10 @@ export class LogWorld {
   load(): void {
     this.log = new AuditLogSqlite(this.disk.storage);
     this.seals = new AuditSealSqlite(this.log, this.disk.storage, (event) =>
-      ownRow(ORG, event, this.retentionDays),
+      ownRow(this.orgId, event, this.retentionDays),
     );
     this.sealer = new AuditSealer({
-      origin: ORIGIN,
+      origin: `gateway.example/audit/${this.orgId}`,
       storage: this.seals,
       archive: this.archive,
       signers: async (origin) => {
@@ -114,7 +119,7 @@ export class LogWorld {
       },
     };
     this.machine = new AuditLogMachine(
-      ORG,
+      this.orgId,
       this.log,
       alarm,
       () => Promise.resolve(),
@@ -144,6 +149,32 @@ export class LogWorld {
       all.push(...records);
     }
     return all;
+  }
+
+  /** The log as operations see it. */
+  get port(): AuditLogPort {
+    const archived = (sequence: number) => this.seals.archived(sequence, this.archive);
+    return {
+      append: (records) => this.machine.append(records),
+      list: async (query) => {
+        const { found, cursor } = this.machine.list(query);
+        return { records: await shown(found, { log: this.log, archived }), cursor };
+      },
+      stand: async (seal) => {
+        if (seal && this.log.made) await this.sealer.run();
+        const { records, sealed } = this.log.extent();
+        return { records, sealed, checkpoint: this.seals.state()?.checkpoint ?? null };
+      },
+      proof: async (eventId) => {
+        if (this.log.made) await this.sealer.run();
+        const [row] = this.log.list({ eventId }, null, 1);
+        const state = this.seals.state();
+        if (row === undefined || state === null) return null;
+        return prove(row, row.body ?? (await archived(row.sequence)), state, this.archive);
+      },
+      segments: async (from, to) => this.seals.segments(from, to),
+      unlink: async (kind, id) => this.log.unlink(kind, id),
+    };
   }
 
   /** Rings the alarm each time that it is due until a time, or forever until nothing is left to seal. */

@@ -2,11 +2,14 @@ import type { Credentialed } from "../core/call.ts";
 import { asGatewayError, publicError, retryHeaders, type GatewayError } from "../core/errors.ts";
 import { greet, idHeaders } from "../core/greet.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { FileAnswer } from "./audit-forms.ts";
 import type { AdminDeps } from "./ports.ts";
 
 interface Answered {
   status: number;
   body: unknown;
+  /** In the place of the body where the answer is no JSON. */
+  file?: FileAnswer | null;
   headers: Record<string, string>;
 }
 
@@ -23,10 +26,10 @@ export async function answering(
   try {
     const answer = await work(call, line);
     deps.log.info("admin call", { ...line, status: answer.status });
-    return Response.json(answer.body, {
-      status: answer.status,
-      headers: { ...headers, ...answer.headers },
-    });
+    const { status, body, file } = answer;
+    const all = { ...headers, ...answer.headers };
+    if (!file) return Response.json(body, { status, headers: all });
+    return new Response(file.text, { status, headers: { ...all, "content-type": file.type } });
   } catch (cause) {
     const error = asGatewayError(cause);
     const outcome = { ...line, status: error.status, code: error.kind };

@@ -6,6 +6,7 @@ import type { Statement } from "../core/ports.ts";
 import type { Action, Principal, Resource, Subject } from "../core/principal.ts";
 import { ownerId } from "../policy/authz/roles.ts";
 import { changeRecord, type ChangeEvent } from "./change-record.ts";
+import type { FileAnswer } from "./audit-forms.ts";
 import type { AdminDeps } from "./ports.ts";
 
 /** Who calls. `identity` is null for the master key before there is an organization. */
@@ -53,6 +54,8 @@ export class AdminContext {
   readonly orgId: string;
   /** Headers that the operation adds to its answer. */
   readonly headers: Record<string, string> = {};
+  /** Set by an operation whose answer was asked for as a file and not as JSON. */
+  file: FileAnswer | null = null;
   /** How the caller reached this gateway: `https://gateway.example.com`. */
   readonly origin: string;
 

@@ -65,6 +65,7 @@ function serve(
     return {
       status: operation.status ?? 200,
       body,
+      file: ctx.file,
       headers: { ...(ignored !== "" && { "x-routero-ignored-fields": ignored }), ...ctx.headers },
     };
   });

@@ -1,9 +1,11 @@
 import type { LedgerPort } from "../core/account.ts";
+import type { AuditLogPort } from "../core/audit.ts";
 import type { Deps } from "../core/ports.ts";
 import type { SignedKeys } from "../store/signed-key.ts";
 import type { InvitationTokens } from "../store/invitation-token.ts";
 import type { Db } from "../store/database.ts";
 import type { IssuedKey } from "../store/key-verifier.ts";
+import type { AuditArchive } from "../store/audit-archive.ts";
 import type { PolicyArchive } from "../store/policy-archive.ts";
 import type { RotatingVault } from "../store/vault.ts";
 
@@ -13,6 +15,9 @@ export interface AdminDeps extends Deps {
   db: Db;
   /** The books of a team, for what they show. */
   books: (orgId: string, teamId: string) => Pick<LedgerPort, "spend">;
+  /** An organization's log, and the objects that it is sealed in. */
+  auditLog: (orgId: string) => AuditLogPort;
+  auditArchive: (orgId: string) => Pick<AuditArchive, "read" | "list">;
   /** Where policy bundles lie. */
   policyArchive: PolicyArchive;
   /** Makes a virtual key of an organization; its row is the operation's to write. */

@@ -137,6 +137,8 @@ export interface AuditLogPort {
   stand(seal: boolean): Promise<LogStand>;
   /** Null where the log has no such event. */
   proof(eventId: string): Promise<Proof | null>;
+  /** Where the texts of sealed records lie, as far as retention has not dropped them. */
+  segments(from: number, to: number): Promise<{ first: number; last: number }[]>;
   /** Forgets who a pseudonym stands for; false where nobody was known. */
   unlink(kind: "user" | "customer", id: string): Promise<boolean>;
 }

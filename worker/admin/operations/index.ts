@@ -1,4 +1,6 @@
 import type { Operation } from "../operation.ts";
+import { AUDIT_LOG } from "./audit-log.ts";
+import { AUDIT_PROOFS } from "./audit-proofs.ts";
 import { BYOK } from "./byok.ts";
 import { CONFIG } from "./config.ts";
 import { CREDENTIALS } from "./credentials.ts";
@@ -50,4 +52,6 @@ export const OPERATIONS: readonly Operation[] = [
   ...BYOK,
   ...ROTATION,
   ...POLICIES,
+  ...AUDIT_LOG,
+  ...AUDIT_PROOFS,
 ];
