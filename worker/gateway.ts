@@ -48,7 +48,7 @@ export async function gateway(
         "The decision about this request could not be recorded, so its answer is withheld; try again.",
       );
     }
-    return respond(deps, answered);
+    return respond(deps, answered, request.signal);
   } catch (cause) {
     return refuse(deps, reached, dialect, progress, asGatewayError(cause));
   }

@@ -18,8 +18,11 @@ const KEEP_ALIVE_MS = 15_000;
 /** How long a caller that does not read may hold up the end of its stream. */
 const LAST_WORDS_MS = 1_000;
 
-/** The door for answers. What runs after the response is one promise in this request's own `waitUntil` (PLATFORM 1). */
-export function respond(deps: Deps, call: Answered): Response {
+/**
+ * The door for answers. What runs after the response is one promise in this request's own `waitUntil` (PLATFORM 1).
+ * `left` aborts when the runtime saw that the caller is gone.
+ */
+export function respond(deps: Deps, call: Answered, left: AbortSignal): Response {
   const { answer, progress } = call;
   const headers = headersOf(deps, call, progress);
   if (answer.kind === "whole") {
@@ -35,7 +38,7 @@ export function respond(deps: Deps, call: Answered): Response {
   headers.set("cache-control", "no-cache");
   const { readable, writable } = new IdentityTransformStream();
   deps.waitUntil(
-    pump(deps, call, answer, writable).then((ending) => finish(deps, call, progress, ending)),
+    pump(deps, call, answer, writable, left).then((ending) => finish(deps, call, progress, ending)),
   );
   return new Response(readable, { headers });
 }
@@ -92,7 +95,7 @@ export async function abandon(call: Answered): Promise<void> {
 }
 
 /**
- * Moves the answer to the caller. A failed write means that the caller left: the provider's request ends with it. So it
+ * Moves the answer to the caller. When the caller is found to have left, the provider's request ends with it. So it
  * does when the caller's right to it ends meanwhile, which the caller is told.
  */
 async function pump(
@@ -100,8 +103,10 @@ async function pump(
   call: Answered,
   answer: Extract<Answered["answer"], { kind: "stream" }>,
   writable: WritableStream<Uint8Array>,
+  left: AbortSignal,
 ): Promise<Ending> {
   const writer = writable.getWriter();
+  const gone = departure(left);
   const dialect = dialectOf(call.dialect).client;
   const utf8 = new TextEncoder();
   const watch = watchCaller(deps, call);
@@ -113,9 +118,9 @@ async function pump(
       let result: IteratorResult<Uint8Array>;
       try {
         const sign = () => write(writer, utf8.encode(dialect.keepAlive(context)));
-        result = await keptAlive(watch.orEnded(step), sign);
+        result = await gone.before(keptAlive(watch.orEnded(step), sign));
         if (result.done === true) break;
-        await watch.orEnded(write(writer, result.value));
+        await gone.before(watch.orEnded(write(writer, result.value)));
         begun = true;
       } catch (cause) {
         if (cause instanceof CallerLeft) throw cause;
@@ -133,6 +138,7 @@ async function pump(
     return { outcome: "cancelled", status: 499 };
   } finally {
     watch.stop();
+    gone.stop();
   }
 }
 
@@ -161,6 +167,29 @@ async function lastWords(
 }
 
 class CallerLeft extends Error {}
+
+/**
+ * The caller's departure. The runtime sees it only when something is written; then the signal tells at once, while a
+ * write into the pipe fails one write later.
+ */
+function departure(left: AbortSignal): {
+  before: <T>(work: Promise<T>) => Promise<T>;
+  stop: () => void;
+} {
+  let leave: () => void = () => undefined;
+  const tell = () => leave();
+  left.addEventListener("abort", tell);
+  return {
+    // One promise per wait: racing all of them against a lasting one would keep them until the stream ends.
+    before: (work) =>
+      new Promise((resolve, reject) => {
+        leave = () => reject(new CallerLeft());
+        work.then(resolve, reject);
+        if (left.aborted) leave();
+      }),
+    stop: () => left.removeEventListener("abort", tell),
+  };
+}
 
 async function write(
   writer: WritableStreamDefaultWriter<Uint8Array>,
