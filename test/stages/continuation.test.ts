@@ -1,7 +1,8 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { toldByChunks, type Loose } from "../conformance/told.ts";
 import { GatewayError } from "../../worker/core/errors.ts";
 import type { JsonObject } from "../../worker/core/json.ts";
+import type { RoutingLayer } from "../../worker/core/routing.ts";
 import type { Deployment } from "../../worker/core/model.ts";
 import { noProgress } from "../../worker/stages/progress.ts";
 import { streamAnswer } from "../../worker/stages/stream.ts";
@@ -10,8 +11,8 @@ import { eventsOf, oneMessage } from "./one-message.ts";
 import { answerOf, sizeOf, type Cut } from "./provider.ts";
 import { chosen, chunked, deployment, world } from "./world.ts";
 
-type Wire = "openai-chat" | "anthropic";
-const WIRES: readonly Wire[] = ["openai-chat", "anthropic"];
+type Wire = "openai-chat" | "anthropic" | "gemini";
+const WIRES: readonly Wire[] = ["openai-chat", "anthropic", "gemini"];
 const ROUTES = WIRES.flatMap((client) =>
   WIRES.flatMap((first) => WIRES.map((second) => ({ client, first, second }))),
 );
@@ -31,7 +32,10 @@ const ASK: Record<Wire, JsonObject> = {
     max_tokens: 900,
     messages: [{ role: "user", content: "tell" }],
   },
+  gemini: { contents: [{ role: "user", parts: [{ text: "tell" }] }] },
 };
+/** What Google's URL says. */
+const FROM_URL = { model: "group", stream: true };
 
 interface Story {
   client: Wire;
@@ -43,6 +47,7 @@ interface Story {
   /** How the second goes on; by default exactly. */
   goesOn?: Behaviour;
   ask?: JsonObject;
+  settings?: RoutingLayer;
   plan?: (a: Deployment, b: Deployment) => Deployment[];
 }
 
@@ -58,7 +63,11 @@ async function tell(story: Story) {
   );
   const progress = noProgress();
   const body = { ...ASK[client], ...story.ask };
-  const call = chosen(body, story.plan?.(a, b) ?? [a, b], { dialect: client });
+  const call = chosen(body, story.plan?.(a, b) ?? [a, b], {
+    dialect: client,
+    fromUrl: client === "gemini" ? FROM_URL : {},
+    settings: story.settings ?? {},
+  });
   const decoder = new TextDecoder();
   let stream = "";
   let error: GatewayError | null = null;
@@ -73,6 +82,22 @@ async function tell(story: Story) {
   return { stream, error, progress, sent };
 }
 
+/** The same body, which never ends. */
+function hanging(response: Response, signal: AbortSignal): Response {
+  const reader = response.body!.getReader();
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      signal.addEventListener("abort", () => controller.error(new DOMException("", "AbortError")));
+    },
+    async pull(controller) {
+      const { done, value } = await reader.read().catch(() => ({ done: true, value: undefined }));
+      if (!done && value) controller.enqueue(value);
+      else await new Promise<void>(() => undefined);
+    },
+  });
+  return new Response(body, { headers: response.headers });
+}
+
 /** Where the answer of a story's first provider can break. */
 async function sizes(story: Omit<Story, "cut">) {
   let found = { events: 0, bytes: 0 };
@@ -83,6 +108,7 @@ async function sizes(story: Omit<Story, "cut">) {
   });
   const call = chosen({ ...ASK[story.client], ...story.ask }, [deployment("a", story.first)], {
     dialect: story.client,
+    fromUrl: story.client === "gemini" ? FROM_URL : {},
   });
   for await (const _ of streamAnswer(deps, call, noProgress()).steps);
   return found;
@@ -240,6 +266,34 @@ describe("what the second one is asked, and what becomes of its answer", () => {
     expect(progress.attempts.map((row) => row.cost > 0)).toEqual([true, true, true]);
   });
 
+  it("has its text held for three seconds at most", async () => {
+    vi.useFakeTimers();
+    try {
+      const a = deployment("a");
+      const { deps } = world((request, n) => {
+        if (n === 0) return answerOf("openai-chat", request, text(SAID), { events: 16 });
+        const begun = answerOf("openai-chat", request, text("quite different words"), {
+          events: 3,
+        });
+        return hanging(begun, request.signal);
+      });
+      const call = chosen(ASK["openai-chat"], [a, deployment("b")], { deadlineMs: 600_000 });
+      const { steps, cancel } = streamAnswer(deps, call, noProgress());
+      let stream = "";
+      void (async () => {
+        for await (const bytes of steps) stream += new TextDecoder().decode(bytes);
+      })();
+      await vi.advanceTimersByTimeAsync(2_900);
+      expect(stream).not.toContain("quite");
+      await vi.advanceTimersByTimeAsync(200);
+      expect(stream).toContain("quite different");
+      cancel();
+      await vi.advanceTimersByTimeAsync(10);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it("ends with stop where only white space was missing", async () => {
     const goesOn = text(SAID, { continuation: "nothing" });
     const { events } = await sizes(story);
@@ -311,12 +365,20 @@ describe("what does not go on", () => {
   };
   it.each(Object.entries(stories))("%s", async (_, [story, why]) => {
     for (const client of WIRES) {
-      if (client === "anthropic" && !/tool call|refuses/.test(String(why))) continue;
-      const ask = client === "anthropic" ? {} : story.ask;
+      if (client !== "openai-chat" && !/tool call|refuses/.test(String(why))) continue;
+      const ask = client === "openai-chat" ? story.ask : {};
       const { error, sent, stream } = await tell({ ...story, client, ...(ask && { ask }) });
       expect(sent).toHaveLength(1);
       expect(error?.message).toMatch(why);
       expect(stream).not.toMatch(/"finish_reason":"|"stop_reason":"|\[DONE\]|message_stop/);
+    }
+  });
+
+  it("where the settings forbid it", async () => {
+    for (const settings of [{ midStream: "error" }, { numRetries: 0 }] as const) {
+      const { error, sent } = await tell({ ...plain, settings });
+      expect(sent).toHaveLength(1);
+      expect(error?.message).toMatch(/broke off/);
     }
   });
 

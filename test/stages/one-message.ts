@@ -11,13 +11,15 @@ export interface OneMessage {
 
 /** Asserts that a stream is one whole message of its dialect, as strict clients take it, and reads it. */
 export function oneMessage(dialect: DialectName, stream: string): OneMessage {
+  if (dialect === "gemini") return oneOfResponses(stream);
   return dialect === "anthropic" ? oneOfEvents(stream) : oneOfChunks(stream);
 }
 
 /** The data of each event. */
 export function eventsOf(stream: string): string[] {
-  expect(stream.endsWith("\n\n")).toBe(true);
-  return stream
+  const lines = stream.replaceAll("\r\n", "\n");
+  expect(lines.endsWith("\n\n")).toBe(true);
+  return lines
     .split("\n\n")
     .slice(0, -1)
     .map((block) =>
@@ -85,4 +87,45 @@ function oneOfEvents(stream: string): OneMessage {
   const message = events[0]?.["message"] as Loose;
   const meta = events.at(-2)?.["routero"] as Loose | undefined;
   return { told: toldByEvents(events), id: message["id"], model: message["model"], meta };
+}
+
+function oneOfResponses(stream: string): OneMessage {
+  const chunks = eventsOf(stream).map((each) => JSON.parse(each) as Loose);
+  const one = (name: string) => {
+    const all = new Set(chunks.map((chunk) => chunk[name]));
+    expect([...all], name).toHaveLength(1);
+    return [...all][0] as string;
+  };
+  const candidates = chunks.flatMap((chunk) => chunk["candidates"] as Loose[]);
+  expect(candidates.filter((each) => each["finishReason"] !== undefined)).toHaveLength(1);
+  const finish = candidates.at(-1)?.["finishReason"] as string;
+  expect(finish).toBeDefined();
+  const parts = candidates.flatMap((each) => each["content"]["parts"] as Loose[]);
+  const said = (thought: boolean) =>
+    parts
+      .filter((part) => (part["thought"] === true) === thought)
+      .map((part) => (part["text"] ?? "") as string)
+      .join("");
+  const usage = chunks.at(-1)?.["usageMetadata"] as Loose | undefined;
+  const calls = parts.flatMap((part) =>
+    part["functionCall"] ? [part["functionCall"] as Loose] : [],
+  );
+  const told: Told = {
+    text: said(false),
+    reasoning: said(true),
+    calls: calls.map((call) => ({ name: call["name"] as string, input: call["args"] as unknown })),
+    finish:
+      calls.length > 0 ? "tool_calls" : ({ STOP: "stop", MAX_TOKENS: "length" }[finish] ?? finish),
+    usage: usage && {
+      prompt: usage["promptTokenCount"] as number,
+      completion: (usage["candidatesTokenCount"] ?? 0) + (usage["thoughtsTokenCount"] ?? 0),
+      cached: 0,
+    },
+  };
+  return {
+    told,
+    id: one("responseId"),
+    model: one("modelVersion"),
+    meta: chunks.at(-1)?.["routero"],
+  };
 }

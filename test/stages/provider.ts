@@ -1,13 +1,18 @@
 import { compose } from "../support/upstream/reply.ts";
 import type { Behaviour } from "../support/upstream/index.ts";
 import { anthropic } from "../support/upstream/wire/anthropic.ts";
+import { gemini } from "../support/upstream/wire/gemini.ts";
 import { openaiChat } from "../support/upstream/wire/openai-chat.ts";
 import type { Wire } from "../support/upstream/wire/wire.ts";
 import type { ProtocolName } from "../../worker/core/chat.ts";
 import type { UpstreamRequest } from "../../worker/core/ports.ts";
 import { chunked } from "./world.ts";
 
-const WIRES: Partial<Record<ProtocolName, Wire>> = { "openai-chat": openaiChat, anthropic };
+const WIRES: Partial<Record<ProtocolName, Wire>> = {
+  "openai-chat": openaiChat,
+  anthropic,
+  gemini,
+};
 
 /** Where a provider's stream breaks: behind so many events, or inside its bytes. */
 export type Cut = { events: number } | { bytes: number } | null;
@@ -23,7 +28,8 @@ export function answerOf(
   const wire = WIRES[protocol];
   if (wire === undefined) throw new Error(`the test provider does not speak ${protocol}`);
   const body: unknown = JSON.parse(request.body ?? "");
-  const asked = { path: "", query: new URLSearchParams(), headers: request.headers, body };
+  const { pathname: path, searchParams: query } = new URL(request.url);
+  const asked = { path, query, headers: request.headers, body };
   const ask = wire.read("generate", asked);
   const said = "kind" in ask ? ask : compose(ask, behaviour, 7);
   if ("kind" in ask || "kind" in said) {

@@ -1,4 +1,4 @@
-import type { Chosen } from "../../worker/core/call.ts";
+import type { Chosen, FromUrl } from "../../worker/core/call.ts";
 import type { DialectName } from "../../worker/core/chat.ts";
 import { scanJson, type JsonObject } from "../../worker/core/json.ts";
 import type { Deployment } from "../../worker/core/model.ts";
@@ -57,6 +57,7 @@ export function chosen(
     headers?: Record<string, string>;
     deadlineMs?: number;
     settings?: RoutingLayer;
+    fromUrl?: FromUrl;
   } = {},
 ): Chosen {
   const text = JSON.stringify(body);
@@ -69,12 +70,12 @@ export function chosen(
     address: null,
     endpoint: "chat",
     dialect,
-    fromUrl: {},
+    fromUrl: over.fromUrl ?? {},
     text,
     bytes: text.length,
     scan: scanJson(text),
     body,
-    chat: dialectOf(dialect).client.parseRequest(body),
+    chat: dialectOf(dialect).client.parseRequest(body, over.fromUrl),
     extensions: { tags: [], metadata: {}, disableFallbacks: false, fallbacks: [], features: {} },
     headers: over.headers ?? {},
     deadline: now + (over.deadlineMs ?? 60_000),
