@@ -122,7 +122,7 @@ describe.each(ROUTES)("to $client, from $first, cut, then $second", (route) => {
     const whole = await tell({ ...story, cut: null });
     const { told, id, model } = oneMessage(route.client, whole.stream);
     expect(told.text).toBe(SAID);
-    for (let cut = 0; cut < events; cut++) {
+    for (let cut = 0; cut <= events; cut++) {
       for (const after of ["end", "break"] as const) {
         const { stream, error, progress } = await tell({ ...story, cut: { events: cut }, after });
         expect(error, `cut after ${cut}`).toBeNull();
@@ -173,6 +173,7 @@ it("ends a text in whole characters when it is cut within one", async () => {
   }
   expect(JSON.parse(sent[1]?.body ?? "").messages[1].content).toBe("well ");
   expect(stream).not.toContain('ud83d"');
+  expect(stream.match(/"id":"[^"]*"/g)?.every((id) => id === '"id":"c1"')).toBe(true);
   expect(
     toldByChunks(
       eventsOf(stream)
@@ -295,7 +296,7 @@ describe("what the second one is asked, and what becomes of its answer", () => {
   });
 
   it("ends with stop where only white space was missing", async () => {
-    const goesOn = text(SAID, { continuation: "nothing" });
+    const goesOn = text(SAID, { continuation: "nothing", finish: "length" });
     const { events } = await sizes(story);
     const { stream } = await tell({ ...story, cut: { events: events - 3 }, goesOn });
     const { told } = oneMessage("openai-chat", stream);
@@ -403,6 +404,22 @@ describe("an answer cut while the model thinks", () => {
       expect("let me think about this".startsWith(told.reasoning)).toBe(true);
     },
   );
+
+  it("leaves out the thinking of who goes on with a text", async () => {
+    for (const client of WIRES) {
+      for (const second of WIRES) {
+        const { stream } = await tell({
+          client,
+          first: client,
+          second,
+          behaviour: text(SAID),
+          cut: { events: 9 },
+          goesOn: { ...thinking("what was it about", SAID), continuation: "exact" },
+        });
+        expect(oneMessage(client, stream).told).toMatchObject({ text: SAID, reasoning: "" });
+      }
+    }
+  });
 
   it("may still become a tool call", async () => {
     const route = { client: "anthropic", first: "anthropic", second: "openai-chat" } as const;
