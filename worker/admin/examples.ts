@@ -91,6 +91,8 @@ export const KEY_ROW = {
   allowed_ips: ["10.0.0.0/8"],
   blocked: false,
   tags: [],
+  policy_id: null,
+  router_settings: {},
   metadata: {},
   ...NO_LIMITS,
   temp_budget_increase: null,

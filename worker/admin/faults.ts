@@ -41,6 +41,11 @@ export function invalidField(
   return new GatewayError("invalid_fields", `${param}: ${msg}`, { param, members: { detail } });
 }
 
+/** The refusal to give a key what its maker does not have. */
+export function wider(param: string, what: string): GatewayError {
+  return new GatewayError("forbidden", `${param}: a key can't grant ${what}.`, { param });
+}
+
 function pathText(path: (string | number)[]): string {
   return path.reduce<string>((text, part) => {
     if (typeof part === "number") return `${text}[${part}]`;

@@ -1,4 +1,3 @@
-import { GatewayError } from "../core/errors.ts";
 import type { KeyRecord, OrgShared, TeamRecord } from "../core/records.ts";
 import { addressWithin } from "../policy/authz/addresses.ts";
 import { roleWithin } from "../policy/authz/roles.ts";
@@ -7,6 +6,8 @@ import type { KeyRow } from "../store/keys.ts";
 import type { TeamRow } from "../store/teams.ts";
 import type { UserRow } from "../store/users.ts";
 import type { AdminContext } from "./context.ts";
+import { wider } from "./faults.ts";
+import { boundRouting } from "./key-routing.ts";
 
 /** Whom a key is for. */
 export interface KeyOwner {
@@ -84,6 +85,8 @@ export function boundSecret(maker: Maker, row: KeyRow, owner: KeyOwner): void {
   const same =
     boundModels(maker, row.models, owner.team).length === row.models.length &&
     boundAddresses(maker, row.allowedIps).length === row.allowedIps.length &&
+    Object.keys(boundRouting(maker, row.routerSettings)).length ===
+      Object.keys(row.routerSettings).length &&
     boundExpiry(maker, row.expiresAt) === row.expiresAt;
   if (!same) throw wider("key", "a key that can do more than itself");
 }
@@ -99,8 +102,4 @@ function meet(a: readonly string[], b: readonly string[]): string[] | null {
   if (a.length === 0 || b.length === 0) return [...a, ...b];
   const both = [...a.filter((each) => allows(b, each)), ...b.filter((each) => allows(a, each))];
   return both.length === 0 ? null : [...new Set(both)];
-}
-
-function wider(param: string, what: string): GatewayError {
-  return new GatewayError("forbidden", `${param}: a key can't grant ${what}.`, { param });
 }

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import type { JsonObject } from "../core/json.ts";
 import type { KeyType } from "../core/principal.ts";
 import { insertKey, type KeyPatch, type KeyRow } from "../store/keys.ts";
 import type { AdminContext } from "./context.ts";
@@ -13,6 +14,7 @@ import {
   makerOf,
   type KeyOwner,
 } from "./key-bounds.ts";
+import { boundRouting, KEY_ROUTING, requirePolicy, storedRouting } from "./key-routing.ts";
 import { changed, limitColumns, limitPatch, made } from "./rows.ts";
 
 /** What a caller may say of a new key, whoever it is for. */
@@ -28,6 +30,7 @@ export const KEY_FIELDS = {
   tags: tags.default([]),
   metadata: metadata.default({}),
   blocked: z.boolean().default(false),
+  ...KEY_ROUTING,
   ...LIMITS,
 };
 
@@ -42,6 +45,7 @@ export const KEY_CHANGES = {
   aliases: aliases.nullish(),
   tags: tags.nullish(),
   metadata: metadata.nullish(),
+  ...KEY_ROUTING,
   ...LIMITS,
 };
 
@@ -49,19 +53,23 @@ export type KeyChange = z.output<z.ZodObject<typeof KEY_CHANGES>>;
 
 /**
  * The part of a wish that its maker may grant: a child is never wider than its maker in models, addresses, lifetime,
- * and in the role that it carries. What the wish leaves open becomes as narrow as the maker; what it asks beyond is
+ * the role that it carries, and where its requests may go. What the wish leaves open becomes as narrow as the maker; what it asks beyond is
  * refused. The master key has no bounds.
  */
 export function withinMaker(ctx: AdminContext, wish: KeyWish, owner: KeyOwner): KeyBounds {
   const expiresAt = wish.duration == null ? null : addDuration(ctx.now, wish.duration);
   const maker = makerOf(ctx);
-  if (maker === null) return { models: wish.models, allowedIps: wish.allowed_ips, expiresAt };
+  const routerSettings = storedRouting(wish.router_settings);
+  if (maker === null) {
+    return { models: wish.models, allowedIps: wish.allowed_ips, expiresAt, routerSettings };
+  }
   boundUser(maker, owner.user);
   boundAliases(maker, wish.aliases, owner.team);
   return {
     models: boundModels(maker, wish.models, owner.team),
     allowedIps: boundAddresses(maker, wish.allowed_ips),
     expiresAt: boundExpiry(maker, expiresAt),
+    routerSettings: boundRouting(maker, routerSettings),
   };
 }
 
@@ -70,6 +78,7 @@ export interface KeyBounds {
   allowedIps: string[];
   /** Unix milliseconds; null = never. */
   expiresAt: number | null;
+  routerSettings: JsonObject;
 }
 
 /** A change of whom a key is for; absent = it stays. */
@@ -96,6 +105,11 @@ export function keyPatch(
   if (change.models !== undefined) patch.models = change.models ?? [];
   if (change.allowed_ips !== undefined) patch.allowedIps = change.allowed_ips ?? [];
   if (change.aliases !== undefined) patch.aliases = change.aliases ?? {};
+  if (change.router_settings !== undefined) {
+    patch.routerSettings = storedRouting(change.router_settings);
+  }
+  requirePolicy(change.policy_id);
+  if (change.policy_id === null) patch.policyId = null;
   if (change.duration !== undefined) {
     patch.expiresAt = change.duration === null ? null : addDuration(ctx.now, change.duration);
   }
@@ -111,12 +125,16 @@ export function keyPatch(
     patch.models = boundModels(maker, patch.models ?? row.models, owner.team);
   }
   if (patch.allowedIps !== undefined) patch.allowedIps = boundAddresses(maker, patch.allowedIps);
+  if (patch.routerSettings !== undefined) {
+    patch.routerSettings = boundRouting(maker, patch.routerSettings);
+  }
   if (patch.expiresAt !== undefined) patch.expiresAt = boundExpiry(maker, patch.expiresAt);
   return patch;
 }
 
 /** Makes a key and the statement that keeps it; nothing is written, and the token is in this answer alone. */
 export async function newKey(ctx: AdminContext, wish: KeyWish, owner: KeyOwner) {
+  requirePolicy(wish.policy_id);
   const bounds = withinMaker(ctx, wish, owner);
   const issued = await ctx.deps.issueKey(ctx.orgId);
   const row: KeyRow = {
@@ -134,7 +152,6 @@ export async function newKey(ctx: AdminContext, wish: KeyWish, owner: KeyOwner) 
     revision: 1,
     tags: wish.tags,
     policyId: null,
-    routerSettings: {},
     metadata: wish.metadata,
     budgetResetAt: null,
     previousUntil: null,

@@ -8,6 +8,7 @@ import type { ModelBudgets } from "../store/schema.ts";
 import type { TeamMemberRow, TeamRow } from "../store/teams.ts";
 import type { UserRow } from "../store/users.ts";
 import type { LIMITS } from "./fields.ts";
+import { shownSettings } from "./router.ts";
 
 const instant = z.string().describe("RFC 3339");
 const object = z.record(z.string(), z.unknown());
@@ -259,6 +260,8 @@ export const keyShape = z.object({
   allowed_ips: z.array(z.string()),
   blocked: z.boolean(),
   tags: z.array(z.string()),
+  policy_id: nullable,
+  router_settings: object,
   metadata: object,
   ...limitsShape,
   temp_budget_increase: z.number().nullable(),
@@ -285,6 +288,8 @@ export function keyFields(row: KeyRow): z.input<typeof keyShape> {
     allowed_ips: row.allowedIps,
     blocked: row.blocked,
     tags: row.tags,
+    policy_id: row.policyId,
+    router_settings: shownSettings(row.routerSettings),
     metadata: row.metadata,
     ...limitFields(row),
     temp_budget_increase: row.tempBudgetNano === null ? null : usdNumber(row.tempBudgetNano),

@@ -83,7 +83,7 @@ export function linksOf(
       deployments: target.candidates,
       settings: own,
       breaker: breakerOf(call, group),
-      hard: hardOf(call, own),
+      hard: hardOf(call, own, withoutKey(call, group)),
     });
   }
   return { links, skipped };
@@ -95,6 +95,11 @@ function inGroup(call: Authorized, group: string): RoutingSettings {
   return settingsFor({ org: shared.routing, group, key: key?.routing, verdict: call.verdict });
 }
 
+/** The same without what the key says: where requests may go and for how much, a key can only narrow. */
+function withoutKey(call: Authorized, group: string): RoutingSettings {
+  return settingsFor({ org: call.identity.shared.routing, group, verdict: call.verdict });
+}
+
 /** What all callers share: no key may make another's breaker looser or stricter. */
 function breakerOf(call: Authorized, group: string): BreakerRules {
   const { shared } = call.identity;
@@ -104,7 +109,7 @@ function breakerOf(call: Authorized, group: string): BreakerRules {
 
 /** The hard constraints on a group that is chosen in its own right. */
 export function hardIn(call: Authorized, group: string): Hard[] {
-  return hardOf(call, inGroup(call, group));
+  return hardOf(call, inGroup(call, group), withoutKey(call, group));
 }
 
 /** Why a fallback is out of reach for this caller; null where an administrator wrote it or the allowlists cover it. */
@@ -140,15 +145,19 @@ function names(layer: RoutingLayer): string[] {
 }
 
 /** The hard constraints on one group's deployments; all only remove. */
-function hardOf(call: Authorized, settings: RoutingSettings): Hard[] {
+function hardOf(call: Authorized, settings: RoutingSettings, below: RoutingSettings): Hard[] {
   const hard: Hard[] = (call.verdict?.narrowings ?? []).map((says) => ({ by: "policy", says }));
   const { orgId } = call.identity.principal;
   const home = REGIONS[orgId[0] as RegionLetter];
-  const { residency, maxCost, tagFilter, tagMatchAny, strategy } = settings;
+  const { residency, tagMatchAny, strategy } = settings;
+  const tagFilter = settings.tagFilter || below.tagFilter;
+  const ceilings = [settings.maxCost, below.maxCost].filter((each) => each !== null);
+  const maxCost = ceilings.length === 0 ? null : Math.min(...ceilings);
   const ofOrg = call.identity.shared.org.metadata["residency"];
   const ofCustomer = rulesOf(call)?.region;
   for (const each of [
     residency,
+    residency === below.residency ? null : below.residency,
     typeof ofOrg === "string" ? ofOrg : null,
     ofCustomer === undefined ? null : classOfCustomer(ofCustomer),
   ]) {
