@@ -59,7 +59,7 @@ export function linksOf(
       deployments: target.candidates,
       settings: own,
       breaker: breakerOf(call, group),
-      hard: [...hardOf(call, own), ...(instead?.hard ?? [])],
+      hard: [...hardOf(call, own, group), ...(instead?.hard ?? [])],
     });
   }
   for (const link of chainOf(call.model, found.candidates, settings)) {
@@ -83,7 +83,7 @@ export function linksOf(
       deployments: target.candidates,
       settings: own,
       breaker: breakerOf(call, group),
-      hard: hardOf(call, own, withoutKey(call, group)),
+      hard: hardOf(call, own, group),
     });
   }
   return { links, skipped };
@@ -109,7 +109,7 @@ function breakerOf(call: Authorized, group: string): BreakerRules {
 
 /** The hard constraints on a group that is chosen in its own right. */
 export function hardIn(call: Authorized, group: string): Hard[] {
-  return hardOf(call, inGroup(call, group), withoutKey(call, group));
+  return hardOf(call, inGroup(call, group), group);
 }
 
 /** Why a fallback is out of reach for this caller; null where an administrator wrote it or the allowlists cover it. */
@@ -145,7 +145,8 @@ function names(layer: RoutingLayer): string[] {
 }
 
 /** The hard constraints on one group's deployments; all only remove. */
-function hardOf(call: Authorized, settings: RoutingSettings, below: RoutingSettings): Hard[] {
+function hardOf(call: Authorized, settings: RoutingSettings, group: string): Hard[] {
+  const below = withoutKey(call, group);
   const hard: Hard[] = (call.verdict?.narrowings ?? []).map((says) => ({ by: "policy", says }));
   const { orgId } = call.identity.principal;
   const home = REGIONS[orgId[0] as RegionLetter];
