@@ -3,6 +3,7 @@ import type { LedgerPort } from "../worker/core/account.ts";
 import { GatewayError } from "../worker/core/errors.ts";
 import { isOrgId, REGIONS } from "../worker/core/ids.ts";
 import type { Region, RegionLetter } from "../worker/core/ids.ts";
+import type { HealthObjectPort } from "../worker/core/health.ts";
 import type { OrgControlPort } from "../worker/core/ports.ts";
 import { makePolicyArchive, type PolicyArchive } from "../worker/store/policy-archive.ts";
 import { makeAuditArchive } from "../worker/store/audit-archive.ts";
@@ -13,6 +14,7 @@ import type { AuditLog } from "./audit-log.ts";
 import type { KeyCheck } from "./key-check.ts";
 import type { Ledger } from "./ledger.ts";
 import type { OrgControl } from "./org-control.ts";
+import type { ProviderHealth } from "./provider-health.ts";
 
 // Where an organization's state lives, derived from its id alone. An object's jurisdiction is part of
 // its id and never changes: what this file answers for an organization may never change either.
@@ -44,6 +46,10 @@ export function ledgerName(orgId: string, teamId: string): string {
 
 export function auditLogName(orgId: string): string {
   return `audit-log/${orgId}`;
+}
+
+export function providerHealthName(orgId: string): string {
+  return `provider-health/${orgId}`;
 }
 
 /** Prefix of an organization's objects in R2; the region stands first, so that a bucket can be split by it. */
@@ -80,6 +86,24 @@ export function keyCheck(env: Env, orgId: string, keyId: string): KeyCheckPort {
   return {
     verify: (digests, address) => asked(() => stub().verify(orgId, keyId, digests, address)),
     hash: (digest) => asked(() => stub().hash(digest)),
+  };
+}
+
+/** What is known together of the organization's deployments. */
+export function providerHealth(env: Env, orgId: string): HealthObjectPort {
+  const name = providerHealthName(orgId);
+  const stub = () => objectOf<ProviderHealth>(env, env.PROVIDER_HEALTH, orgId, name);
+  return {
+    sync: (message) => asked(() => stub().sync(message)),
+    probe: (isolate, cells) => asked(() => stub().probe(isolate, cells)),
+    async expect(deployments) {
+      await asked(() => stub().expect(deployments));
+    },
+    async checked(checks, rules) {
+      await asked(() => stub().checked(checks, rules));
+    },
+    view: () => asked(() => stub().view()),
+    history: (request) => asked(() => stub().history(request)),
   };
 }
 

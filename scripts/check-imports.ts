@@ -29,8 +29,7 @@ const mayImport: Record<string, string[] | typeof anything> = {
   queues: ["core", "store"],
   "schedules.ts": ["core", "store"],
   telemetry: ["core", "store"],
-  // What explains a decision reads a request as the path does: with the same pure estimates.
-  admin: ["core", "policy", "store", "providers", "routing"],
+  admin: ["core", "policy", "store", "providers"],
   identity: ["core", "policy", "store", "providers"],
   dashboard: ["core", "admin"],
   "durable-objects": ["core", "store", "policy", "routing"],

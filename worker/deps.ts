@@ -4,6 +4,7 @@ import {
   keyCheck,
   ledger,
   orgControl,
+  providerHealth,
   policyArchive,
 } from "../durable-objects/addresses.ts";
 import { trailSend } from "../durable-objects/trail.ts";
@@ -14,7 +15,7 @@ import { clientAddress } from "./identity/address.ts";
 import { proveCredential } from "./identity/credential.ts";
 import { makeSignedKeys } from "./store/signed-key.ts";
 import { RoleAuthorizer } from "./policy/authz/roles.ts";
-import { trusting } from "./routing/health.ts";
+import { makeHealth } from "./routing/health.ts";
 import { outbound } from "./providers/outbound.ts";
 import { groupedAudit } from "./store/audit-group.ts";
 import { smartDetectors } from "./routing/smart/detect.ts";
@@ -37,6 +38,7 @@ export function newIsolate(): Isolate {
     tagSecret: crypto.getRandomValues(new Uint8Array(32)),
     orgs: new Map(),
     keyTags: new Map(),
+    health: new Map(),
     secrets: new Map(),
     bundles: new Map(),
     policies: new Map(),
@@ -97,7 +99,13 @@ export function compose(
     policyArchive: policyArchive(env),
     account: makeEscrow({ isolate, ledger: books, now, waitUntil, log }),
     audit: groupedAudit({ isolate, send: trailSend(env), waitUntil, now }),
-    health: trusting,
+    health: makeHealth({
+      memory: isolate.health,
+      isolate: isolate.id,
+      object: (orgId) => providerHealth(env, orgId),
+      now,
+      waitUntil,
+    }),
     authorizer,
     detectors: smartDetectors,
     upstream: outbound,

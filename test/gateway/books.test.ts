@@ -38,6 +38,7 @@ beforeAll(async () => {
   up = await startUpstream();
   wrapped = await wrapBundle("door");
   gw = await startGateway({ vars: { PROFILE: "self-hosted" }, bundle: wrapped.folder });
+  await gw.configure(gw.tenant.organizationId, { disable_cooldowns: true });
   for (const kind of kinds) {
     up.model(kind, KINDS[kind].behaviour);
     const prices = { input_cost_per_token: 1e-6, output_cost_per_token: 3e-6 };

@@ -19,6 +19,7 @@ beforeAll(async () => {
     startGateway({ vars: { PROFILE: "self-hosted" } }),
     startUpstream(),
   ]);
+  await gw.configure(gw.tenant.organizationId, { disable_cooldowns: true });
   virtual = gw.firstKey;
   master = gw.masterKey;
   for (const [name, provider] of [

@@ -43,8 +43,8 @@ async function ask(worker: Worker): Promise<Seen> {
   return JSON.parse(answer.headers.get("x-test-calls") ?? "null") as Seen;
 }
 
-/** What the path begins without awaiting it: the record of the decision. */
-const RECORD = /^env\.(DB\.batch|TRAIL_QUEUE|AUDIT_LOG)/;
+/** What the path begins without awaiting it: the record of the decision, and the exchange about health. */
+const RECORD = /^env\.(DB\.batch|TRAIL_QUEUE|AUDIT_LOG|PROVIDER_HEALTH)/;
 
 /** What had begun when the provider's request went out, without the record. */
 const before = ({ calls, sent }: Seen) =>

@@ -10,6 +10,7 @@ let thief: Upstream;
 beforeAll(async () => {
   const vars = { PROFILE: "self-hosted", TRUSTED_PROXIES: "127.0.0.2", OPENAI_API_KEY: PLATFORM };
   [gw, up, thief] = await Promise.all([startGateway({ vars }), startUpstream(), startUpstream()]);
+  await gw.configure(gw.tenant.organizationId, { disable_cooldowns: true });
 });
 afterAll(async () => {
   await gw?.stop();

@@ -64,7 +64,7 @@ describe("settings of the router", () => {
       "GET",
       `/config/list?${query}`,
     );
-    expect(router_settings).toEqual({ num_retries: 1, fallbacks: [] });
+    expect(router_settings).toEqual({ disable_cooldowns: true, num_retries: 1, fallbacks: [] });
   });
 
   test("an alias stands for a group, and settings of one group count there alone", async () => {

@@ -71,6 +71,7 @@ function newIsolate(): Isolate {
     tagSecret: new Uint8Array(32),
     orgs: new Map(),
     keyTags: new Map(),
+    health: new Map(),
     secrets: new Map(),
     bundles: new Map(),
     policies: new Map(),

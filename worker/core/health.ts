@@ -48,8 +48,10 @@ export interface AttemptSeen {
 export interface HealthPort {
   standing(orgId: string, deployment: Deployment): Standing;
   /** An attempt begins: it counts as in flight and uses up a probe. Each must end. */
-  began(orgId: string, deployment: Deployment): void;
+  began(orgId: string, deployment: Deployment, group: string): void;
   ended(orgId: string, deployment: Deployment, seen: AttemptSeen, rules: BreakerRules): void;
+  /** The credential itself was refused: whatever else is called with it at that address is out too (PROTOCOLS 6). */
+  refused(orgId: string, deployment: Deployment, rules: BreakerRules): void;
   /**
    * Asks for the next probe of a deployment that is out, for a request that has nothing else left. True for at most one
    * request at a time, over all isolates; false also where nobody can be asked.
@@ -57,4 +59,75 @@ export interface HealthPort {
   probe(orgId: string, deployment: Deployment): Promise<boolean>;
   /** True where the retry budget of the group has room for one more attempt at this deployment (PROTOCOLS 9). */
   mayAdd(orgId: string, group: string, deployment: Deployment): boolean;
+}
+
+/** How an attempt ended, as isolates report it. `cell` is a deployment's id or a credential's name. */
+export interface HealthReport {
+  cell: string;
+  fault: FaultClass | "cancelled" | null;
+  latency: number | null;
+  tokens: number;
+  retryAfter?: number;
+  rules: BreakerRules;
+}
+
+/** One isolate's side of an exchange with the organization's object. */
+export interface HealthSync {
+  isolate: string;
+  reports: HealthReport[];
+  /** Attempts that run, by cell. */
+  inFlight: Record<string, number>;
+  /** Cells whose probe this isolate has under way. */
+  probing: string[];
+  /** Cells that requests of this isolate wait for to be probed. */
+  wanting: string[];
+}
+
+/** One cell as the object knows it; durations count from its answer. */
+export interface CellView {
+  cell: string;
+  /** Milliseconds; null = in rotation, 0 = its rest is over. */
+  openFor: number | null;
+  paused: boolean;
+  /** The next probe is this isolate's, and nobody else's. */
+  granted: boolean;
+  reason: string | null;
+  fails: number;
+  openings: number;
+  proven: boolean;
+  errorRate: number;
+  /** Attempts behind the error rate. */
+  attempts: number;
+  latency: number | null;
+  /** At other isolates. */
+  inFlight: number;
+  requests: number;
+  tokens: number;
+}
+
+/** What a check of a deployment found, without a paid call. */
+export interface HealthCheck {
+  deployment: string;
+  /** `unknown`: there is no free call that would tell. */
+  result: "healthy" | "unhealthy" | "unknown";
+  /** Public text. */
+  reason: string | null;
+  fault: FaultClass | null;
+  /** Milliseconds. */
+  latency: number;
+  /** Unix milliseconds. */
+  at: number;
+}
+
+/** The organization's shared health (one object each). */
+export interface HealthObjectPort {
+  sync(message: HealthSync): Promise<CellView[]>;
+  probe(isolate: string, cells: string[]): Promise<boolean>;
+  /** Deployments that were added: last in line until they worked once. */
+  expect(deployments: string[]): Promise<void>;
+  /** Keeps what checks found; those that were not known before count for the breakers too. */
+  checked(checks: HealthCheck[], rules: BreakerRules): Promise<void>;
+  view(): Promise<CellView[]>;
+  /** The last checks, newest first. */
+  history(request: { deployment?: string; limit: number }): Promise<HealthCheck[]>;
 }

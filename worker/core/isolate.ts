@@ -1,3 +1,4 @@
+import type { HealthReport } from "./health.ts";
 import type { LinkedPolicy } from "./policy.ts";
 import type { KeyRecord, OrgShared, TeamRecord, UserRecord } from "./records.ts";
 
@@ -34,6 +35,59 @@ export interface AccessToken {
   until: number;
 }
 
+/** What an isolate knows of one deployment, or of one credential at one address; made in routing/breaker.ts. */
+export interface OwnCell {
+  fails: number;
+  openings: number;
+  openUntil: number | null;
+  paused: boolean;
+  reason: string | null;
+  proven: boolean;
+  buckets: { at: number; ok: number; failed: number }[];
+  latencies: number[];
+  minute: number;
+  requests: number;
+  tokens: number;
+  inFlight: number;
+  /** The next request may probe it. */
+  granted: boolean;
+  /** A request would have used it, were it not out. */
+  wanted: boolean;
+  /** A request of this isolate probes it. */
+  probing: boolean;
+  /** Of this minute's, what the object was told. */
+  reportedRequests: number;
+  reportedTokens: number;
+  /** The clock minute of the remote counts. */
+  remoteMinute: number;
+  /** What all isolates together had at the last exchange; `inFlight` at the others. */
+  remote: {
+    errorRate: number;
+    latency: number | null;
+    inFlight: number;
+    requests: number;
+    tokens: number;
+  };
+}
+
+/** An isolate's view of one organization's deployments. */
+export interface OrgHealth {
+  cells: Map<string, OwnCell>;
+  /** What the object was not told yet. */
+  reports: HealthReport[];
+  /** Retry budgets by model group. */
+  budgets: Map<string, { since: number; requests: number; extra: number }>;
+  /** Unix milliseconds at which the last exchange was begun. */
+  syncedAt: number;
+  flightAt: number | null;
+  /** Unix milliseconds of the last answer. */
+  heardAt: number;
+  /** News came while an exchange was under way. */
+  again: boolean;
+}
+
+export type HealthMemory = Map<string, OrgHealth>;
+
 /**
  * All memory of one isolate (PLATFORM 4): plain data only, passed in, never imported by an object. One is made by the
  * first handler that runs, since nothing random may be drawn at module scope (PLATFORM 3).
@@ -44,6 +98,7 @@ export interface Isolate {
   tagSecret: Uint8Array;
   orgs: Map<string, OrgCopy>;
   keyTags: Map<string, KeyTag>;
+  health: HealthMemory;
   /** Opened provider secrets, by what they are bound to and the sealed text; the vault's alone. */
   secrets: Map<string, string>;
   /** Access tokens that providers' identity services issued for stored secrets; the signing step's alone. */

@@ -4,7 +4,7 @@ import type { Deployment } from "../core/model.ts";
 import type { Deps } from "../core/ports.ts";
 import type { Step } from "../core/routing.ts";
 import { pause } from "../core/time.ts";
-import { nextMove, type Tried } from "../routing/walk.ts";
+import { nextMove, sharesFault, type Tried } from "../routing/walk.ts";
 import { raise } from "./hold.ts";
 
 /** One request's way along its plan; `progress` tells of every move. */
@@ -35,7 +35,7 @@ export function setOut(deps: Deps, call: Chosen, progress: Progress): Way {
     if (step === undefined) throw new TypeError("A plan is never empty.");
     at = place;
     progress.deployment = step.deployment;
-    deps.health.began(orgId, step.deployment);
+    deps.health.began(orgId, step.deployment, step.group);
     return step;
   };
 
@@ -43,7 +43,12 @@ export function setOut(deps: Deps, call: Chosen, progress: Progress): Way {
     !settings.cooldowns || deps.health.standing(orgId, deployment).state !== "open";
 
   const failed = (fault: UpstreamFault, from?: Step) => {
-    tried.push({ step: from === undefined ? at : plan.indexOf(from), fault });
+    const place = from === undefined ? at : plan.indexOf(from);
+    tried.push({ step: place, fault });
+    const step = plan[place];
+    if (step !== undefined && sharesFault(fault)) {
+      deps.health.refused(orgId, step.deployment, step.breaker);
+    }
   };
 
   const moveOn = async (): Promise<Step | null> => {

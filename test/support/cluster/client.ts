@@ -11,6 +11,8 @@ export interface AdminClient {
    * `name` then reaches `upstream` as a call for `model`. `more` goes into litellm_params.
    */
   newModel(name: string, target: ModelTarget, more?: Record<string, unknown>): Promise<unknown>;
+  /** Sets router settings of an organization; effective within 5 s, at once for who was not asked yet. */
+  configure(organizationId: string, routerSettings: Record<string, unknown>): Promise<unknown>;
   /** Makes an organization with a team, a user and a key; use it where `firstKey` is not enough. */
   newTenant(alias: string): Promise<Tenant>;
 }
@@ -109,6 +111,8 @@ export function adminClient(url: () => string, bindings: Record<string, string>)
         },
       });
     },
+    configure: (organization_id, router_settings) =>
+      admin("POST", "/config/update", { organization_id, router_settings }),
     async newTenant(alias) {
       type Row = Record<string, string>;
       const org = await admin<Row>("POST", "/organization/new", { organization_alias: alias });

@@ -17,7 +17,6 @@ import { CHANGED_ORGANIZATIONS } from "./organization-changes.ts";
 import { ORGANIZATION_MEMBERS } from "./organization-members.ts";
 import { ORGANIZATIONS } from "./organizations.ts";
 import { POLICIES } from "./policies.ts";
-import { POLICY_DECISIONS } from "./policy-decisions.ts";
 import { ROTATION } from "./rotation.ts";
 import { SWITCH_ORG } from "./switch-org.ts";
 import { CHANGED_TEAMS } from "./team-changes.ts";
@@ -55,5 +54,4 @@ export const OPERATIONS: readonly Operation[] = [
   ...POLICIES,
   ...AUDIT_LOG,
   ...AUDIT_PROOFS,
-  ...POLICY_DECISIONS,
 ];

@@ -1,0 +1,201 @@
+import type { FaultClass } from "../core/fault.ts";
+import type { BreakerRules } from "../core/health.ts";
+
+/**
+ * What is known of one deployment, or of one credential at one address: plain data, the same in an isolate and in the
+ * object that isolates share. Times are Unix milliseconds of whoever holds it.
+ */
+export interface Cell {
+  /** Failures in a row. */
+  fails: number;
+  /** Times it went out of rotation since it last worked; each stays out longer than the one before. */
+  openings: number;
+  /** Until when it is out; null = in rotation. Past it, one probe decides. */
+  openUntil: number | null;
+  /** Out only because its provider asked for a pause: it is back when that is over, without a probe. */
+  paused: boolean;
+  reason: string | null;
+  /** False from when it was added until a check or an answer has shown that it works. */
+  proven: boolean;
+  /** Attempts by tens of seconds, the latest last; at most six. */
+  buckets: { at: number; ok: number; failed: number }[];
+  /** Milliseconds of the last answers. */
+  latencies: number[];
+  /** The clock minute that `requests` and `tokens` count. */
+  minute: number;
+  requests: number;
+  tokens: number;
+}
+
+/** What an attempt, or a check, tells of a cell. */
+export interface Outcome {
+  fault: FaultClass | "cancelled" | null;
+  latency: number | null;
+  tokens: number;
+  /** Milliseconds that the provider asked to wait. */
+  retryAfter?: number;
+}
+
+const BUCKET_MS = 10_000;
+const BUCKETS = 6;
+const LATENCIES = 32;
+const MINUTE_MS = 60_000;
+/** The first time out of rotation; it doubles up to the cooldown of the rules. */
+const FIRST_REST_MS = 5_000;
+/** A provider that limits and does not say for how long. */
+const UNKNOWN_PAUSE_MS = 1_000;
+/** No announced pause is believed beyond this. */
+const LONGEST_PAUSE_MS = 600_000;
+/** Of so many attempts in a minute more than half must have failed, where no three failed in a row. */
+const ENOUGH = 10;
+
+export function newCell(): Cell {
+  return {
+    fails: 0,
+    openings: 0,
+    openUntil: null,
+    paused: false,
+    reason: null,
+    proven: true,
+    buckets: [],
+    latencies: [],
+    minute: 0,
+    requests: 0,
+    tokens: 0,
+  };
+}
+
+/**
+ * Takes in how an attempt ended (PROTOCOLS 6, CONTRACT 4.3). Faults of callers, filters and windows show that somebody
+ * answers and count for nothing else; a cancelled attempt says nothing. True when the cell's place in rotation changed.
+ */
+export function take(cell: Cell, outcome: Outcome, rules: BreakerRules, now: number): boolean {
+  const before = cell.openUntil;
+  const { fault, latency, tokens } = outcome;
+  count(cell, tokens, now);
+  switch (fault) {
+    case "cancelled":
+    case "incoherent":
+      break;
+    case null:
+      bucketOf(cell, now).ok += 1;
+      if (latency !== null) cell.latencies = [...cell.latencies.slice(1 - LATENCIES), latency];
+      close(cell);
+      break;
+    case "caller":
+    case "content_filter":
+    case "context_window":
+      close(cell);
+      break;
+    case "rate_limit":
+      if (rules.enabled) pause(cell, outcome.retryAfter ?? UNKNOWN_PAUSE_MS, now);
+      break;
+    default:
+      bucketOf(cell, now).failed += 1;
+      cell.fails += 1;
+      if (rules.enabled && isOut(cell, fault, rules, now)) open(cell, fault, rules, now);
+  }
+  return cell.openUntil !== before;
+}
+
+function isOut(cell: Cell, fault: FaultClass, rules: BreakerRules, now: number): boolean {
+  if (fault === "deployment" || cell.openUntil !== null) return true;
+  if (cell.fails >= rules.allowedFails) return true;
+  const { ok, failed } = recent(cell, now);
+  return ok + failed >= ENOUGH && failed > ok && cell.fails > 0;
+}
+
+function open(cell: Cell, fault: FaultClass, rules: BreakerRules, now: number): void {
+  // Attempts that were under way when it opened tell nothing new.
+  if (cell.openUntil !== null && cell.openUntil > now && !cell.paused) return;
+  cell.openings += 1;
+  const grown = FIRST_REST_MS * 2 ** Math.min(cell.openings - 1, 20);
+  // A refused credential is seldom mended in seconds.
+  const rest = fault === "deployment" ? rules.cooldown : Math.min(rules.cooldown, grown);
+  cell.openUntil = now + rest;
+  cell.paused = false;
+  cell.reason = fault;
+}
+
+function pause(cell: Cell, ms: number, now: number): void {
+  const until = now + Math.min(ms, LONGEST_PAUSE_MS);
+  if (cell.openUntil !== null && cell.openUntil >= until) return;
+  if (cell.openUntil !== null && !cell.paused) return;
+  cell.openUntil = until;
+  cell.paused = true;
+  cell.reason = "rate_limit";
+}
+
+function close(cell: Cell): void {
+  cell.proven = true;
+  cell.fails = 0;
+  // An answer of an attempt that began before the pause does not end it.
+  if (cell.paused) return;
+  cell.openings = 0;
+  cell.openUntil = null;
+  cell.reason = null;
+}
+
+/** `due`: its rest is over, and one probe may show whether it is back. */
+export function stateOf(cell: Cell, now: number): "closed" | "open" | "due" {
+  if (cell.openUntil === null) return "closed";
+  if (cell.openUntil > now) return "open";
+  return cell.paused ? "closed" : "due";
+}
+
+/** A pause that is over leaves no trace. */
+export function settleCell(cell: Cell, now: number): void {
+  if (!cell.paused || cell.openUntil === null || cell.openUntil > now) return;
+  cell.openUntil = null;
+  cell.paused = false;
+  cell.reason = null;
+}
+
+export function recent(cell: Cell, now: number): { ok: number; failed: number } {
+  const since = now - BUCKET_MS * BUCKETS;
+  let ok = 0;
+  let failed = 0;
+  for (const each of cell.buckets) {
+    if (each.at <= since) continue;
+    ok += each.ok;
+    failed += each.failed;
+  }
+  return { ok, failed };
+}
+
+/** Share of failed attempts of the last minute. */
+export function errorRate(cell: Cell, now: number): number {
+  const { ok, failed } = recent(cell, now);
+  return ok + failed === 0 ? 0 : failed / (ok + failed);
+}
+
+/** Median of the last answers; null where there were none. */
+export function medianLatency(cell: Cell): number | null {
+  if (cell.latencies.length === 0) return null;
+  const sorted = cell.latencies.toSorted((a, b) => a - b);
+  return sorted[Math.floor((sorted.length - 1) / 2)] ?? null;
+}
+
+/** Requests and tokens of this clock minute. */
+export function useOf(cell: Cell, now: number): { requests: number; tokens: number } {
+  const { requests, tokens } = cell;
+  return cell.minute === Math.floor(now / MINUTE_MS) ? { requests, tokens } : NO_USE;
+}
+
+const NO_USE = Object.freeze({ requests: 0, tokens: 0 });
+
+function count(cell: Cell, tokens: number, now: number): void {
+  const minute = Math.floor(now / MINUTE_MS);
+  if (cell.minute !== minute) Object.assign(cell, { minute, requests: 0, tokens: 0 });
+  cell.requests += 1;
+  cell.tokens += tokens;
+}
+
+function bucketOf(cell: Cell, now: number): Cell["buckets"][number] {
+  const at = now - (now % BUCKET_MS);
+  const last = cell.buckets.at(-1);
+  if (last !== undefined && last.at >= at) return last;
+  const fresh = { at, ok: 0, failed: 0 };
+  cell.buckets = [...cell.buckets.slice(1 - BUCKETS), fresh];
+  return fresh;
+}
