@@ -1,4 +1,5 @@
 import type { AuditLogPort } from "../worker/core/audit.ts";
+import { hashOf } from "../worker/core/scope.ts";
 import type { LedgerPort } from "../worker/core/account.ts";
 import { GatewayError } from "../worker/core/errors.ts";
 import { isOrgId, REGIONS } from "../worker/core/ids.ts";
@@ -37,11 +38,12 @@ export function orgControlName(orgId: string): string {
 }
 
 export function keyCheckName(orgId: string, keyId: string): string {
-  return `key-check/${orgId}/${shardOf(keyId, KEY_CHECK_SHARDS)}`;
+  return `key-check/${orgId}/${hashOf(keyId) % KEY_CHECK_SHARDS}`;
 }
 
-export function ledgerName(orgId: string, teamId: string): string {
-  return `ledger/${orgId}/${teamId}`;
+/** `home`: a team's id, or a name of `homeOf` for what spans teams. */
+export function ledgerName(orgId: string, home: string): string {
+  return `ledger/${orgId}/${home}`;
 }
 
 export function auditLogName(orgId: string): string {
@@ -107,9 +109,9 @@ export function providerHealth(env: Env, orgId: string): HealthObjectPort {
   };
 }
 
-/** The books of one team. What they can't answer becomes a refusal; what it did is not known then. */
-export function ledger(env: Env, orgId: string, teamId: string): LedgerPort {
-  const stub = () => objectOf<Ledger>(env, env.LEDGER, orgId, ledgerName(orgId, teamId));
+/** The books of one team, or of what spans teams. What they can't answer becomes a refusal; what it did is not known then. */
+export function ledger(env: Env, orgId: string, home: string): LedgerPort {
+  const stub = () => objectOf<Ledger>(env, env.LEDGER, orgId, ledgerName(orgId, home));
   return {
     hold: (message) => asked(() => stub().hold(message)),
     async return(message) {
@@ -117,6 +119,11 @@ export function ledger(env: Env, orgId: string, teamId: string): LedgerPort {
     },
     settle: (rows) => asked(() => stub().settle(rows)),
     settleAbandoned: (decision) => asked(() => stub().settleAbandoned(decision)),
+    single: (message) => asked(() => stub().single(message)),
+    async debit(debits) {
+      await asked(() => stub().debit(debits));
+    },
+    define: (definitions) => asked(() => stub().define(definitions)),
     spend: (scopes) => asked(() => stub().spend(scopes)),
   };
 }
@@ -166,11 +173,4 @@ async function asked<T>(call: () => Promise<Answer<T>>): Promise<T> {
     retryAfter: 1,
     cause,
   });
-}
-
-/** FNV-1a over the characters of an id. */
-function shardOf(id: string, shards: number): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193);
-  return (hash >>> 0) % shards;
 }

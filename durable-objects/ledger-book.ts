@@ -1,70 +1,159 @@
-import { chargeOf, drawFrom, scopeKey, scopesOf } from "../worker/core/account.ts";
+import { chargeOf, drawFrom } from "../worker/core/account.ts";
 import type {
   AbandonedDecision,
+  ForeignDebit,
   Grant,
   HoldMessage,
   HoldReply,
   LeaseRef,
   OutboxItem,
   ReturnMessage,
-  Scope,
   ScopeSpend,
   SettleResult,
   SettleRow,
+  SingleMessage,
+  SingleReply,
 } from "../worker/core/account.ts";
-import { isAmount, minus, most, NOTHING, plus } from "../worker/core/amount.ts";
+import { covers, isAmount, minus, NOTHING, plus } from "../worker/core/amount.ts";
 import type { Amount } from "../worker/core/amount.ts";
-import { NO_USAGE } from "../worker/core/usage.ts";
-import { eventIdsOf, outcomeRecord, usageEvent } from "./ledger-events.ts";
-import type { Charge } from "./ledger-events.ts";
+import { thresholdsOf } from "../worker/core/limits.ts";
+import type { Definition } from "../worker/core/limits.ts";
+import { kept, scopeKey } from "../worker/core/scope.ts";
+import type { Scope } from "../worker/core/scope.ts";
+import {
+  areSound,
+  byHome,
+  byScope,
+  entryOf,
+  estimatedRow,
+  isTooOld,
+  isWellFormed,
+  reservedBy,
+} from "./ledger-entries.ts";
+import type { Entered, Entry } from "./ledger-entries.ts";
+import { budgetRecord, eventIdsOf, outcomeRecord, usageEvent } from "./ledger-events.ts";
 import {
   accept,
-  DAY_MS,
   draw,
   emptySpend,
+  endSingle,
   estimate,
   forgetAt,
+  HOUR_MS,
+  LEASE_TTL_MS,
   lend,
+  lendSingle,
   reclaim,
   RETENTION_MS,
   spendKey,
   spendOf,
+  spendRowOf,
 } from "./ledger-leases.ts";
-import type { WindowOf } from "./ledger-leases.ts";
 import type { Debit, LedgerStorage, LedgerTables } from "./ledger-rows.ts";
+import { refusal, shareOf } from "./ledger-singles.ts";
+import { definitionKey, roomBelow, standingOf, termsOf, viewOf } from "./ledger-terms.ts";
+import type { Terms } from "./ledger-terms.ts";
 
 /** Rows of each kind that one tick looks at. */
 const TICK_ROWS = 500;
-
-/** One window without an end: what every scope has as long as no budget defines another. */
-const FOREVER: WindowOf = () => ({ id: "life", endsAt: null, revision: 0 });
+const MOST_TERMS = 5_000;
+const METERS = [undefined, "rate", "slots"] as const;
+const NONE: ReadonlySet<string> = new Set();
+/** What the lender keeps in memory of who has slices: how it divides what is left, no more than that. */
+type Holders = Map<string, Map<string, number>>;
 
 /**
- * The money of one team: what is lent to isolates and what was spent. Every message may come more than once and late;
- * each mutation is one transaction, and time is what the caller says it is.
+ * The money of one team, or of what spans teams: its limits, what is lent to isolates and what was spent. Every message
+ * may come more than once and late; each mutation is one transaction, and time is what the caller says it is.
  */
 export class LedgerBook {
   readonly #storage: LedgerStorage;
-  readonly #windowOf: WindowOf;
+  readonly #holders: Holders = new Map();
+  readonly #terms = new Map<string, { terms: Terms; from: number; until: number }>();
 
-  constructor(storage: LedgerStorage, windowOf: WindowOf = FOREVER) {
+  constructor(storage: LedgerStorage) {
     this.#storage = storage;
-    this.#windowOf = windowOf;
   }
 
-  /** Lends what is asked for, all items or none. */
-  hold(message: HoldMessage, now: number): HoldReply {
-    return this.#storage.transact((tables) => ({
-      granted: true,
-      grants: message.items.map((item): Grant | null =>
-        lend(tables, message.isolate, item, this.#windowOf(item.scope, now), now),
-      ),
-    }));
+  /** Lends slices: what is asked for, or less, or nothing where a limit is near. `closed`: scopes that others wait for. */
+  hold(message: HoldMessage, now: number, closed: ReadonlySet<string> = NONE): HoldReply {
+    return this.#storage.transact((tables) =>
+      message.items.map((item): Grant | null => {
+        const key = scopeKey(item.scope);
+        const lending = {
+          terms: this.#termsOf(item.scope, now),
+          holders: this.#holdersOf(key, message.isolate, now),
+          closed: closed.has(key),
+        };
+        return lend(tables, message.isolate, item, lending, now);
+      }),
+    );
+  }
+
+  /**
+   * Holds for one request, in all its scopes or in none. With `settleForLess` it may come to less than the maximum, not
+   * less than the minimum.
+   */
+  single(message: SingleMessage, now: number, settleForLess: boolean): SingleReply {
+    return this.#storage.transact((tables) => {
+      const known = tables.singles.get(message.id);
+      if (known !== null && known.grants.length > 0) return { granted: true, grants: known.grants };
+      const lent: { scope: Scope; terms: Terms; lent: Amount }[] = [];
+      for (const { scope, max, min } of message.items) {
+        const terms = this.#termsOf(scope, now);
+        const row = spendRowOf(tables, scope, terms.window.id);
+        const enough = settleForLess && terms.limits?.tiers.capOutput !== false ? min : max;
+        const room = roomBelow(message.cheap ? terms.cheapCap : terms.cap, standingOf(row));
+        // Given back before it came: it must not be granted any more.
+        if (known !== null || !covers(room, enough)) {
+          return refusal({ scope, terms, row, cheap: message.cheap, max, min }, now);
+        }
+        lent.push({ scope, terms, lent: shareOf(room, max, enough, row.outstanding) });
+      }
+      const { longestMs } = message;
+      const grants = lent.map(({ scope, ...each }) =>
+        lendSingle(tables, message.isolate, scope, { ...each, longestMs }, now),
+      );
+      tables.singles.put(message.id, { grants }, forgetAt(now, HOUR_MS));
+      return { granted: true, grants };
+    });
+  }
+
+  /**
+   * Takes limits, unless it knows later ones of that scope. Answers in how many milliseconds the last slice that was lent
+   * before ends.
+   */
+  define(definitions: readonly Definition[], now: number): number {
+    let drainMs = 0;
+    this.#storage.transact((tables) => {
+      for (const definition of definitions) {
+        const key = definitionKey(definition.scope);
+        const known = tables.definitions.get(key);
+        if (known !== null && known.revision >= definition.revision) continue;
+        tables.definitions.put(key, definition, null);
+        for (const meter of METERS) {
+          const lent = scopeKey({ ...definition.scope, ...(meter && { meter }) });
+          for (const until of this.#holders.get(lent)?.values() ?? []) {
+            drainMs = Math.max(drainMs, until - now);
+          }
+        }
+      }
+    });
+    this.#terms.clear();
+    return drainMs;
   }
 
   return(message: ReturnMessage, now: number): void {
     this.#storage.transact((tables) => {
-      for (const item of message.items) accept(tables, message.isolate, item, now);
+      for (const item of message.items) {
+        accept(tables, message.isolate, item, now);
+        this.#holders.get(scopeKey(item.scope))?.delete(message.isolate);
+      }
+      for (const id of message.singles ?? []) {
+        const known = tables.singles.get(id);
+        for (const { leaseId } of known?.grants ?? []) endSingle(tables, leaseId);
+        tables.singles.put(id, { grants: [] }, forgetAt(now, HOUR_MS));
+      }
     });
   }
 
@@ -79,31 +168,33 @@ export class LedgerBook {
   settleAbandoned(decision: AbandonedDecision, now: number): SettleResult {
     const { requestId } = decision;
     return this.#storage.transact((tables) => {
-      if (tables.settled.get(requestId) !== null) return { requestId, state: "known" };
       if (!areSound(decision.leases)) return { requestId, state: "refused" };
-      if (isTooOld(decision.decidedAt, now)) return { requestId, state: "stale" };
       const charged = reservedBy(decision.leases);
       const row = estimatedRow(decision, charged);
-      const debits = scopesOfRow(row).map((scope) => this.#charge(scope, row.leases, charged, now));
-      for (const { scope, windowId, amount, shares } of debits) {
-        for (const share of shares) estimate(tables, share);
-        spendOf(tables, scope, windowId, ({ settled, estimated }) => ({
-          settled: plus(settled, amount),
-          estimated: plus(estimated, amount),
-        }));
+      const entry = this.#enter(tables, entryOf(row, charged, true), now);
+      if (entry.state === "settled") this.#post(tables, row, entry, now);
+      return { requestId, state: entry.state };
+    });
+  }
+
+  /** Debits what other ledgers settled, once each. */
+  debit(debits: readonly ForeignDebit[], now: number): void {
+    this.#storage.transact((tables) => {
+      for (const { leases, ...rest } of debits) {
+        if (!areSound(leases) || !isAmount(rest.charged)) continue;
+        this.#enter(tables, { ...rest, teamId: null, holds: byScope(leases) }, now);
       }
-      tables.settled.put(requestId, { charged, debits }, forgetAt(now, RETENTION_MS));
-      const charge = { charged, delta: charged, overrun: 0, settledAt: now };
-      post(tables, row, { ...charge, revision: 1, estimated: true });
-      return { requestId, state: "settled" };
     });
   }
 
   /** What stands against scopes in their present windows; writes nothing. */
   spend(scopes: Scope[], now: number): ScopeSpend[] {
     return scopes.map((scope) => {
-      const { id } = this.#windowOf(scope, now);
-      return this.#storage.spendRow(spendKey(scope, id)) ?? emptySpend(scope, id);
+      const terms = this.#termsOf(scope, now);
+      const { id } = terms.window;
+      const { told: _, ...row } =
+        this.#storage.spendRow(spendKey(scope, id)) ?? emptySpend(scope, id);
+      return { ...row, view: viewOf(scope, terms, row, now) };
     });
   }
 
@@ -113,7 +204,7 @@ export class LedgerBook {
       const leases = tables.leases.due(now, TICK_ROWS);
       for (const leaseId of leases) reclaim(tables, leaseId);
       let more = leases.length === TICK_ROWS;
-      for (const rows of [tables.messages, tables.settled]) {
+      for (const rows of [tables.messages, tables.settled, tables.singles, tables.spend]) {
         const old = rows.due(now, TICK_ROWS);
         for (const key of old) rows.drop(key);
         more ||= old.length === TICK_ROWS;
@@ -139,45 +230,121 @@ export class LedgerBook {
     const known = tables.settled.get(row.requestId);
     if (known !== null && known.debits === undefined) return "known";
     if (!isWellFormed(row)) return "refused";
-    // Whether an older one was settled is forgotten: it can't be debited without the risk of doing so twice.
-    if (known === null && isTooOld(row.startedAt, now)) return "stale";
-    if (known?.debits) undo(tables, known.debits);
-    const charged = chargeOf(row);
-    let overrun = 0;
-    for (const scope of scopesOfRow(row)) {
-      const charge = this.#charge(scope, row.leases, charged, now);
-      for (const share of charge.shares) draw(tables, share);
-      spendOf(tables, scope, charge.windowId, (spend) => ({
-        settled: plus(spend.settled, charged),
-        overrun: spend.overrun + charge.overrun,
-      }));
-      overrun = Math.max(overrun, charge.overrun);
+    const entry = this.#enter(tables, entryOf(row, chargeOf(row), false), now);
+    if (entry.state === "settled" || entry.state === "late") this.#post(tables, row, entry, now);
+    return entry.state;
+  }
+
+  /** Debits one request to scopes of this ledger, or puts its own charge in the place of an estimate. */
+  #enter(tables: LedgerTables, entry: Entry, now: number): Entered {
+    const { requestId, charged, estimated } = entry;
+    const known = tables.settled.get(requestId);
+    const nothing = { revision: 1 as const, charged, delta: NOTHING, overrun: 0, estimated };
+    if (known !== null && (estimated || known.debits === undefined)) {
+      return { ...nothing, state: "known" };
     }
-    tables.settled.put(row.requestId, { charged }, forgetAt(now, RETENTION_MS));
-    post(tables, row, {
+    // Whether an older one was settled is forgotten: it can't be debited without the risk of doing so twice.
+    if (known === null && isTooOld(entry.startedAt, now)) return { ...nothing, state: "stale" };
+    if (known?.debits) undo(tables, known.debits);
+    let overrun = 0;
+    const debits: Debit[] = [];
+    for (const { scope, refs } of entry.holds) {
+      const debit = this.#charge(scope, refs, kept(scope, charged), now);
+      overrun = Math.max(overrun, debit.overrun);
+      debits.push(debit);
+      for (const share of debit.shares) (estimated ? estimate : draw)(tables, share);
+      if (!estimated) for (const { leaseId } of refs) endSingle(tables, leaseId);
+      spendOf(tables, scope, debit.windowId, (spend) => ({
+        settled: plus(spend.settled, debit.amount),
+        ...(estimated
+          ? { estimated: plus(spend.estimated, debit.amount) }
+          : { overrun: spend.overrun + debit.overrun }),
+      }));
+      if (scope.meter === undefined) this.#tell(tables, scope, debit.windowId, entry, now);
+    }
+    const row = estimated ? { charged, debits } : { charged };
+    tables.settled.put(requestId, row, forgetAt(now, RETENTION_MS));
+    return {
+      state: known === null ? "settled" : "late",
       revision: known === null ? 1 : 2,
       charged,
       delta: minus(charged, known?.charged ?? NOTHING),
-      estimated: false,
+      estimated,
       overrun,
-      settledAt: now,
-    });
-    return known === null ? "settled" : "late";
+    };
   }
 
   /** Where an amount is charged: in the window that admitted the request, out of the leases that it holds. */
-  #charge(scope: Scope, leases: LeaseRef[], amount: Amount, now: number) {
-    const key = scopeKey(scope);
-    const refs = leases.filter((ref) => scopeKey(ref.scope) === key);
+  #charge(scope: Scope, refs: LeaseRef[], amount: Amount, now: number) {
     const { draws, overrun } = drawFrom(refs, amount);
     return {
       scope,
-      windowId: refs[0]?.windowId ?? this.#windowOf(scope, now).id,
+      windowId: refs[0]?.windowId ?? this.#termsOf(scope, now).window.id,
       amount,
       shares: draws.map(({ leaseId, amount }) => ({ leaseId, amount })),
       // Without a lease there was no worst case that could be exceeded.
       overrun: refs.length === 0 ? 0 : overrun.cost,
     };
+  }
+
+  /** Tells of the thresholds that a window has reached, of each once. */
+  #tell(tables: LedgerTables, scope: Scope, windowId: string, entry: Entry, now: number): void {
+    const { window, limits } = this.#termsOf(scope, now);
+    if (limits === null || window.id !== windowId) return;
+    const row = spendRowOf(tables, scope, windowId);
+    const { told = [] } = row;
+    const reached = thresholdsOf(limits, now).filter(
+      ({ name, amount }) => row.settled.cost >= amount && !told.includes(name),
+    );
+    if (reached.length === 0) return;
+    spendOf(tables, scope, windowId, () => ({
+      told: [...told, ...reached.map(({ name }) => name)],
+    }));
+    for (const threshold of reached) {
+      const record = budgetRecord({ scope, row, limits, window, threshold, entry, now });
+      tables.append({ seq: tables.next("outbox"), kind: "alert", record });
+    }
+  }
+
+  #post(tables: LedgerTables, row: SettleRow, entered: Entered, now: number): void {
+    const { state: _, ...charge } = { ...entered, settledAt: now };
+    const ids = eventIdsOf(row, charge.revision);
+    const event = usageEvent(row, charge, ids);
+    const record = outcomeRecord(row, charge, ids);
+    tables.append({ seq: tables.next("outbox"), kind: "usage", event });
+    tables.append({ seq: tables.next("outbox"), kind: "outcome", record });
+    const { orgId, requestId, startedAt } = row;
+    for (const [home, leases] of byHome(row.leases)) {
+      const { charged, estimated } = charge;
+      const debit = { orgId, requestId, startedAt, charged, estimated, leases };
+      tables.append({ seq: tables.next("outbox"), kind: "debit", orgId, home, debit });
+    }
+  }
+
+  /** Kept until its window ends, so that calendars are not asked for each request. */
+  #termsOf(scope: Scope, now: number): Terms {
+    const key = scopeKey(scope);
+    const known = this.#terms.get(key);
+    if (known && known.from <= now && now < known.until) return known.terms;
+    const definition = this.#storage.definition(definitionKey(scope));
+    const terms = termsOf(scope, definition, now);
+    if (this.#terms.size >= MOST_TERMS) this.#terms.clear();
+    const { increase } = terms.limits ?? {};
+    const until = Math.min(
+      terms.window.endsAt ?? Infinity,
+      increase !== undefined && now < increase.until ? increase.until : Infinity,
+    );
+    this.#terms.set(key, { terms, from: now, until });
+    return terms;
+  }
+
+  /** How many isolates have a slice, the asking one included. */
+  #holdersOf(key: string, isolate: string, now: number): number {
+    let holders = this.#holders.get(key);
+    if (!holders) this.#holders.set(key, (holders = new Map()));
+    for (const [other, until] of holders) if (until <= now) holders.delete(other);
+    holders.set(isolate, now + LEASE_TTL_MS);
+    return holders.size;
   }
 }
 
@@ -191,68 +358,4 @@ function undo(tables: LedgerTables, debits: Debit[]): void {
       late: spend.late + 1,
     }));
   }
-}
-
-function post(tables: LedgerTables, row: SettleRow, charge: Charge): void {
-  const ids = eventIdsOf(row, charge.revision);
-  const event = usageEvent(row, charge, ids);
-  const record = outcomeRecord(row, charge, ids);
-  tables.append({ seq: tables.next("outbox"), kind: "usage", event });
-  tables.append({ seq: tables.next("outbox"), kind: "outcome", record });
-}
-
-/** The scopes that were held, and those that follow from who called: a row without leases is charged all the same. */
-function scopesOfRow(row: SettleRow): Scope[] {
-  const scopes = new Map<string, Scope>();
-  for (const scope of [...row.leases.map((ref) => ref.scope), ...scopesOf(row)]) {
-    scopes.set(scopeKey(scope), scope);
-  }
-  return [...scopes.values()];
-}
-
-/** What the request held of each scope: the same of all of them. */
-function reservedBy(leases: readonly LeaseRef[]): Amount {
-  const sums = new Map<string, Amount>();
-  for (const { scope, reserved } of leases) {
-    const key = scopeKey(scope);
-    sums.set(key, plus(sums.get(key) ?? NOTHING, reserved));
-  }
-  return [...sums.values()].reduce(most, { ...NOTHING });
-}
-
-function estimatedRow(decision: AbandonedDecision, charged: Amount): SettleRow {
-  const { decidedAt, ...rest } = decision;
-  return {
-    ...rest,
-    tags: [],
-    outcome: "failure",
-    status: 0,
-    attempts: [],
-    usage: { ...NO_USAGE, estimated: true },
-    cost: charged.cost,
-    startedAt: decidedAt,
-    durationMs: 0,
-  };
-}
-
-function isWellFormed(row: SettleRow): boolean {
-  const counts = row.attempts.flatMap(({ cost, usage }) => [
-    cost,
-    ...Object.values(usage).filter((each) => typeof each !== "boolean"),
-  ]);
-  return (
-    row.requestId.length > 0 &&
-    counts.every((count) => Number.isSafeInteger(count) && count >= 0) &&
-    isAmount(chargeOf(row)) &&
-    areSound(row.leases)
-  );
-}
-
-function areSound(leases: readonly LeaseRef[]): boolean {
-  return leases.every(({ reserved }) => isAmount(reserved));
-}
-
-/** A day is left for what clocks may differ. */
-function isTooOld(startedAt: number, now: number): boolean {
-  return startedAt < now - RETENTION_MS + DAY_MS;
 }

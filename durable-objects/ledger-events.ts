@@ -1,11 +1,18 @@
 import { createHash } from "node:crypto";
+import { scopeKey } from "../worker/core/scope.ts";
 import type { SettleRow, UsageEvent } from "../worker/core/account.ts";
+import type { Scope } from "../worker/core/scope.ts";
+import type { Amount } from "../worker/core/amount.ts";
 import type { AuditRecord } from "../worker/core/audit.ts";
 import { outcomeData, outcomeType } from "../worker/core/audit-data.ts";
 import type { OutcomeData } from "../worker/core/audit-data.ts";
 import { base62, timePrefix } from "../worker/core/ids.ts";
 import type { JsonObject } from "../worker/core/json.ts";
+import { blocksAt, budgetAt } from "../worker/core/limits.ts";
+import type { Limits, ThresholdName } from "../worker/core/limits.ts";
 import { usdText } from "../worker/core/money.ts";
+import type { NanoUsd } from "../worker/core/money.ts";
+import type { Window } from "./ledger-terms.ts";
 
 /** Bytes of a digest behind an event id; 14 characters hold them. */
 const ID_BYTES = 10;
@@ -43,6 +50,45 @@ export function usageEvent(
 ): UsageEvent {
   const { leases: _, holdId: __, ...rest } = row;
   return { eventId: ids.usage, row: rest, ...charge };
+}
+
+/** The record of a budget that reached a threshold: once per scope, window and threshold, under an id that says so. */
+export function budgetRecord(told: {
+  scope: Scope;
+  row: { windowId: string; settled: Amount };
+  limits: Limits;
+  window: Window;
+  threshold: { name: ThresholdName; amount: NanoUsd };
+  entry: { orgId: string; teamId: string | null; requestId: string };
+  now: number;
+}): AuditRecord {
+  const { scope, row, limits, window, threshold, entry, now } = told;
+  const text = [entry.orgId, scopeKey(scope), row.windowId, threshold.name, threshold.amount];
+  const digest = new Uint8Array(createHash("sha256").update(text.join("\0")).digest());
+  const most = budgetAt(limits, now);
+  const cap = blocksAt(limits, now);
+  const exceeded = threshold.name === "budget" || threshold.name === "cap";
+  return {
+    eventId: `evt_${timePrefix(now)}${base62(digest.subarray(0, ID_BYTES), 14)}`,
+    type: exceeded ? "budget.exceeded" : "budget.threshold_reached",
+    at: now,
+    orgId: entry.orgId,
+    ...(entry.teamId !== null && { teamId: entry.teamId }),
+    actor: "service:gateway",
+    requestId: entry.requestId,
+    data: {
+      scope: scope.kind,
+      scope_id: scope.id,
+      threshold: threshold.name,
+      threshold_usd: usdText(threshold.amount),
+      budget_used_usd: usdText(row.settled.cost),
+      budget_max_usd: most === null ? null : usdText(most),
+      budget_used_pct:
+        most === null || most === 0 ? null : Math.floor((row.settled.cost / most) * 100),
+      blocks_at_usd: cap === null ? null : usdText(cap),
+      reset_at: window.endsAt === null ? null : new Date(window.endsAt).toISOString(),
+    },
+  };
 }
 
 /** The outcome record that closes a request's decision: ids, counts and codes, as CONTRACT 7.1 lists them. */

@@ -1,4 +1,6 @@
-import type { Grant, LeaseShare, OutboxItem, Scope } from "../worker/core/account.ts";
+import type { Grant, LeaseShare, OutboxItem } from "../worker/core/account.ts";
+import type { Scope } from "../worker/core/scope.ts";
+import type { Definition } from "../worker/core/limits.ts";
 import type { Amount } from "../worker/core/amount.ts";
 import type { NanoUsd } from "../worker/core/money.ts";
 
@@ -14,6 +16,8 @@ export interface SpendRow {
   estimated: Amount;
   overrun: NanoUsd;
   late: number;
+  /** Names of the thresholds that were told of. */
+  told?: string[];
 }
 
 /** What one isolate borrowed of one scope in one window. */
@@ -35,12 +39,21 @@ export interface LeaseRow {
   /** Of what is left, so much is charged already by estimates of abandoned decisions. */
   estimated: Amount;
   reclaimed: boolean;
+  /** How long requests on it may run, milliseconds. */
+  longestMs: number;
+  /** Lent for one request. */
+  single?: true;
 }
 
 /** The last message of one isolate about one scope, and what it was answered; null for a return. */
 export interface MessageRow {
   n: number;
   grant: Grant | null;
+}
+
+/** A hold for one request: its leases, none once it was given back. */
+export interface SingleRow {
+  grants: Grant[];
 }
 
 /** What an estimate did to one scope: it may have to be undone. */
@@ -72,6 +85,8 @@ export interface LedgerTables {
   leases: Rows<LeaseRow>;
   messages: Rows<MessageRow>;
   settled: Rows<SettledRow>;
+  singles: Rows<SingleRow>;
+  definitions: Rows<Definition>;
   /** The next number of a row of numbers that never repeats; the first is 1. */
   next(name: "lease" | "outbox"): number;
   append(item: OutboxItem): void;
@@ -83,6 +98,7 @@ export interface LedgerStorage {
   transact<T>(work: (tables: LedgerTables) => T): T;
   /** Reads one row outside of a transaction; writes nothing, not even a table. */
   spendRow(key: string): SpendRow | null;
+  definition(key: string): Definition | null;
   /** When the next row is due, Unix milliseconds; null where none is. */
   nextDue(): number | null;
   outbox(limit: number): OutboxItem[];

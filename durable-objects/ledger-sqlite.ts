@@ -1,4 +1,5 @@
 import type { OutboxItem } from "../worker/core/account.ts";
+import type { Definition } from "../worker/core/limits.ts";
 import type {
   LeaseRow,
   LedgerStorage,
@@ -6,10 +7,11 @@ import type {
   MessageRow,
   Rows,
   SettledRow,
+  SingleRow,
   SpendRow,
 } from "./ledger-rows.ts";
 
-const KEYED = ["spend", "leases", "messages", "settled"] as const;
+const KEYED = ["spend", "leases", "messages", "settled", "singles", "definitions"] as const;
 type Keyed = (typeof KEYED)[number];
 
 const TABLES = [
@@ -25,7 +27,7 @@ const TABLES = [
 
 /** Rows that stay in memory, of those tables whose rows are used again and again. */
 const HOT_ROWS = 5_000;
-const HOT: readonly Keyed[] = ["spend", "leases", "messages"];
+const HOT: readonly Keyed[] = ["spend", "leases", "messages", "definitions"];
 
 /** Items of an outbox that go into one statement; a bound value may have 2 MB. */
 const APPEND_ROWS = 64;
@@ -44,7 +46,7 @@ export class LedgerSqlite implements LedgerStorage {
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
-    const made = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'outbox'";
+    const made = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'definitions'";
     this.#made = storage.sql.exec(made).toArray().length > 0;
   }
 
@@ -67,11 +69,20 @@ export class LedgerSqlite implements LedgerStorage {
     return new CachedRows<SpendRow>(this.#storage.sql, "spend", this.#hot.get("spend")).get(key);
   }
 
+  definition(key: string): Definition | null {
+    if (!this.#made) return null;
+    const hot = this.#hot.get("definitions");
+    return new CachedRows<Definition>(this.#storage.sql, "definitions", hot).get(key);
+  }
+
   nextDue(): number | null {
     if (!this.#made) return null;
-    const mins = KEYED.map((name) => `SELECT min(due) AS due FROM ${name} WHERE due IS NOT NULL`);
-    const query = `SELECT min(due) AS due FROM (${mins.join(" UNION ALL ")})`;
-    return this.#storage.sql.exec<{ due: number | null }>(query).one().due;
+    // One column for each table: the platform allows few terms in a compound query.
+    const mins = KEYED.map((name) => `(SELECT min(due) FROM ${name} WHERE due IS NOT NULL)`);
+    const query = `SELECT ${mins.map((min, at) => `${min} AS due${at}`).join(", ")}`;
+    const dues = Object.values(this.#storage.sql.exec<Record<string, number | null>>(query).one());
+    const some = dues.filter((due) => due !== null);
+    return some.length === 0 ? null : Math.min(...some);
   }
 
   outbox(limit: number): OutboxItem[] {
@@ -95,6 +106,8 @@ class Transaction implements LedgerTables {
   readonly leases;
   readonly messages;
   readonly settled;
+  readonly singles;
+  readonly definitions;
   readonly #sql: SqlStorage;
   readonly #numbers = new Map<string, number>();
   readonly #outbox: OutboxItem[] = [];
@@ -105,6 +118,13 @@ class Transaction implements LedgerTables {
     this.leases = new CachedRows<LeaseRow>(sql, "leases", hot.get("leases"));
     this.messages = new CachedRows<MessageRow>(sql, "messages", hot.get("messages"));
     this.settled = new CachedRows<SettledRow>(sql, "settled", hot.get("settled"));
+    this.singles = new CachedRows<SingleRow>(sql, "singles", hot.get("singles"));
+    this.definitions = new CachedRows<Definition>(sql, "definitions", hot.get("definitions"));
+  }
+
+  get #all() {
+    const { spend, leases, messages, settled, singles, definitions } = this;
+    return [spend, leases, messages, settled, singles, definitions];
   }
 
   next(name: "lease" | "outbox"): number {
@@ -122,7 +142,7 @@ class Transaction implements LedgerTables {
   }
 
   flush(): void {
-    for (const rows of [this.spend, this.leases, this.messages, this.settled]) rows.flush();
+    for (const rows of this.#all) rows.flush();
     for (const [name, last] of this.#numbers) {
       this.#sql.exec("INSERT OR REPLACE INTO numbers VALUES (?, ?)", name, last);
     }
@@ -135,7 +155,7 @@ class Transaction implements LedgerTables {
   }
 
   committed(): void {
-    for (const rows of [this.spend, this.leases, this.messages]) rows.committed();
+    for (const rows of this.#all) rows.committed();
   }
 }
 

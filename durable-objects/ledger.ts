@@ -1,19 +1,26 @@
 import { DurableObject } from "cloudflare:workers";
 import type {
   AbandonedDecision,
+  ForeignDebit,
   HoldMessage,
   HoldReply,
   LedgerSink,
   ReturnMessage,
-  Scope,
   ScopeSpend,
   SettleResult,
   SettleRow,
+  SingleMessage,
+  SingleReply,
 } from "../worker/core/account.ts";
+import type { Scope } from "../worker/core/scope.ts";
+import type { Definition } from "../worker/core/limits.ts";
+import { ledger } from "./addresses.ts";
 import { answered } from "./answer.ts";
 import type { Answer } from "./answer.ts";
 import { LedgerBook } from "./ledger-book.ts";
 import { OutboxDrain } from "./ledger-outbox.ts";
+import { HoldQueue } from "./ledger-queue.ts";
+import { makeLedgerSink } from "./ledger-sink.ts";
 import { LedgerSqlite } from "./ledger-sqlite.ts";
 import { ledgerSink } from "./trail.ts";
 
@@ -24,12 +31,13 @@ const GATHER_MS = 100;
 /** The object wakes at least this often while anything is on its books. */
 const WAKE_MS = 60_000;
 
-/** One object per organization and team: RPC, storage, alarm and outbox around `LedgerBook`. */
+/** One object per organization and team, and a few for what spans teams: RPC, storage, alarm and outbox around `LedgerBook`. */
 export class Ledger extends DurableObject<Env> {
   /** Where usage and outcomes go. */
   sink: LedgerSink;
   readonly #book: LedgerBook;
   readonly #drain: OutboxDrain;
+  readonly #queue: HoldQueue;
   /** When the alarm is due, as far as this instance knows. */
   #alarmAt = Infinity;
   #gathering = false;
@@ -38,22 +46,59 @@ export class Ledger extends DurableObject<Env> {
     super(ctx, env);
     this.#book = new LedgerBook(new LedgerSqlite(ctx.storage));
     this.#drain = new OutboxDrain(this.#book);
-    this.sink = ledgerSink(env, (message, fields) =>
+    this.#queue = new HoldQueue({
+      attempt: (message, settleForLess) => this.#book.single(message, Date.now(), settleForLess),
+      setTimer: (work, ms) => setTimeout(work, ms),
+      clearTimer: (timer) => clearTimeout(timer as number),
+    });
+    const trail = ledgerSink(env, (message, fields) =>
       console.error(JSON.stringify({ level: "error", msg: message, ...fields })),
     );
+    this.sink = makeLedgerSink({
+      trail,
+      ledger: (orgId, home) => ledger(env, orgId, home),
+      tell: () => undefined,
+    });
     if (this.#book.nextDue() !== null || this.#book.outbox(1).length > 0) this.#arm(RETRY_MS);
   }
 
   hold(message: HoldMessage): Promise<Answer<HoldReply>> {
     return answered(async () => {
       this.#arm(WAKE_MS);
-      return this.#book.hold(message, Date.now());
+      const reply = this.#book.hold(message, Date.now(), this.#queue.closed);
+      this.#queue.retry();
+      return reply;
+    });
+  }
+
+  single(message: SingleMessage): Promise<Answer<SingleReply>> {
+    return answered(async () => {
+      this.#arm(WAKE_MS);
+      return this.#queue.ask(message);
+    });
+  }
+
+  debit(debits: ForeignDebit[]): Promise<Answer<null>> {
+    return answered(async () =>
+      this.#posting(() => {
+        this.#book.debit(debits, Date.now());
+        return null;
+      }),
+    );
+  }
+
+  define(definitions: Definition[]): Promise<Answer<number>> {
+    return answered(async () => {
+      const drainMs = this.#book.define(definitions, Date.now());
+      this.#queue.retry();
+      return drainMs;
     });
   }
 
   return(message: ReturnMessage): Promise<Answer<null>> {
     return answered(async () => {
       this.#book.return(message, Date.now());
+      this.#queue.retry();
       return null;
     });
   }
@@ -88,6 +133,7 @@ export class Ledger extends DurableObject<Env> {
   #posting<T>(mutate: () => T): T {
     this.#arm(RETRY_MS);
     const result = mutate();
+    this.#queue.retry();
     this.#drainSoon();
     return result;
   }

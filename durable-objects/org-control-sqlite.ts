@@ -1,6 +1,9 @@
 import type { AuditRecord } from "../worker/core/audit.ts";
 import type { Change } from "../worker/core/ports.ts";
+import { scopeKey } from "../worker/core/scope.ts";
+import type { Scope, ScopeKind } from "../worker/core/scope.ts";
 import type { OrgControlStorage } from "./org-control-machine.ts";
+import type { Told, ToldStore } from "./org-limits.ts";
 
 /** So many revisions back a copy can be brought up to date by names; older ones are read anew. */
 const LOG_REVISIONS = 1_000;
@@ -16,7 +19,14 @@ const TABLES = `
     revision INTEGER NOT NULL,
     name TEXT NOT NULL,
     PRIMARY KEY (revision, name)
-  ) WITHOUT ROWID;`;
+  ) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS told (
+    key TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    told TEXT NOT NULL
+  ) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS told_id ON told (kind, id);`;
 
 const BUNDLES =
   "CREATE TABLE IF NOT EXISTS bundles (hash TEXT NOT NULL UNIQUE, text TEXT NOT NULL)";
@@ -45,6 +55,34 @@ export class OrgControlSqlite implements OrgControlStorage {
       storage.sql.exec(BUNDLES);
       storage.sql.exec(OUTBOX);
     }
+  }
+
+  /** What ledgers were told of limits. */
+  get told(): ToldStore {
+    const { sql } = this.#storage;
+    const all = (where: string, ...values: string[]) =>
+      sql
+        .exec<{ told: string }>(`SELECT told FROM told WHERE ${where}`, ...values)
+        .toArray()
+        .map(({ told }) => JSON.parse(told) as Told);
+    return {
+      get: (key) => all("key = ?", key)[0] ?? null,
+      of: (scope) =>
+        scopesWithin(scope).flatMap(({ kind, from, until }) =>
+          all("kind = ? AND id >= ? AND id < ?", kind, from, until),
+        ),
+      ofKind: (kind) => all("kind = ?", kind),
+      put: (told, dropped) => {
+        this.#storage.transactionSync(() => {
+          for (const each of told) {
+            const { kind, id } = each.scope;
+            const row = [scopeKey(each.scope), kind, id, JSON.stringify(each)];
+            sql.exec("INSERT OR REPLACE INTO told VALUES (?, ?, ?, ?)", ...row);
+          }
+          for (const key of dropped) sql.exec("DELETE FROM told WHERE key = ?", key);
+        });
+      },
+    };
   }
 
   /** The organization that this object serves; null before its first call. */
@@ -154,4 +192,14 @@ export class OrgControlSqlite implements OrgControlStorage {
     const names = "SELECT DISTINCT name FROM touched WHERE revision > ?";
     return [...sql.exec<{ name: string }>(names, revision)].map((row) => row.name);
   }
+}
+
+/** Ranges of ids that belong to a scope: its own, its models', and of a team its members'. */
+function scopesWithin({ kind, id }: Scope): { kind: ScopeKind; from: string; until: string }[] {
+  // The character after the slash ends the range of what begins with it.
+  const beneath = (text: string) => ({ from: `${text}/`, until: `${text}0` });
+  const own = { kind, from: id, until: `${id}\u0000` };
+  const models = { kind: "model" as const, ...beneath(`${kind}:${id}`) };
+  if (kind !== "team") return [own, models];
+  return [own, models, { kind: "team_member", ...beneath(id) }];
 }

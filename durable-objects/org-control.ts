@@ -7,26 +7,32 @@ import type { Delta, Opened } from "../worker/core/records.ts";
 import { writeChange } from "../worker/store/changes.ts";
 import type { WriteOutcome } from "../worker/store/changes.ts";
 import { openDb } from "../worker/store/database.ts";
+import { readLimits } from "../worker/store/limit-rows.ts";
 import { readKey, readShared } from "../worker/store/org-rows.ts";
 import { makeTrailSink } from "../worker/store/trail-sink.ts";
-import { policyArchive } from "./addresses.ts";
+import { pause } from "../worker/core/time.ts";
+import { ledger, policyArchive } from "./addresses.ts";
 import { answered } from "./answer.ts";
 import type { Answer } from "./answer.ts";
 import { OrgControlMachine } from "./org-control-machine.ts";
 import type { OrgControlStorage } from "./org-control-machine.ts";
 import { OrgControlSqlite } from "./org-control-sqlite.ts";
 import { trailStores } from "./trail.ts";
+import { spreadLimits } from "./org-limits.ts";
 
 /** A transaction that did not answer in this time counts as unknown. */
 const WRITE_TIMEOUT_MS = 10_000;
 /** The answer to a change waits so long for its events to be in the log; the alarm goes on from there. */
 const DELIVERY_TIMEOUT_MS = 1_000;
 const REARM_MS = 1_000;
+const MOST_DRAIN_MS = 5_000;
 
 /** One object per organization: RPC, storage and alarm around `OrgControlMachine`. */
 export class OrgControl extends DurableObject<Env> {
   readonly #storage: OrgControlSqlite;
   #machine: OrgControlMachine | null = null;
+  /** By change, how long what was lent before may still be used, milliseconds. */
+  readonly #drains = new Map<string, number>();
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -56,13 +62,41 @@ export class OrgControl extends DurableObject<Env> {
     return answered(async () => this.#of(orgId).sync(revision));
   }
 
+  /** Answers once nothing is lent any more under limits that were wider before (PLATFORM 24). */
   apply(orgId: string, change: Change): Promise<Answer<Applied>> {
-    return answered(() => this.#of(orgId).apply(change));
+    return answered(async () => {
+      const applied = await this.#of(orgId).apply(change);
+      const drainMs = this.#drains.get(change.id) ?? 0;
+      this.#drains.delete(change.id);
+      if (drainMs > 0) await pause(Math.min(drainMs, MOST_DRAIN_MS));
+      return applied;
+    });
   }
 
   override async alarm(): Promise<void> {
     const orgId = this.#storage.orgId;
     if (orgId !== null) await this.#of(orgId).onAlarm();
+  }
+
+  /** Writes a change into the record, and tells the ledgers of limits that it changed. */
+  async #write(orgId: string, change: Change): Promise<WriteOutcome> {
+    const { env } = this;
+    const outcome = await writeChange(env.DB, orgId, change, Date.now());
+    if (outcome.kind !== "applied") return outcome;
+    const parts = {
+      store: this.#storage.told,
+      read: (names: readonly string[]) => readLimits(openDb(env.DB), orgId, names),
+      ledger: (home: string) => ledger(env, orgId, home),
+      now: Date.now,
+    };
+    try {
+      const revision = this.#storage.load().revision + 1;
+      const { drainMs } = await spreadLimits(parts, change.touches, revision);
+      this.#drains.set(change.id, drainMs);
+      return outcome;
+    } catch {
+      return { kind: "unknown" };
+    }
   }
 
   #of(orgId: string): OrgControlMachine {
@@ -83,7 +117,7 @@ export class OrgControl extends DurableObject<Env> {
         shared: () => readShared(db, orgId),
         key: (keyId) => readKey(db, orgId, keyId),
         bundle: (hash) => archive.load(orgId, hash),
-        write: (change) => inTime(writeChange(env.DB, orgId, change, Date.now())),
+        write: (change) => inTime(this.#write(orgId, change)),
         deliver: (records) => within(DELIVERY_TIMEOUT_MS, sink.deliver(records.map(asOutcome)), []),
       },
       {

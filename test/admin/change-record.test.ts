@@ -77,8 +77,8 @@ describe("the record of a change", () => {
     expect(world.changes[0]?.events[0]?.data).toEqual({
       object_id: "t",
       table_name: "teams",
-      before_value: { models: ["gpt-4o", "gpt-4o-mini"], max_budget: null },
-      updated_values: { models: ["gpt-4o-mini"], max_budget: 5 },
+      before_value: { models: ["gpt-4o", "gpt-4o-mini"], max_budget: null, blocks_at_usd: null },
+      updated_values: { models: ["gpt-4o-mini"], max_budget: 5, blocks_at_usd: 5 },
       changed_by: "boss",
       changed_by_api_key: boss["token"],
       fields: ["models", "max_budget"],

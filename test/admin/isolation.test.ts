@@ -68,6 +68,7 @@ async function foreign() {
   await world.make("/user/new", { ...b, user_id: "user-b", user_email: "b@example.com" });
   const key = await world.make("/key/generate", { ...b, key_alias: "key-b" });
   await world.make("/customer/new", { ...b, user_id: "shop-b" });
+  await world.make("/budget/new", { ...b, budget_id: "budget-b", max_budget: 5 });
   const invited = await world.make("/invitation/new", { ...b, user_email: "guest-b@example.com" });
   await world.make("/model/new", {
     ...b,
@@ -105,6 +106,7 @@ async function foreign() {
     event: [[theirs?.eventId ?? "", `evt_${"0".repeat(22)}`]],
     invitation: [[String(invited["id"]), "z".repeat(12)]],
     customer: [["shop-b", "shop-z"]],
+    budget: [["budget-b", "budget-z"]],
     model: [
       ["d-b", "d-z"],
       ["model-b", "model-z"],
@@ -128,6 +130,7 @@ function naming(id: string, path: string, value: string): Record<string, unknown
   if (path.endsWith("user_email") || id === "key.delete") {
     for (const other of ["user_id", "key"]) delete at[other];
   }
+  if (id === "budget.new") delete input["team_id"];
   if (path === "model_info.id") delete input["model_id"];
   at[parts.at(-1) ?? ""] = value;
   if (path.endsWith("litellm_credential_name")) delete at["api_key"];

@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { standing } from "../../durable-objects/ledger-leases.ts";
-import { scopeKey } from "../../worker/core/account.ts";
+import { scopeKey } from "../../worker/core/scope.ts";
 import { covers, isNothing, NOTHING, plus } from "../../worker/core/amount.ts";
 import type { Amount } from "../../worker/core/amount.ts";
-import { isNegative, LedgerWorld } from "../support/ledger-world.ts";
+import { expectedOf, isNegative } from "../support/ledger-claims.ts";
+import { LedgerWorld } from "../support/ledger-world.ts";
 
 type Step = { what: keyof typeof STEPS; a: number; b: number };
 
@@ -40,7 +41,7 @@ const STEPS = {
   advance: (world: LedgerWorld, a: number) => world.advance(a % 3_000),
   advanceFar: (world: LedgerWorld, a: number) => world.advance((a * 10_007) % 700_000),
   alarm: (world: LedgerWorld) => void world.book.tick(world.now),
-  redefine: (world: LedgerWorld) => void world.revision++,
+  redefine: (world: LedgerWorld) => world.define(),
   cut: (world: LedgerWorld, a: number, b: number) =>
     withRunning(world, a, (request) => world.cut(request, b % 2 === 0)),
   crash: (world: LedgerWorld, a: number, b: number) =>
@@ -128,7 +129,7 @@ function explore(
 
 test("every request is debited once to each of its scopes, in the window that admitted it", () => {
   explore((world) => {
-    const expected = world.expected();
+    const expected = expectedOf(world);
     for (const [key, { row }] of world.storage.spend.rows) {
       expect([key, row.settled]).toEqual([key, expected.get(key) ?? NOTHING]);
       expected.delete(key);
@@ -144,8 +145,8 @@ test("after everything ended, the sums are those of the requests that reached a 
       for (const { memory } of world.isolates) expect(memory.queue.size).toBe(0);
       const standing = [...world.charges.values()].filter(({ real }) => !real);
       const estimated = standing.reduce((sum, { amount }) => plus(sum, amount), NOTHING as Amount);
-      const [org] = world.allScopes;
-      if (org) expect(world.total(org, "estimated")).toEqual(estimated);
+      const [team] = world.allScopes;
+      if (team) expect(world.total(team, "estimated")).toEqual(estimated);
     },
   );
 });
@@ -230,6 +231,7 @@ test("the outbox tells each charge once, under ids of its own, and its differenc
       const ids = new Set<string>();
       const sums = new Map<string, number>();
       for (const item of world.storage.items) {
+        if (item.kind === "debit") expect.fail("nothing here spans teams");
         const { eventId } = item.kind === "usage" ? item.event : item.record;
         expect(eventId).toMatch(/^evt_[0-9A-Za-z]{22}$/);
         expect(ids).not.toContain(eventId);

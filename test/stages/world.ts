@@ -36,8 +36,9 @@ export function world(script: Script): { deps: Deps; sent: UpstreamRequest[] } {
     },
     platformKey: () => null,
     account: {
-      async hold({ requestId }) {
-        return { granted: true, holdId: `hold_${requestId}`, leases: [] };
+      async hold({ requestId, max }) {
+        const views = [] as never[];
+        return { granted: true, holdId: `hold_${requestId}`, leases: [], amount: max, views };
       },
       async settle() {},
       async release() {},

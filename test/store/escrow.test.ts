@@ -41,7 +41,10 @@ const ledger: LedgerPort = {
     settled.push(rows);
     return call("settle", () => book.settle(rows, Date.now()));
   },
+  single: (message) => call("single", () => book.single(message, Date.now(), true)),
   settleAbandoned: () => expect.fail(),
+  debit: () => expect.fail(),
+  define: () => expect.fail(),
   spend: () => expect.fail(),
 };
 

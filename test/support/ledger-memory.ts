@@ -1,4 +1,5 @@
 import type { OutboxItem } from "../../worker/core/account.ts";
+import type { Definition } from "../../worker/core/limits.ts";
 import type {
   LeaseRow,
   LedgerStorage,
@@ -6,6 +7,7 @@ import type {
   MessageRow,
   Rows,
   SettledRow,
+  SingleRow,
   SpendRow,
 } from "../../durable-objects/ledger-rows.ts";
 
@@ -39,11 +41,13 @@ export class LedgerMemory implements LedgerStorage, LedgerTables {
   readonly leases = new MemoryRows<LeaseRow>();
   readonly messages = new MemoryRows<MessageRow>();
   readonly settled = new MemoryRows<SettledRow>();
+  readonly singles = new MemoryRows<SingleRow>();
+  readonly definitions = new MemoryRows<Definition>();
   items: OutboxItem[] = [];
   #numbers = new Map<string, number>();
 
   transact<T>(work: (tables: LedgerTables) => T): T {
-    const tables: MemoryRows<unknown>[] = [this.spend, this.leases, this.messages, this.settled];
+    const tables = this.#all;
     const before = tables.map(({ rows }) => new Map(rows));
     const items = [...this.items];
     const numbers = new Map(this.#numbers);
@@ -55,6 +59,11 @@ export class LedgerMemory implements LedgerStorage, LedgerTables {
       this.#numbers = numbers;
       throw cause;
     }
+  }
+
+  get #all(): MemoryRows<unknown>[] {
+    const { spend, leases, messages, settled, singles, definitions } = this;
+    return [spend, leases, messages, settled, singles, definitions];
   }
 
   next(name: "lease" | "outbox"): number {
@@ -71,10 +80,12 @@ export class LedgerMemory implements LedgerStorage, LedgerTables {
     return this.spend.get(key);
   }
 
+  definition(key: string): Definition | null {
+    return this.definitions.get(key);
+  }
+
   nextDue(): number | null {
-    const all = [this.spend, this.leases, this.messages, this.settled].flatMap(({ rows }) =>
-      [...rows.values()].flatMap(({ due }) => due ?? []),
-    );
+    const all = this.#all.flatMap(({ rows }) => [...rows.values()].flatMap(({ due }) => due ?? []));
     return all.length === 0 ? null : Math.min(...all);
   }
 

@@ -1,18 +1,21 @@
 import { LedgerBook } from "../../durable-objects/ledger-book.ts";
 import type { LeaseRow } from "../../durable-objects/ledger-rows.ts";
-import type { WindowOf } from "../../durable-objects/ledger-leases.ts";
-import { drawFrom, scopeKey } from "../../worker/core/account.ts";
+import { drawFrom } from "../../worker/core/account.ts";
+import { scopeKey } from "../../worker/core/scope.ts";
 import type {
   HoldItem,
   HoldReply,
   LeaseRef,
   ReturnItem,
-  Scope,
   SettleResult,
   SettleRow,
 } from "../../worker/core/account.ts";
+import type { Scope } from "../../worker/core/scope.ts";
 import { covers, NOTHING, plus } from "../../worker/core/amount.ts";
 import type { Amount } from "../../worker/core/amount.ts";
+import { DEFAULT_TIERS } from "../../worker/core/limits.ts";
+import type { Limits } from "../../worker/core/limits.ts";
+import { windowAt } from "../../worker/core/windows.ts";
 import { EscrowMemory } from "../../worker/store/escrow-memory.ts";
 import { LedgerMemory } from "./ledger-memory.ts";
 import { ORG, rowOf, TEAM } from "./settle-row.ts";
@@ -75,11 +78,8 @@ export class LedgerWorld {
 
   constructor(skews: number[], windowMs: number) {
     this.windowMs = windowMs;
-    const windowOf: WindowOf = (_, now) => {
-      const n = Math.floor(now / this.windowMs);
-      return { id: `w${n}`, endsAt: (n + 1) * this.windowMs, revision: this.revision };
-    };
-    this.book = new LedgerBook(this.storage, windowOf);
+    this.book = new LedgerBook(this.storage);
+    this.define();
     this.isolates = skews.map((skew, at) => this.#isolate(`i${at}`, skew));
   }
 
@@ -88,14 +88,35 @@ export class LedgerWorld {
     return { id, skew, alive: true, memory: new EscrowMemory(() => ++n) };
   }
 
+  /** New limits for all scopes: the same windows, and the budget that is in force from now on. */
+  define(budget?: number): void {
+    this.revision++;
+    const limits: Limits = {
+      timeZone: "UTC",
+      since: 0,
+      tiers: DEFAULT_TIERS,
+      duration: `${this.windowMs / 1000}s`,
+      ...(budget !== undefined && { maxBudget: budget }),
+    };
+    const { revision } = this;
+    this.book.define(
+      this.allScopes.map((scope) => ({ scope, revision, limits })),
+      this.now,
+    );
+  }
+
+  windowId(): string {
+    return windowAt(`${this.windowMs / 1000}s`, "UTC", 0, this.now).id;
+  }
+
   clock(isolate: Borrower): number {
     return this.now + isolate.skew;
   }
 
   scopes(keyId: string): Scope[] {
     return [
-      { kind: "org", id: ORG },
       { kind: "team", id: TEAM },
+      { kind: "team_member", id: `${TEAM}/u1` },
       { kind: "key", id: keyId },
     ];
   }
@@ -134,7 +155,7 @@ export class LedgerWorld {
     for (const { leaseId, windowId } of refs) {
       const lease = this.storage.leases.get(leaseId);
       if (!lease || this.now >= lease.grantedAt + lease.ttlMs) this.breaches.push("admitted late");
-      if (windowId !== `w${Math.floor(this.now / this.windowMs)}`) {
+      if (windowId !== this.windowId()) {
         this.breaches.push("admitted in a window that is over");
       }
     }
@@ -179,7 +200,8 @@ export class LedgerWorld {
     const { isolate, keyId, since } = request;
     this.#end(request);
     this.ended.push(request);
-    const row = rowOf(this.#ids(request), keyId, [], { cost, tokens: cost * 2 }, since);
+    const ids = this.#ids(request);
+    const row = { ...rowOf(ids, keyId, [], { cost, tokens: cost * 2 }, since), userId: "u1" };
     isolate.memory.settle(row, this.clock(isolate));
   }
 
@@ -187,7 +209,7 @@ export class LedgerWorld {
   settleAgain({ requestId, isolate, keyId, leases, since }: Running, cost: number): void {
     if (!isolate.alive) return;
     const ids = { orgId: ORG, teamId: TEAM, requestId };
-    const row = rowOf(ids, keyId, leases, { cost, tokens: cost * 2 }, since);
+    const row = { ...rowOf(ids, keyId, leases, { cost, tokens: cost * 2 }, since), userId: "u1" };
     isolate.memory.settle(row, this.clock(isolate));
     isolate.memory.release(`hold_${requestId}`, this.clock(isolate));
   }
@@ -230,7 +252,7 @@ export class LedgerWorld {
 
   /** Each scope is charged in the window that admitted the request, or now where none did. */
   #windows({ leases, keyId }: { leases: LeaseRef[]; keyId?: string }): Map<string, string> {
-    const now = `w${Math.floor(this.now / this.windowMs)}`;
+    const now = this.windowId();
     const windows = new Map(this.scopes(keyId ?? "").map((scope) => [scopeKey(scope), now]));
     for (const { scope, windowId } of leases.toReversed()) windows.set(scopeKey(scope), windowId);
     return windows;
@@ -238,7 +260,7 @@ export class LedgerWorld {
 
   /** Reconciliation finds a decision without an outcome, rightly or too early. */
   reconcile({ requestId, keyId, leases, max, since }: Running): void {
-    const ids = { orgId: ORG, teamId: TEAM, requestId, keyId };
+    const ids = { orgId: ORG, teamId: TEAM, requestId, keyId, userId: "u1" };
     const rest = { model: "m", endpoint: "chat", stream: false, decidedAt: since };
     this.book.settleAbandoned({ ...ids, ...rest, leases }, this.now);
     if (!this.charges.has(requestId)) {
@@ -371,23 +393,7 @@ export class LedgerWorld {
     return sum;
   }
 
-  /** What the plain account says that every scope was charged, by window and scope. */
-  expected(): Map<string, Amount> {
-    const sums = new Map<string, Amount>();
-    for (const { amount, windows } of this.charges.values()) {
-      for (const [scope, windowId] of windows) {
-        const key = `${windowId} ${scope}`;
-        sums.set(key, plus(sums.get(key) ?? NOTHING, amount));
-      }
-    }
-    return sums;
-  }
-
   get allScopes(): Scope[] {
     return [...this.scopes("k1"), { kind: "key", id: "k2" }];
   }
-}
-
-export function isNegative(amount: Amount): boolean {
-  return amount.cost < 0 || amount.requests < 0 || amount.tokens < 0;
 }

@@ -15,7 +15,12 @@ const NO_LIMITS = {
   rpm_limit: null,
   max_parallel_requests: null,
   model_max_budget: {},
+  hard_cap: null,
+  tiers: null,
+  blocks_at_usd: null as number | null,
 };
+
+const UNATTACHED = { ...NO_LIMITS, budget_id: null };
 
 const ORG_ID = "org_g4Zk1x9QmT7ab";
 const HANDLE = "sha256:3f1c6a9be2d04757a1f0c8d2b94e6f7013a5bc88d9e24f60717c5e3ab2d9f841";
@@ -26,9 +31,11 @@ export const ORG_ROW = {
   models: ["openai/*"],
   blocked: false,
   default_team_id: "0b2a6c1e-5d3f-4a8e-9b7c-2f1e6d5c4b3a",
+  time_zone: "UTC",
   metadata: {},
-  ...NO_LIMITS,
+  ...UNATTACHED,
   max_budget: 5000,
+  blocks_at_usd: 5000,
   budget_duration: "1mo",
   ...MADE,
 };
@@ -42,8 +49,9 @@ export const TEAM_ROW = {
   model_aliases: {},
   tags: [],
   metadata: {},
-  ...NO_LIMITS,
+  ...UNATTACHED,
   max_budget: 250,
+  blocks_at_usd: 250,
   budget_duration: "30d",
   ...MADE,
 };
@@ -57,7 +65,7 @@ export const USER_ROW = {
   organization_id: ORG_ID,
   models: [],
   metadata: {},
-  ...NO_LIMITS,
+  ...UNATTACHED,
   ...MADE,
 };
 
@@ -69,8 +77,9 @@ export const CUSTOMER_ROW = {
   default_model: null,
   team_id: null,
   metadata: {},
-  ...NO_LIMITS,
+  ...UNATTACHED,
   max_budget: 20,
+  blocks_at_usd: 20,
   budget_duration: "30d",
   spend: 0,
   ...MADE,
@@ -94,7 +103,7 @@ export const KEY_ROW = {
   policy_id: null,
   router_settings: {},
   metadata: {},
-  ...NO_LIMITS,
+  ...UNATTACHED,
   temp_budget_increase: null,
   temp_budget_expiry: null,
   grace_until: null,
@@ -186,4 +195,24 @@ export const ACTIVITY_ROW = {
     start_date: "2026-11-01",
     end_date: "2026-11-21",
   },
+};
+
+export const BUDGET_ROW = {
+  budget_id: "b_7Qm2xZ",
+  route: null,
+  ...NO_LIMITS,
+  max_budget: 100,
+  budget_duration: "1mo",
+  blocks_at_usd: 100,
+  ...MADE,
+  attached_to: [
+    {
+      scope: "team",
+      id: "7d9c3b1a-8e6f-4d2c-b1a0-5f4e3d2c1b0a",
+      spent_usd: "41.2",
+      reserved_usd: "0.35",
+      state: "ok",
+      reset_at: "2026-12-01T00:00:00.000Z",
+    },
+  ],
 };

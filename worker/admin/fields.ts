@@ -1,6 +1,7 @@
 import * as z from "zod";
 import type { Json } from "../core/json.ts";
 import type { Role } from "../core/principal.ts";
+import { isTimeZone } from "../core/windows.ts";
 import { addressBlock } from "../policy/authz/addresses.ts";
 import { isDuration } from "./duration.ts";
 import { nanoPerThousand } from "./prices.ts";
@@ -61,6 +62,31 @@ export const duration = z
   .string()
   .refine(isDuration, { error: "Must be <number><unit> with unit s, m, h, d, w or mo, as 30d" });
 
+export const timeZone = z
+  .string()
+  .max(64, "At most 64 characters")
+  .refine(isTimeZone, { error: "Must be a time zone such as Europe/Berlin" })
+  .describe("Days, weeks and months of budgets begin at its midnight");
+
+/** What happens as a budget is used up; what is left out stays as usual. */
+const tiers = z
+  .strictObject({
+    warn: z
+      .union([z.boolean(), z.number().gt(0, "Must be more than 0").max(1, "At most 1, for 100 %")])
+      .optional()
+      .describe("Alert at this share of max_budget; true for 0.8, the default"),
+    throttle: z
+      .boolean()
+      .optional()
+      .describe("From max_budget on requests go to a cheaper model, up to hard_cap"),
+    block: z.boolean().optional().describe("false: a used up budget only alerts"),
+    cap_output: z
+      .boolean()
+      .optional()
+      .describe("false: rather than limit the answer's length to what is left, refuse the request"),
+  })
+  .describe("warn, throttle, block, cap_output");
+
 /** Budget and limits of one scope: kept, and shown by the answers. */
 export const LIMITS = {
   max_budget: dollars.nullish(),
@@ -69,7 +95,25 @@ export const LIMITS = {
   tpm_limit: count.nullish().describe("Tokens per minute"),
   rpm_limit: count.nullish().describe("Requests per minute"),
   max_parallel_requests: count.nullish(),
-  model_max_budget: metadata.nullish().describe("Budgets by model name"),
+  model_max_budget: metadata
+    .nullish()
+    .describe(
+      "Budgets by model name: a number of US dollars, or {max_budget, budget_duration, rpm_limit, tpm_limit}",
+    ),
+  hard_cap: dollars
+    .nullish()
+    .describe(
+      "Switches throttling on: from max_budget on requests go to a cheaper model, and are refused here",
+    ),
+  tiers: tiers.nullish(),
+};
+
+/** Budget and limits of an object that may take them from a budget with an id. */
+export const ATTACHED_LIMITS = {
+  ...LIMITS,
+  budget_id: reference
+    .nullish()
+    .describe("A budget of /budget/new: its fields count where they are absent here"),
 };
 
 export const allowedIps = z

@@ -4,7 +4,16 @@ import type { KeyType } from "../core/principal.ts";
 import { insertKey, type KeyPatch, type KeyRow } from "../store/keys.ts";
 import type { AdminContext } from "./context.ts";
 import { addDuration } from "./duration.ts";
-import { alias, aliases, allowedIps, duration, LIMITS, metadata, models, tags } from "./fields.ts";
+import {
+  alias,
+  aliases,
+  allowedIps,
+  duration,
+  ATTACHED_LIMITS,
+  metadata,
+  models,
+  tags,
+} from "./fields.ts";
 import {
   boundAddresses,
   boundAliases,
@@ -31,7 +40,7 @@ export const KEY_FIELDS = {
   metadata: metadata.default({}),
   blocked: z.boolean().default(false),
   ...KEY_ROUTING,
-  ...LIMITS,
+  ...ATTACHED_LIMITS,
 };
 
 export type KeyWish = z.output<z.ZodObject<typeof KEY_FIELDS>>;
@@ -46,7 +55,7 @@ export const KEY_CHANGES = {
   tags: tags.nullish(),
   metadata: metadata.nullish(),
   ...KEY_ROUTING,
-  ...LIMITS,
+  ...ATTACHED_LIMITS,
 };
 
 export type KeyChange = z.output<z.ZodObject<typeof KEY_CHANGES>>;

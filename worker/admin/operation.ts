@@ -3,6 +3,7 @@ import type { AuditEventType } from "../core/audit.ts";
 import { GatewayError, type ErrorKind } from "../core/errors.ts";
 import type { Json } from "../core/json.ts";
 import type { Action, Resource, Subject } from "../core/principal.ts";
+import { withBudget } from "./attached.ts";
 import type { AdminContext } from "./context.ts";
 import { invalidFields } from "./faults.ts";
 
@@ -84,7 +85,8 @@ export function operation<I extends z.ZodObject, O extends z.ZodType, T>(
         if (!ctx.may(resource, "read", subject)) throw absent();
         ctx.require(resource, action, subject);
       }
-      return run(ctx, parsed.data, found.object);
+      const input = resource === "budget" ? parsed.data : await withBudget(ctx, parsed.data);
+      return run(ctx, input, found.object);
     },
   };
 }

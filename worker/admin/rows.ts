@@ -1,6 +1,9 @@
 import * as z from "zod";
 import { shownOrgId } from "../core/ids.ts";
 import { nanoUsd, usdNumber, type NanoUsd } from "../core/money.ts";
+import { blocksAt, DEFAULT_TIERS } from "../core/limits.ts";
+import type { Tiers } from "../core/limits.ts";
+import { limitsOf } from "../store/limit-rows.ts";
 import type { CustomerRow } from "../store/customers.ts";
 import type { KeyRow } from "../store/keys.ts";
 import type { OrgRow } from "../store/orgs.ts";
@@ -15,7 +18,7 @@ const object = z.record(z.string(), z.unknown());
 const nullable = z.string().nullable();
 
 /** Budget and limits as answers show them. */
-const limitsShape = {
+export const limitsShape = {
   max_budget: z.number().nullable(),
   soft_budget: z.number().nullable(),
   budget_duration: nullable,
@@ -23,7 +26,14 @@ const limitsShape = {
   rpm_limit: z.number().nullable(),
   max_parallel_requests: z.number().nullable(),
   model_max_budget: object,
+  hard_cap: z.number().nullable(),
+  tiers: object.nullable().describe("Absent members stand as usual"),
+  blocks_at_usd: z
+    .number()
+    .nullable()
+    .describe("What may be spent in a window before requests are refused; null = any amount"),
 };
+const attachedShape = { budget_id: nullable };
 export const provenanceShape = {
   created_by: nullable,
   created_at: instant,
@@ -39,12 +49,15 @@ interface LimitColumns {
   rpmLimit: number | null;
   maxParallelRequests: number | null;
   modelMaxBudget: ModelBudgets;
+  hardCapNano: NanoUsd | null;
+  tiers: Partial<Tiers> | null;
 }
 
 type LimitFields = { [K in keyof typeof LIMITS]?: z.output<(typeof LIMITS)[K]> };
+type AttachedFields = LimitFields & { budget_id?: string | null };
 
 /** The columns of a new row that its budget fields fill. */
-export function limitColumns(fields: LimitFields): LimitColumns {
+export function limitColumns(fields: AttachedFields): LimitColumns & { budgetId: string | null } {
   return {
     maxBudgetNano: fields.max_budget == null ? null : nanoUsd(fields.max_budget),
     softBudgetNano: fields.soft_budget == null ? null : nanoUsd(fields.soft_budget),
@@ -53,6 +66,21 @@ export function limitColumns(fields: LimitFields): LimitColumns {
     rpmLimit: fields.rpm_limit ?? null,
     maxParallelRequests: fields.max_parallel_requests ?? null,
     modelMaxBudget: fields.model_max_budget ?? {},
+    hardCapNano: fields.hard_cap == null ? null : nanoUsd(fields.hard_cap),
+    tiers: tiersColumn(fields.tiers),
+    budgetId: fields.budget_id ?? null,
+  };
+}
+
+function tiersColumn(tiers: LimitFields["tiers"]): Partial<Tiers> | null {
+  if (tiers == null) return null;
+  const { warn, throttle, block, cap_output } = tiers;
+  const warnAt = typeof warn === "number" ? warn : warn ? DEFAULT_TIERS.warnAt : null;
+  return {
+    ...(warn !== undefined && { warnAt }),
+    ...(throttle !== undefined && { throttle }),
+    ...(block !== undefined && { block }),
+    ...(cap_output !== undefined && { capOutput: cap_output }),
   };
 }
 
@@ -64,11 +92,14 @@ const LIMIT_COLUMNS = {
   rpm_limit: "rpmLimit",
   max_parallel_requests: "maxParallelRequests",
   model_max_budget: "modelMaxBudget",
-} as const satisfies Record<keyof typeof LIMITS, keyof LimitColumns>;
+  hard_cap: "hardCapNano",
+  tiers: "tiers",
+  budget_id: "budgetId",
+} as const satisfies Record<keyof AttachedFields, keyof ReturnType<typeof limitColumns>>;
 const LIMIT_NAMES = Object.keys(LIMIT_COLUMNS) as (keyof typeof LIMIT_COLUMNS)[];
 
 /** The columns that a change of budget fields sets: null clears one, an absent field leaves it. */
-export function limitPatch(fields: LimitFields): Partial<LimitColumns> {
+export function limitPatch(fields: AttachedFields): Partial<ReturnType<typeof limitColumns>> {
   const columns = limitColumns(fields);
   return Object.fromEntries(
     LIMIT_NAMES.filter((name) => fields[name] !== undefined).map((name) => {
@@ -78,7 +109,11 @@ export function limitPatch(fields: LimitFields): Partial<LimitColumns> {
   );
 }
 
-function limitFields(row: LimitColumns) {
+/** Budget and limits of a row, as answers show them. */
+export function limitFields(row: LimitColumns & { createdAt: number }) {
+  const { tiers } = row;
+  const limits = limitsOf(row, "UTC");
+  const cap = limits && blocksAt(limits, Date.now());
   return {
     max_budget: row.maxBudgetNano === null ? null : usdNumber(row.maxBudgetNano),
     soft_budget: row.softBudgetNano === null ? null : usdNumber(row.softBudgetNano),
@@ -87,7 +122,19 @@ function limitFields(row: LimitColumns) {
     rpm_limit: row.rpmLimit,
     max_parallel_requests: row.maxParallelRequests,
     model_max_budget: row.modelMaxBudget,
+    hard_cap: row.hardCapNano === null ? null : usdNumber(row.hardCapNano),
+    tiers: tiers && {
+      ...(tiers.warnAt !== undefined && { warn: tiers.warnAt ?? false }),
+      ...(tiers.throttle !== undefined && { throttle: tiers.throttle }),
+      ...(tiers.block !== undefined && { block: tiers.block }),
+      ...(tiers.capOutput !== undefined && { cap_output: tiers.capOutput }),
+    },
+    blocks_at_usd: cap === null ? null : usdNumber(cap),
   };
+}
+
+function attachedFields(row: { budgetId: string | null }) {
+  return { budget_id: row.budgetId };
 }
 
 interface Provenance {
@@ -127,8 +174,10 @@ export const orgShape = z.object({
   models: z.array(z.string()),
   blocked: z.boolean(),
   default_team_id: nullable,
+  time_zone: z.string(),
   metadata: object,
   ...limitsShape,
+  ...attachedShape,
   ...provenanceShape,
 });
 
@@ -139,8 +188,10 @@ export function orgFields(row: OrgRow): z.input<typeof orgShape> {
     models: row.models,
     blocked: row.blocked,
     default_team_id: row.defaultTeamId,
+    time_zone: row.timeZone,
     metadata: row.metadata,
     ...limitFields(row),
+    ...attachedFields(row),
     ...provenanceFields(row),
   };
 }
@@ -161,6 +212,7 @@ export const teamShape = z.object({
   tags: z.array(z.string()),
   metadata: object,
   ...limitsShape,
+  ...attachedShape,
   ...provenanceShape,
 });
 
@@ -181,6 +233,7 @@ export function teamFields(
     tags: row.tags,
     metadata: row.metadata,
     ...limitFields(row),
+    ...attachedFields(row),
     ...provenanceFields(row),
   };
 }
@@ -195,6 +248,7 @@ export const userShape = z.object({
   models: z.array(z.string()),
   metadata: object,
   ...limitsShape,
+  ...attachedShape,
   ...provenanceShape,
 });
 
@@ -209,6 +263,7 @@ export function userFields(row: UserRow): z.input<typeof userShape> {
     models: row.models,
     metadata: row.metadata,
     ...limitFields(row),
+    ...attachedFields(row),
     ...provenanceFields(row),
   };
 }
@@ -222,6 +277,7 @@ export const customerShape = z.object({
   team_id: nullable,
   metadata: object,
   ...limitsShape,
+  ...attachedShape,
   spend: z.number().describe("US dollars, of all requests so far"),
   ...provenanceShape,
 });
@@ -237,6 +293,7 @@ export function describedFields(row: CustomerRow) {
     team_id: row.teamId,
     metadata: row.metadata,
     ...limitFields(row),
+    ...attachedFields(row),
     ...provenanceFields(row),
   };
 }
@@ -264,6 +321,7 @@ export const keyShape = z.object({
   router_settings: object,
   metadata: object,
   ...limitsShape,
+  ...attachedShape,
   temp_budget_increase: z.number().nullable(),
   temp_budget_expiry: instant.nullable(),
   grace_until: instant
@@ -292,6 +350,7 @@ export function keyFields(row: KeyRow): z.input<typeof keyShape> {
     router_settings: shownSettings(row.routerSettings),
     metadata: row.metadata,
     ...limitFields(row),
+    ...attachedFields(row),
     temp_budget_increase: row.tempBudgetNano === null ? null : usdNumber(row.tempBudgetNano),
     temp_budget_expiry: row.tempBudgetUntil === null ? null : instantText(row.tempBudgetUntil),
     grace_until: row.previousUntil === null ? null : instantText(row.previousUntil),

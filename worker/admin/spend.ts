@@ -1,5 +1,5 @@
 import { eq, sql } from "drizzle-orm";
-import type { Scope } from "../core/account.ts";
+import type { Scope } from "../core/scope.ts";
 import type { NanoUsd } from "../core/money.ts";
 import type { Db } from "../store/database.ts";
 import { usageDaily, usageRows } from "../store/schema.ts";

@@ -1,56 +1,11 @@
 import { beyond, least, NOTHING, plus } from "./amount.ts";
 import type { Amount } from "./amount.ts";
 import type { AuditRecord } from "./audit.ts";
+import type { Definition } from "./limits.ts";
 import type { NanoUsd } from "./money.ts";
+import type { Payer, Scope } from "./scope.ts";
 import { completionTokens, promptTokens } from "./usage.ts";
 import type { TokenUsage } from "./usage.ts";
-
-/** What a budget or limit can hang on; one row here is one kind of scope. */
-export type ScopeKind =
-  | "org"
-  | "team"
-  | "team_member"
-  | "user"
-  | "key"
-  | "customer"
-  | "group"
-  | "model";
-
-export interface Scope {
-  kind: ScopeKind;
-  id: string;
-}
-
-/** One text per scope; kinds hold no colon, so that no two scopes share one. */
-export function scopeKey(scope: Scope): string {
-  return `${scope.kind}:${scope.id}`;
-}
-
-/** Whose money a request spends. */
-export interface Payer {
-  orgId: string;
-  teamId: string;
-  userId?: string;
-  keyId?: string;
-  customerId?: string;
-  group?: string;
-}
-
-/** Every scope that a request of this payer is charged to. */
-export function scopesOf(payer: Payer): Scope[] {
-  const { orgId, teamId, userId, keyId, customerId, group } = payer;
-  const scopes: Scope[] = [
-    { kind: "org", id: orgId },
-    { kind: "team", id: teamId },
-  ];
-  if (userId !== undefined) {
-    scopes.push({ kind: "user", id: userId }, { kind: "team_member", id: `${teamId}/${userId}` });
-  }
-  if (keyId !== undefined) scopes.push({ kind: "key", id: keyId });
-  if (customerId !== undefined) scopes.push({ kind: "customer", id: customerId });
-  if (group !== undefined) scopes.push({ kind: "group", id: group });
-  return scopes;
-}
 
 /**
  * The worst case that a request may come to, asked for before the provider is called. Asked again under the same
@@ -62,6 +17,12 @@ export interface HoldRequest {
   requestId: string;
   scopes: Scope[];
   max: Amount;
+  /** Less than `max` that would do: where the whole does not fit, the hold may come to anything between. */
+  min?: Amount;
+  /** The request goes to a cheaper target: it may use a budget beyond the point from which others are throttled. */
+  cheap?: boolean;
+  /** How long the request may run, milliseconds. */
+  longestMs?: number;
 }
 
 /**
@@ -74,20 +35,48 @@ export interface LeaseRef {
   windowId: string;
   revision: number;
   reserved: Amount;
+  /** Lent for this request alone: what is left when it ends is free again at once. */
+  single?: true;
+}
+
+/** How a scope stood when its ledger last said so. */
+export interface ScopeView {
+  /** What is refused beyond; null = not limited in this place. */
+  limit: { [place in keyof Amount]: number | null };
+  /** The budget, from which a throttled scope's limit may differ; null = none. */
+  budget: NanoUsd | null;
+  settled: Amount;
+  outstanding: Amount;
+  state: "ok" | "warn" | "throttle" | "block";
+  /** Milliseconds until the window ends, from when the ledger answered; null = never. */
+  endsInMs: number | null;
+  /** The same instant by the ledger's clock, Unix milliseconds: to be shown, not to be reckoned with. */
+  endsAt: number | null;
 }
 
 export interface HoldRefusal {
   granted: false;
-  reason: "budget" | "rate";
+  /** `throttle`: a cheaper target would still be admitted. */
+  reason: "budget" | "rate" | "slots" | "throttle";
   scope: Scope;
-  limit: NanoUsd;
-  spent: NanoUsd;
-  reserved: NanoUsd;
-  /** Unix milliseconds. */
-  resetAt: number;
+  view: ScopeView;
+  /** What the request asked for in this scope. */
+  needed: Amount;
+  /** It would fit if what others have reserved were free. */
+  waits: boolean;
 }
 
-export type HoldAnswer = { granted: true; holdId: string; leases: LeaseRef[] } | HoldRefusal;
+export type HoldAnswer =
+  | {
+      granted: true;
+      holdId: string;
+      leases: LeaseRef[];
+      /** What is held: less than was asked for only if a `min` allowed that. */
+      amount: Amount;
+      /** How the scopes stood, in the order of the request's. */
+      views: (ScopeView | null)[];
+    }
+  | HoldRefusal;
 
 /** One paid or failed call of a provider. */
 export interface AttemptRow {
@@ -180,10 +169,12 @@ export function drawFrom(
 export interface HoldItem extends ReturnItem {
   /** The lease to go on with, null for the first. */
   leaseId: string | null;
-  /** What a waiting request can't do without; nothing for a renewal. */
-  need: Amount;
-  /** The slice asked for; at least `need`. */
+  /** The worst case of one request, as it came last. */
+  worst: Amount;
+  /** The slice asked for. */
   want: Amount;
+  /** How long requests that are admitted from it may run, milliseconds. */
+  longestMs: number;
 }
 
 /** Parts of leases that the isolate will not admit from any more. */
@@ -193,7 +184,6 @@ export interface ReturnItem {
   give: LeaseShare[];
 }
 
-/** All items of a hold are granted, or none is. */
 export interface HoldMessage {
   isolate: string;
   items: HoldItem[];
@@ -202,7 +192,24 @@ export interface HoldMessage {
 export interface ReturnMessage {
   isolate: string;
   items: ReturnItem[];
+  /** Single holds that are not needed any more, or of which it is not known whether they were granted, by their id. */
+  singles?: string[];
 }
+
+/** A hold for one request, near a limit: all its items are granted, or none is. */
+export interface SingleMessage {
+  isolate: string;
+  /** Names the message; sent again under the same id it is answered as before. */
+  id: string;
+  items: { scope: Scope; max: Amount; min: Amount }[];
+  cheap: boolean;
+  /** How long the request may run, milliseconds. */
+  longestMs: number;
+  /** How long it may wait for what others have reserved, milliseconds. */
+  waitMs: number;
+}
+
+export type SingleReply = { granted: true; grants: Grant[] } | HoldRefusal;
 
 /** What the ledger lent for one item. `ttlMs` is a duration that the isolate counts from before it asked (PLATFORM 19). */
 export interface Grant {
@@ -212,10 +219,13 @@ export interface Grant {
   revision: number;
   lent: Amount;
   ttlMs: number;
+  /** Near a limit nothing is lent in advance: each request is held by itself. */
+  tight: boolean;
+  view: ScopeView | null;
 }
 
 /** `null` in place of a grant: the isolate itself has sent something newer about this scope. */
-export type HoldReply = { granted: true; grants: (Grant | null)[] } | HoldRefusal;
+export type HoldReply = (Grant | null)[];
 
 /**
  * What became of a row. `settled` now, `known` from before, `late`: it took the place of an estimate. `stale` and
@@ -254,6 +264,19 @@ export interface ScopeSpend {
   overrun: NanoUsd;
   /** How many settlements took the place of an estimate. */
   late: number;
+  /** How it stands against its limits; null = it has none. */
+  view: ScopeView | null;
+}
+
+/** What one request is charged in the scopes of another ledger than its team's. */
+export interface ForeignDebit {
+  orgId: string;
+  requestId: string;
+  /** Unix milliseconds. */
+  startedAt: number;
+  charged: Amount;
+  estimated: boolean;
+  leases: LeaseRef[];
 }
 
 /** The authority for one team's money, as an isolate or another object sees it. Every call may be sent again. */
@@ -263,6 +286,15 @@ export interface LedgerPort {
   /** At most 128 rows; results in their order. */
   settle(rows: SettleRow[]): Promise<SettleResult[]>;
   settleAbandoned(decision: AbandonedDecision): Promise<SettleResult>;
+  /** Holds for one request; waits for what others have reserved, first come first served. */
+  single(message: SingleMessage): Promise<SingleReply>;
+  /** Debits of requests that other ledgers settled; each counts once. */
+  debit(debits: ForeignDebit[]): Promise<void>;
+  /**
+   * Takes new limits; older revisions of a scope's change nothing. The answer says in how many milliseconds the last
+   * slice that was lent under earlier ones ends.
+   */
+  define(definitions: Definition[]): Promise<number>;
   spend(scopes: Scope[]): Promise<ScopeSpend[]>;
 }
 
@@ -286,7 +318,10 @@ export interface UsageEvent {
 /** What leaves a ledger; `seq` grows by one and names the item within it. */
 export type OutboxItem =
   | { seq: number; kind: "usage"; event: UsageEvent }
-  | { seq: number; kind: "outcome"; record: AuditRecord };
+  | { seq: number; kind: "outcome"; record: AuditRecord }
+  /** For the ledger of that name in the same organization. */
+  | { seq: number; kind: "debit"; orgId: string; home: string; debit: ForeignDebit }
+  | { seq: number; kind: "alert"; record: AuditRecord };
 
 /**
  * Where usage and outcomes go. At least once: an item comes again until its seq was answered, so a sink puts what it can

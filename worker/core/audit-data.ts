@@ -27,11 +27,12 @@ const name = z.string().regex(/^[\w.:/-]{1,128}$/);
 const facts = z.record(name, z.union([shallow, z.record(name, shallow)]));
 
 const lease = z.strictObject({
-  scope: z.strictObject({ kind: word, id: word }),
+  scope: z.strictObject({ kind: word, id: z.string().max(512), meter: word.optional() }),
   leaseId: word,
   windowId: word,
   revision: whole,
   reserved: amount,
+  single: z.literal(true).optional(),
 });
 
 const dropped = z.strictObject({ deployment: word, reason: word });

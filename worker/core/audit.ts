@@ -58,6 +58,11 @@ export const AUDIT_EVENTS = [
   "audit.exported",
   "audit.verified",
   "audit.unlinked",
+  "budget.created",
+  "budget.updated",
+  "budget.deleted",
+  "budget.threshold_reached",
+  "budget.exceeded",
 ] as const;
 
 export type AuditEventType = (typeof AUDIT_EVENTS)[number];

@@ -1,4 +1,4 @@
-import type { AttemptRow, LeaseRef } from "./account.ts";
+import type { AttemptRow, LeaseRef, ScopeView } from "./account.ts";
 import type { ChatRequest, DialectName } from "./chat.ts";
 import type { Json, JsonObject, JsonScan } from "./json.ts";
 import type { Deployment } from "./model.ts";
@@ -90,6 +90,12 @@ export type Chosen = Authorized & {
   explanation: Explanation;
   holdId?: string;
   leases: LeaseRef[];
+  /** Tokens that each answer may have at most, where a budget or limit affords no more. */
+  outputLimit?: number;
+  /** The target took the place of a dearer one, because a budget is used up. */
+  cheap?: boolean;
+  /** How the scopes that limit the request stood when it was admitted. */
+  views?: ScopeView[];
 };
 
 /** The attempts made so far and what is known of the answer: written by dispatch, read when the request is settled. */

@@ -30,6 +30,8 @@ const TABLE = {
   request_too_large: [413, "invalid_request_error", "request_too_large", "never"],
   rate_limit_exceeded: [429, "rate_limit_error", "rate_limit_exceeded", "later"],
   budget_exceeded: [429, "budget_exceeded", "insufficient_quota", "never"],
+  /** What is left is reserved by running requests, and most of that comes back. */
+  budget_reserved: [429, "budget_exceeded", "insufficient_quota", "later"],
   /** The provider refused the caller's parameters: its status and meaning are kept. */
   upstream_rejected: [400, "invalid_request_error", "upstream_rejected", "never"],
   upstream_bad_response: [502, "upstream_error", "upstream_bad_response", "client"],

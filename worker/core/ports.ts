@@ -1,6 +1,7 @@
 import type { AuditRecord, AppendResult } from "./audit.ts";
 import type { Credentialed, Identity } from "./call.ts";
-import type { HoldAnswer, HoldRequest, Payer, SettleRow } from "./account.ts";
+import type { HoldAnswer, HoldRequest, SettleRow } from "./account.ts";
+import type { Payer } from "./scope.ts";
 import type { HealthPort } from "./health.ts";
 import type { Isolate } from "./isolate.ts";
 import type { JsonObject } from "./json.ts";

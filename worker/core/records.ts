@@ -1,4 +1,5 @@
 import type { JsonObject } from "./json.ts";
+import type { LimitFlags } from "./limits.ts";
 import type { Deployment } from "./model.ts";
 import type { KeyType, Role } from "./principal.ts";
 import type { OrgRouting, RoutingLayer } from "./routing.ts";
@@ -16,6 +17,7 @@ export interface OrgRecord {
 
 export interface TeamRecord {
   id: string;
+  limits?: LimitFlags;
   alias: string;
   models: string[];
   blocked: boolean;
@@ -25,6 +27,7 @@ export interface TeamRecord {
 
 export interface UserRecord {
   id: string;
+  limits?: LimitFlags;
   email?: string;
   alias?: string;
   role: Role;
@@ -56,6 +59,9 @@ export interface KeyRecord {
   /** Grows with each change of this key; bcrypt tags are bound to it. */
   revision: number;
   metadata: JsonObject;
+  limits?: LimitFlags;
+  /** Those of the key's user within the key's team. */
+  memberLimits?: LimitFlags;
 }
 
 /** A sealed provider secret: AES-256-GCM envelope, opened only by the vault. */
@@ -100,6 +106,12 @@ export interface OrgShared {
   customers?: Readonly<Record<string, CustomerRules>>;
   /** Documents in force; their bundles travel apart, by hash. */
   policies?: PolicyPointer[];
+  /** What of the organization, its model groups, and of any of its customers is limited; absent = nothing. */
+  limits?: {
+    org?: LimitFlags;
+    groups?: Record<string, LimitFlags>;
+    customers?: LimitFlags;
+  };
 }
 
 /** The answer of `OrgControl.open`. `shared` is left out when the caller's revision is current. */

@@ -1,3 +1,4 @@
+import type { Amount } from "../core/amount.ts";
 import type { Authorized } from "../core/call.ts";
 import type { Deployment } from "../core/model.ts";
 import { costOf, type NanoUsd } from "../core/money.ts";
@@ -6,29 +7,53 @@ import { NO_USAGE } from "../core/usage.ts";
 /** Taken for the answer's length where neither the caller nor the model names a limit. */
 const UNKNOWN_OUTPUT = 16_384;
 
+/** An answer of fewer tokens is of no use: rather than that, the request is refused. */
+export const USEFUL_OUTPUT = 16;
+
+type Sized = Pick<Authorized, "bytes" | "chat">;
+
 /**
- * An upper bound of what the plan's dearest attempt may come to. A token is at least one byte of the body, so the
- * body's bytes bound the prompt; every prompt class is charged at the dearest input price.
+ * An upper bound of what the plan's dearest attempt may come to, with answers of at most `limit` tokens. A token is at
+ * least one byte of the body, so the body's bytes bound the prompt; every prompt class is charged at the dearest input
+ * price.
  */
 export function worstCase(
-  call: Pick<Authorized, "bytes" | "chat">,
+  call: Sized,
   plan: readonly Deployment[],
+  limit = Infinity,
 ): { cost: NanoUsd; requests: number; tokens: number } {
   const prompt = call.bytes;
   let cost = 0;
   let tokens = 0;
-  for (const { facts } of plan) {
-    const answer = call.chat.sampling.maxOutputTokens ?? facts.maxOutput ?? UNKNOWN_OUTPUT;
-    const output = answer * (call.chat.sampling.n ?? 1);
+  for (const deployment of plan) {
+    const { prices } = deployment.facts;
+    const output = Math.min(limit, answerOf(call, deployment)) * (call.chat.sampling.n ?? 1);
     tokens = Math.max(tokens, prompt + output);
-    if (facts.prices === undefined) continue;
-    const { input, cacheWrite = input, cacheWriteLong = cacheWrite, output: out } = facts.prices;
+    if (prices === undefined) continue;
+    const { input, cacheWrite = input, cacheWriteLong = cacheWrite, reasoning = 0 } = prices;
     const dearest = {
-      ...facts.prices,
+      ...prices,
       input: Math.max(input, cacheWrite, cacheWriteLong),
-      output: out,
+      output: Math.max(prices.output, reasoning),
     };
     cost = Math.max(cost, costOf({ ...NO_USAGE, input: prompt, output }, dearest));
   }
   return { cost, requests: 1, tokens };
+}
+
+/** The longest answers, in tokens, with which no attempt of the plan comes to more than an amount. */
+export function outputWithin(call: Sized, plan: readonly Deployment[], most: Amount): number {
+  let low = 1;
+  let high = plan.reduce((longest, each) => Math.max(longest, answerOf(call, each)), 1);
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    const { cost, tokens } = worstCase(call, plan, middle);
+    if (cost <= most.cost && tokens <= most.tokens) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+function answerOf({ chat }: Sized, { facts }: Deployment): number {
+  return chat.sampling.maxOutputTokens ?? facts.maxOutput ?? UNKNOWN_OUTPUT;
 }

@@ -1,4 +1,5 @@
 import type { Authenticated, Authorized, Chosen, Credentialed } from "../core/call.ts";
+import type { ChatRequest } from "../core/chat.ts";
 import { costOf } from "../core/money.ts";
 import type { Deps } from "../core/ports.ts";
 import type { Explanation, Step } from "../core/routing.ts";
@@ -10,19 +11,35 @@ import { makePlan, type MadePlan, type PlanFacts } from "../routing/plan.ts";
 import { settingsFor } from "../routing/settings.ts";
 import { estimateTokens } from "../routing/tokens.ts";
 import { allowlists } from "./authorize.ts";
+import { cheaperGroup } from "./cheaper.ts";
 import { hold } from "./hold.ts";
 import { hardIn, linksOf } from "./links.ts";
 import { dialFor, lacksByName, smartRoute } from "./smart.ts";
 import { emptied } from "./emptied.ts";
+import { Throttled } from "./over-limit.ts";
 
 /** Taken for the answer's length where a price is only compared. */
 const USUAL_OUTPUT = 1_000;
 
 /**
  * Candidates, hard filters, capability and context, health, strategy: an ordered plan with the reason for each that was
- * dropped, and its money held. Refusals name what removed each candidate.
+ * dropped, and its money held. Refusals name what removed each candidate. Where a budget is used up and throttles rather
+ * than blocks, the plan is that of a cheaper group.
  */
 export async function choose(deps: Deps, asked: Authorized): Promise<Chosen> {
+  try {
+    return await chosenFor(deps, asked);
+  } catch (cause) {
+    if (!(cause instanceof Throttled)) throw cause;
+    const group = cheaperGroup(asked);
+    if (group === null) throw cause.refusal;
+    const { route: _, ...verdict } = asked.verdict ?? {};
+    const swapped = { ...asked, model: group, ...(asked.verdict && { verdict }) } as Authorized;
+    return chosenFor(deps, swapped, true);
+  }
+}
+
+async function chosenFor(deps: Deps, asked: Authorized, cheap = false): Promise<Chosen> {
   const { shared, key, principal } = asked.identity;
   const { orgId } = principal;
   const named = asked.verdict?.route ?? asked.model;
@@ -71,6 +88,7 @@ export async function choose(deps: Deps, asked: Authorized): Promise<Chosen> {
     deps,
     call,
     plan.filter(({ when }) => when === "any").map(({ deployment }) => deployment),
+    cheap,
   );
   const tooDear = new Map(held.dropped.map((each) => [each.deployment, each.reason]));
   const explanation: Explanation = {
@@ -88,14 +106,23 @@ export async function choose(deps: Deps, asked: Authorized): Promise<Chosen> {
     const place = affordable.findIndex(({ deployment }) => deployment.id === candidate.deployment);
     candidate.place = candidate.by === null && place >= 0 ? place : null;
   }
+  const { outputLimit, views } = held;
   return {
     ...call,
+    ...(outputLimit !== undefined && { outputLimit, chat: shortened(call.chat, outputLimit) }),
+    ...(cheap && { cheap }),
+    views,
     plan: affordable,
     settings,
     explanation,
     holdId: held.holdId,
     leases: held.leases,
   };
+}
+
+/** The request with answers of at most so many tokens. */
+function shortened(chat: ChatRequest, maxOutputTokens: number): ChatRequest {
+  return { ...chat, sampling: { ...chat.sampling, maxOutputTokens } };
 }
 
 /**

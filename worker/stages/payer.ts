@@ -1,4 +1,4 @@
-import type { Payer } from "../core/account.ts";
+import type { Payer } from "../core/scope.ts";
 import type { Authenticated, Authorized, Credentialed } from "../core/call.ts";
 
 /** Money always belongs to a team; a key without one uses the org's default team (PLATFORM 27). */

@@ -107,10 +107,13 @@ function writtenFor(
     model: deployment.model,
     facts: deployment.facts,
     streamUsage: findProvider(deployment.provider)?.streamUsage ?? "include_usage",
+    ...(call.outputLimit !== undefined && { outputLimit: call.outputLimit }),
   };
+  // What a budget made shorter is told like everything else that could not be had.
+  const shortened = call.outputLimit === undefined ? [] : ["max_tokens"];
   if (rewritten === undefined && call.dialect === name && provider.verbatim) {
     const spliced = provider.verbatim.request(call.text, call.scan, call.body, target);
-    return { ...spliced, verbatim: true, degraded: [] };
+    return { ...spliced, verbatim: true, degraded: shortened };
   }
   const [bound] = call.chat.bound ?? [];
   if (bound !== undefined && call.dialect !== name) {
@@ -124,7 +127,7 @@ function writtenFor(
     text: JSON.stringify(built.body),
     verbatim: false,
     injectedUsage: false,
-    degraded: [...built.degraded, ...lostHeaders(call, deployment)],
+    degraded: [...new Set([...shortened, ...built.degraded, ...lostHeaders(call, deployment)])],
   };
 }
 

@@ -7,6 +7,7 @@ import type { Deps } from "../core/ports.ts";
 import { pause } from "../core/time.ts";
 import { dialectOf } from "../protocols/index.ts";
 import type { AnswerContext } from "../protocols/protocol.ts";
+import { limitHeaders } from "./limit-headers.ts";
 import { noProgress } from "./progress.ts";
 import { overheadOf, report, type Reached } from "./report.ts";
 import { settle, totalCost, type Ending } from "./settle.ts";
@@ -260,6 +261,9 @@ function headersOf(deps: Deps, reached: Reached, progress: Progress): Headers {
     set("policy-rule", verdict.rule ?? undefined);
   }
   if (!("plan" in reached)) return headers;
+  for (const [name, value] of Object.entries(limitHeaders(reached.views ?? []))) {
+    headers.set(name, value);
+  }
   const { deployment } = progress;
   set("response-duration-ms", String(durationMs));
   set("overhead-ms", String(overheadOf(deps, reached, progress)));

@@ -1,14 +1,18 @@
-import { chargeOf, drawFrom, scopeKey } from "../core/account.ts";
+import { chargeOf, drawFrom } from "../core/account.ts";
+import { homeOf, kept, portion, scopeKey } from "../core/scope.ts";
 import type {
+  Grant,
   HoldItem,
   HoldReply,
   HoldRequest,
   LeaseRef,
+  LeaseShare,
   ReturnItem,
-  Scope,
+  ScopeView,
   SettleRow,
 } from "../core/account.ts";
-import { beyond, isNothing, most, NOTHING, plus } from "../core/amount.ts";
+import type { Scope } from "../core/scope.ts";
+import { beyond, isNothing, least, NOTHING, plus } from "../core/amount.ts";
 import type { Amount } from "../core/amount.ts";
 import { byScope, IDLE_MS, isHold, Stock } from "./escrow-stock.ts";
 
@@ -20,7 +24,9 @@ const HOLD_MS = 660_000;
 export interface Hold {
   holdId: string;
   leases: LeaseRef[];
-  max: Amount;
+  amount: Amount;
+  /** Names of its single holds, by the ledger. */
+  singles: { home: string | null; id: string }[];
   since: number;
 }
 
@@ -36,6 +42,12 @@ export class EscrowMemory {
   /** The most lately used last. */
   readonly #stocks = new Map<string, Stock>();
   readonly #holds = new Map<string, Hold>();
+  /** Single holds that the ledgers have not heard are over, by the ledger. */
+  readonly #drops = new Map<string | null, string[]>();
+  /** Stocks of which something goes back at once. */
+  readonly #spare = new Set<Stock>();
+  /** Single holds of requests that were not admitted yet. */
+  readonly #acquired = new Map<string, Hold["singles"]>();
   readonly #n: () => number;
 
   /** `n` numbers the messages of the whole isolate and never repeats. */
@@ -51,22 +63,33 @@ export class EscrowMemory {
     return this.#stocks.size > 0;
   }
 
-  /** Sets the worst case aside in every scope, in one turn; null where a scope has too little, and then in none. */
+  /**
+   * Sets the worst case aside in every scope, in one turn; null where a scope has too little, and then in none. Where a
+   * ledger lent less for this very request, so much is held of all.
+   */
   admit(request: HoldRequest, now: number): Hold | null {
     this.#forgetHolds(now);
-    const holdId = holdIdOf(request.requestId);
+    const { requestId, longestMs = 0 } = request;
+    const holdId = holdIdOf(requestId);
     const held = this.#holds.get(holdId);
     const more = this.#missing(request);
     if (held && isNothing(more)) return held;
     const stocks = this.#stocksOf(request.scopes, now);
-    if (!stocks.every((stock) => stock.canGive(more, now))) return null;
-    const taken = stocks.map((stock) => stock.take(request.requestId, more, now));
+    let amount = more;
+    for (const stock of stocks) {
+      const single = stock.singleOf(requestId);
+      if (single) amount = least(amount, { ...amount, ...counted(stock.scope, single) });
+    }
+    if (!stocks.every((stock) => stock.canGive(requestId, amount, longestMs, now))) return null;
+    const taken = stocks.map((stock) => stock.take(requestId, amount, longestMs, now));
     const hold: Hold = {
       holdId,
       leases: merged(held?.leases ?? [], taken),
-      max: most(held?.max ?? NOTHING, request.max),
+      amount: plus(held?.amount ?? NOTHING, amount),
+      singles: [...(held?.singles ?? []), ...(this.#acquired.get(requestId) ?? [])],
       since: held?.since ?? now,
     };
+    this.#acquired.delete(requestId);
     this.#holds.set(holdId, hold);
     return hold;
   }
@@ -74,15 +97,72 @@ export class EscrowMemory {
   /** The scopes that keep a request from being admitted. */
   lacking(request: HoldRequest, now: number): Scope[] {
     const more = this.#missing(request);
+    const { requestId, longestMs = 0 } = request;
     return this.#stocksOf(request.scopes, now)
-      .filter((stock) => !stock.canGive(more, now))
+      .filter((stock) => !stock.canGive(requestId, more, longestMs, now))
       .map((stock) => stock.scope);
+  }
+
+  /** Of these scopes, those that are lent request by request. */
+  tight(scopes: readonly Scope[], now: number): Scope[] {
+    return this.#stocksOf(scopes, now)
+      .filter((stock) => stock.isTight(now))
+      .map((stock) => stock.scope);
+  }
+
+  /** What a request wants of each scope, for a hold of its own. */
+  wanted(request: HoldRequest, scopes: readonly Scope[]) {
+    const max = this.#missing(request);
+    const held = this.#holds.get(holdIdOf(request.requestId))?.amount ?? NOTHING;
+    const min = beyond(request.min ?? request.max, held);
+    return scopes.map((scope) => ({
+      scope,
+      max: portion(scope, max),
+      min: portion(scope, least(min, max)),
+    }));
+  }
+
+  /** Takes a single hold in; `id` names it at its ledger. */
+  acquired(
+    requestId: string,
+    id: string,
+    scopes: readonly Scope[],
+    grants: readonly Grant[],
+    now: number,
+  ): void {
+    scopes.forEach((scope, at) => {
+      const grant = grants[at];
+      if (grant) this.#stockOf(scope, now).single(requestId, grant, now);
+    });
+    const home = scopes[0] ? homeOf(scopes[0]) : null;
+    this.#acquired.set(requestId, [...(this.#acquired.get(requestId) ?? []), { home, id }]);
+  }
+
+  /** Gives up the single holds of a request that was not admitted. */
+  giveUp(request: HoldRequest): void {
+    for (const scope of request.scopes) {
+      this.#stocks.get(scopeKey(scope))?.dropSingle(request.requestId);
+    }
+    for (const { home, id } of this.#acquired.get(request.requestId) ?? []) this.drop(home, id);
+    this.#acquired.delete(request.requestId);
+  }
+
+  /** A ledger has to hear that a single hold is over, or never came about. */
+  drop(home: string | null, id: string): void {
+    this.#drops.set(home, [...(this.#drops.get(home) ?? []), id]);
+  }
+
+  /** How scopes stood when their ledgers last said so, and how long ago that was; null where nothing is known. */
+  views(scopes: readonly Scope[]): ({ of: ScopeView; at: number } | null)[] {
+    return scopes.map((scope) => this.#stocks.get(scopeKey(scope))?.view ?? null);
   }
 
   wait(request: HoldRequest, now: number): void {
     const more = this.#missing(request);
+    const { requestId, longestMs = 0 } = request;
     for (const stock of this.#stocksOf(request.scopes, now)) {
-      stock.wait(request.requestId, more, now);
+      if (stock.canGive(requestId, more, longestMs, now)) continue;
+      stock.wait(requestId, more, longestMs, now);
     }
   }
 
@@ -106,9 +186,7 @@ export class EscrowMemory {
 
   answered(items: readonly HoldItem[], reply: HoldReply): void {
     items.forEach((item, at) => {
-      const stock = this.#stocks.get(scopeKey(item.scope));
-      if (reply.granted) stock?.granted(item, reply.grants[at] ?? null);
-      else stock?.refused(item);
+      this.#stocks.get(scopeKey(item.scope))?.granted(item, reply[at] ?? null);
     });
   }
 
@@ -123,20 +201,46 @@ export class EscrowMemory {
       const [first] = refs;
       if (first === undefined) continue;
       const stock = this.#stockOf(first.scope, now);
-      for (const { leaseId, rest } of drawFrom(refs, charged).draws) {
-        stock.putBack({ leaseId, amount: rest });
-      }
-      stock.noteSpend(charged, now);
+      const { draws } = drawFrom(refs, kept(first.scope, charged));
+      draws.forEach(({ leaseId, rest }, at) => {
+        // What is left of a single hold the ledger frees with the settlement.
+        if (refs[at]?.single !== true) this.#putBack(stock, { leaseId, amount: rest });
+      });
+      stock.noteSpend(portion(first.scope, charged), now);
     }
   }
 
   /** Ends the hold of a request that spent nothing. False where this is not its ledger, or it ended before. */
   release(holdId: string, now: number): boolean {
     const hold = this.#endHold(holdId);
-    for (const { scope, leaseId, reserved } of hold?.leases ?? []) {
-      this.#stockOf(scope, now).putBack({ leaseId, amount: reserved });
+    for (const { scope, leaseId, reserved, single } of hold?.leases ?? []) {
+      if (single !== true) {
+        this.#putBack(this.#stockOf(scope, now), { leaseId, amount: reserved });
+      }
     }
+    for (const { home, id } of hold?.singles ?? []) this.drop(home, id);
     return hold !== null;
+  }
+
+  /** What goes back at once, by the ledger: what others wait for near a limit. */
+  spare(now: number): Map<string | null, { items: ReturnItem[]; singles: string[] }> {
+    const out = new Map<string | null, { items: ReturnItem[]; singles: string[] }>();
+    const of = (home: string | null) => {
+      const known = out.get(home) ?? { items: [], singles: [] };
+      out.set(home, known);
+      return known;
+    };
+    for (const stock of this.#spare) {
+      if (stock.spare) of(stock.home).items.push(stock.giveSpare(this.#n, now));
+    }
+    this.#spare.clear();
+    for (const [home, singles] of this.#drops) of(home).singles.push(...singles);
+    this.#drops.clear();
+    return out;
+  }
+
+  get hasSpare(): boolean {
+    return this.#drops.size > 0 || this.#spare.size > 0;
   }
 
   /** The messages that return what is idle, or too much to remember; stocks with nothing left are forgotten. */
@@ -167,9 +271,14 @@ export class EscrowMemory {
     }
   }
 
+  #putBack(stock: Stock, share: LeaseShare): void {
+    stock.putBack(share);
+    if (stock.spare) this.#spare.add(stock);
+  }
+
   /** What a request needs beyond what it holds. */
   #missing({ requestId, max }: HoldRequest): Amount {
-    return beyond(max, this.#holds.get(holdIdOf(requestId))?.max ?? NOTHING);
+    return beyond(max, this.#holds.get(holdIdOf(requestId))?.amount ?? NOTHING);
   }
 
   #endHold(holdId: string): Hold | null {
@@ -196,6 +305,12 @@ export class EscrowMemory {
       this.#holds.delete(holdId);
     }
   }
+}
+
+/** Of what a meter's lease holds, the places that the meter counts. */
+function counted({ meter }: Scope, { cost, requests, tokens }: Amount): Partial<Amount> {
+  if (meter === undefined) return { cost, requests, tokens };
+  return meter === "rate" ? { requests, tokens } : { requests };
 }
 
 /** One hold per request: asking again raises it. */

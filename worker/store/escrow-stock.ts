@@ -1,5 +1,13 @@
-import { scopeKey } from "../core/account.ts";
-import type { Grant, HoldItem, LeaseRef, LeaseShare, ReturnItem, Scope } from "../core/account.ts";
+import { homeOf, portion, scopeKey } from "../core/scope.ts";
+import type {
+  Grant,
+  HoldItem,
+  LeaseRef,
+  LeaseShare,
+  ReturnItem,
+  ScopeView,
+} from "../core/account.ts";
+import type { Scope } from "../core/scope.ts";
 import { beyond, covers, isNothing, minus, most, NOTHING, plus, times } from "../core/amount.ts";
 import type { Amount } from "../core/amount.ts";
 
@@ -16,9 +24,19 @@ interface Pending {
   sentAt: number;
 }
 
+/** What is held of one scope for one request. */
+interface Single {
+  ref: LeaseRef;
+  since: number;
+}
+
 /** What one isolate has in stock of one scope. Plain data behind synchronous steps; time is what the caller says. */
 export class Stock {
   readonly scope: Scope;
+  /** The ledger that it is lent by; null = the team's. */
+  readonly home: string | null;
+  /** How the scope stood when the ledger last said so, and when that was, by this isolate's clock. */
+  view: { of: ScopeView; at: number } | null = null;
   usedAt: number;
   pending: Pending | null = null;
   #leaseId: string | null = null;
@@ -28,6 +46,12 @@ export class Stock {
   /** By this isolate's clock, counted from before it asked. */
   #expiresAt = -Infinity;
   #renewAt = -Infinity;
+  /** Nothing is lent in advance: a limit is near. */
+  #tight = false;
+  /** How long requests on the lease may run, and how long the last one may, milliseconds. */
+  #longestMs = 0;
+  #lastMs = 0;
+  readonly #singles = new Map<string, Single>();
   /** Parts of leases that are not admitted from any more; they leave with the next message. */
   #give: LeaseShare[] = [];
   /** The worst case of the last request, and those of requests that wait for a lease. */
@@ -37,6 +61,7 @@ export class Stock {
 
   constructor(scope: Scope, now: number) {
     this.scope = scope;
+    this.home = homeOf(scope);
     this.usedAt = now;
   }
 
@@ -45,28 +70,66 @@ export class Stock {
     return (
       this.pending === null &&
       this.#waiting.size === 0 &&
+      this.#singles.size === 0 &&
       this.#give.length === 0 &&
       isNothing(this.#free)
     );
   }
 
-  canGive(max: Amount, now: number): boolean {
-    return this.#leaseId !== null && now < this.#expiresAt && covers(this.#free, max);
+  /** A limit is near, as far as a lease that is still alive tells: requests are held one by one. */
+  isTight(now: number): boolean {
+    return this.#tight && now < this.#expiresAt;
+  }
+
+  canGive(requestId: string, amount: Amount, longestMs: number, now: number): boolean {
+    if (this.#singles.has(requestId)) return true;
+    return (
+      this.#leaseId !== null &&
+      now < this.#expiresAt &&
+      (this.scope.meter !== "slots" || longestMs <= this.#longestMs) &&
+      covers(this.#free, portion(this.scope, amount))
+    );
+  }
+
+  /** What was lent for this request alone; null where it is served from the slice. */
+  singleOf(requestId: string): Amount | null {
+    return this.#singles.get(requestId)?.ref.reserved ?? null;
   }
 
   /** Sets an amount aside that `canGive` allowed. */
-  take(requestId: string, max: Amount, now: number): LeaseRef {
-    this.#free = minus(this.#free, max);
-    this.#lastMax = max;
+  take(requestId: string, amount: Amount, longestMs: number, now: number): LeaseRef {
+    const reserved = portion(this.scope, amount);
+    this.#lastMax = reserved;
+    this.#lastMs = longestMs;
     this.usedAt = now;
     this.#waiting.delete(requestId);
+    const single = this.#singles.get(requestId);
+    if (single) {
+      this.#singles.delete(requestId);
+      return single.ref;
+    }
+    this.#free = minus(this.#free, reserved);
     return {
       scope: this.scope,
       leaseId: this.#leaseId ?? "",
       windowId: this.#windowId,
       revision: this.#revision,
-      reserved: max,
+      reserved,
     };
+  }
+
+  /** Takes a hold for one request in. */
+  single(requestId: string, { leaseId, windowId, revision, lent, view }: Grant, now: number): void {
+    const { scope } = this;
+    const ref: LeaseRef = { scope, leaseId, windowId, revision, reserved: lent, single: true };
+    this.#singles.set(requestId, { ref, since: now });
+    this.usedAt = now;
+    if (view) this.view = { of: view, at: now };
+  }
+
+  /** A request that will not take it gives its single hold up; the ledger hears of that under the hold's own id. */
+  dropSingle(requestId: string): void {
+    this.#singles.delete(requestId);
   }
 
   /** Takes back what a request did not need: into the stock if its lease is still the one in use, else to be returned. */
@@ -89,9 +152,10 @@ export class Stock {
   }
 
   /** A request waits for a lease of this scope. */
-  wait(requestId: string, max: Amount, now: number): void {
+  wait(requestId: string, amount: Amount, longestMs: number, now: number): void {
     this.usedAt = now;
-    this.#waiting.set(requestId, { max, since: now });
+    this.#lastMs = longestMs;
+    this.#waiting.set(requestId, { max: portion(this.scope, amount), since: now });
   }
 
   unwait(requestId: string): void {
@@ -100,28 +164,27 @@ export class Stock {
 
   /** True where the lease should be renewed behind the request: half of its time is over, or the next one may wait. */
   wantsRenewal(now: number): boolean {
-    return now >= this.#renewAt || !covers(this.#free, this.#lastMax);
+    return now >= this.#renewAt || (!this.#tight && !covers(this.#free, this.#lastMax));
   }
 
   /** The message that brings the stock to where it should be; the pending one if there is one. */
   ask(n: () => number, now: number): HoldItem {
     if (this.pending !== null) return this.#askAgain(this.pending);
     const waiting = this.#waitingFor(now);
-    const target = most(
-      times(most(waiting, this.#lastMax), 2),
-      most(this.#spent.now, this.#spent.before),
-    );
-    if (this.#leaseId !== null && covers(this.#free, times(target, 2))) {
-      const amount = beyond(this.#free, target);
-      this.putAside(amount);
+    const worst = most(this.#worstWaiting(), this.#lastMax);
+    const target = most(times(most(waiting, worst), 2), most(this.#spent.now, this.#spent.before));
+    if (this.#tight) this.putAside(this.#free);
+    else if (this.#leaseId !== null && covers(this.#free, times(target, 2))) {
+      this.putAside(beyond(this.#free, target));
     }
     const item: HoldItem = {
       scope: this.scope,
       n: n(),
       leaseId: this.#leaseId,
       give: this.#takeGive(),
-      need: beyond(waiting, this.#free),
+      worst,
       want: beyond(target, this.#free),
+      longestMs: this.#lastMs,
     };
     this.pending = { item, sentAt: now };
     return item;
@@ -153,13 +216,24 @@ export class Stock {
     this.#free = plus(this.#free, grant.lent);
     this.#expiresAt = pending.sentAt + grant.ttlMs;
     this.#renewAt = pending.sentAt + grant.ttlMs / 2;
+    this.#tight = grant.tight;
+    this.#longestMs = Math.max(this.#longestMs, item.longestMs);
+    if (grant.view) this.view = { of: grant.view, at: pending.sentAt };
   }
 
-  /** A refused message changed nothing: what it would have given back is given another time. */
-  refused(item: HoldItem): void {
-    if (this.pending?.item.n !== item.n) return;
-    this.pending = null;
-    this.#give.push(...item.give);
+  /** Near a limit what is free goes back at once, for others wait for it. */
+  get spare(): boolean {
+    return (
+      this.#tight && this.pending === null && (this.#give.length > 0 || !isNothing(this.#free))
+    );
+  }
+
+  /** The message that returns what is free while the lease goes on. */
+  giveSpare(n: () => number, now: number): ReturnItem {
+    this.putAside(this.#free);
+    const item: ReturnItem = { scope: this.scope, n: n(), give: this.#takeGive() };
+    this.pending = { item, sentAt: now };
+    return item;
   }
 
   returned(item: ReturnItem): void {
@@ -179,9 +253,16 @@ export class Stock {
    */
   #askAgain(pending: Pending): HoldItem {
     if (!isHold(pending.item)) {
-      pending.item = { ...pending.item, leaseId: null, need: NOTHING, want: NOTHING };
+      const nothing = { worst: NOTHING, want: NOTHING, longestMs: 0 };
+      pending.item = { ...pending.item, leaseId: null, ...nothing };
     }
     return pending.item as HoldItem;
+  }
+
+  #worstWaiting(): Amount {
+    return [...this.#waiting.values()].reduce((worst, { max }) => most(worst, max), {
+      ...NOTHING,
+    });
   }
 
   #waitingFor(now: number): Amount {

@@ -1,17 +1,21 @@
 import { inTime, pause } from "../core/time.ts";
-import { scopeKey } from "../core/account.ts";
+import { homeOf, scopesOf } from "../core/scope.ts";
 import type {
   HoldAnswer,
   HoldRefusal,
   HoldRequest,
   LedgerPort,
-  Scope,
+  ReturnItem,
   SettleRow,
 } from "../core/account.ts";
-import { GatewayError } from "../core/errors.ts";
+import type { Payer, Scope } from "../core/scope.ts";
 import type { Isolate } from "../core/isolate.ts";
+import type { BudgetStanding } from "../core/policy.ts";
 import type { AccountPort, Log } from "../core/ports.ts";
 import { EscrowMemory } from "./escrow-memory.ts";
+import { flightOf, unavailable } from "./escrow-place.ts";
+import type { Place } from "./escrow-place.ts";
+import { aged, tightestOf } from "./escrow-views.ts";
 import { IDLE_MS } from "./escrow-stock.ts";
 import { Flights } from "./single-flight.ts";
 
@@ -19,8 +23,13 @@ import { Flights } from "./single-flight.ts";
 const PATIENCE_MS = 250;
 /** A call that did not answer in this time failed; what it did is not known. */
 const CALL_MS = 2_000;
-/** How often a request asks for what it lacks before it is refused. */
-const MAX_ASKS = 4;
+/** How often a request asks for slices of what it lacks before it is held by itself. */
+const MAX_ASKS = 2;
+/** How often a request tries to be held by itself; others may take what its slices had meanwhile. */
+const MAX_SINGLES = 6;
+/** How long a request waits for what others have reserved, in all. */
+const WAIT_MS = 1_000;
+const LONGEST_MS = 600_000;
 const MAX_FAILURES = 2;
 const MAX_JITTER_MS = 50;
 /** Rows of one settle call. */
@@ -37,7 +46,8 @@ const MAX_LEDGERS = 1_000;
 
 export interface EscrowParts {
   isolate: Isolate;
-  ledger: (orgId: string, teamId: string) => LedgerPort;
+  /** The ledger of a team, or of what spans teams (`homeOf`). */
+  ledger: (orgId: string, home: string) => LedgerPort;
   now: () => number;
   /** Keeps work alive within this request's own context. */
   waitUntil: (work: Promise<unknown>) => void;
@@ -95,7 +105,9 @@ class Escrow implements AccountPort {
       return await this.#acquire(place, request);
     } finally {
       book.unwait(request);
+      book.giveUp(request);
       this.#tidy(place);
+      this.#giveSpare(place);
     }
   }
 
@@ -109,12 +121,23 @@ class Escrow implements AccountPort {
     const delivery = this.#deliver(place, row.requestId);
     this.#parts.waitUntil(delivery);
     this.#tidy(place);
+    this.#giveSpare(place);
     return delivery;
+  }
+
+  standing(payer: Payer): BudgetStanding | undefined {
+    const now = this.#parts.now();
+    const scopes = scopesOf(payer);
+    const views = this.#place(payer).book.views(scopes);
+    return tightestOf(scopes, views, now);
   }
 
   async release(holdId: string): Promise<void> {
     for (const known of this.#memory.ledgers.values()) {
-      if (known.book.release(holdId, this.#parts.now())) return this.#tidy(this.#place(known));
+      if (!known.book.release(holdId, this.#parts.now())) continue;
+      const place = this.#place(known);
+      this.#tidy(place);
+      return this.#giveSpare(place);
     }
   }
 
@@ -128,7 +151,8 @@ class Escrow implements AccountPort {
     }
     ledgers.set(name, { orgId, teamId, book });
     // A stub belongs to the request that made it: each call gets its own (PLATFORM 3).
-    return { name, book, ledger: () => this.#parts.ledger(orgId, teamId) };
+    const ledger = (home: string | null) => this.#parts.ledger(orgId, home ?? teamId);
+    return { name, book, borrower: `${this.#parts.isolate.id}/${teamId}`, ledger };
   }
 
   #admit(place: Place, request: HoldRequest): HoldAnswer | null {
@@ -136,25 +160,32 @@ class Escrow implements AccountPort {
     const hold = place.book.admit(request, now);
     if (hold === null) return null;
     this.#renewBehind(place, place.book.renewals(request.scopes, now));
-    return { granted: true, holdId: hold.holdId, leases: hold.leases };
+    const { holdId, leases, amount } = hold;
+    const views = place.book.views(request.scopes).map((view) => aged(view, now));
+    return { granted: true, holdId, leases, amount, views };
   }
 
   async #acquire(place: Place, request: HoldRequest): Promise<HoldAnswer> {
     const { now } = this.#parts;
+    const { book } = place;
     const patience = now() + PATIENCE_MS;
-    for (let asks = 0, failures = 0; asks < MAX_ASKS;) {
+    const until = now() + WAIT_MS;
+    for (let asks = 0, singles = 0, failures = 0; singles < MAX_SINGLES;) {
+      const lacking = book.lacking(request, now());
+      const near = new Set(asks < MAX_ASKS ? book.tight(lacking, now()) : lacking);
       const { flying, own } = this.#divide(
         place,
-        place.book.lacking(request, now()),
+        lacking.filter((scope) => !near.has(scope)),
         now() < patience,
       );
       if (own.length > 0) asks++;
+      if (own.length === 0 && flying.length === 0) singles++;
       try {
-        const [refusal] = await Promise.all([
-          own.length > 0 ? this.#ask(place, own) : null,
-          ...flying,
-        ]);
-        if (refusal) return refusal;
+        await Promise.all([own.length > 0 && this.#ask(place, own), ...flying]);
+        if (own.length === 0 && flying.length === 0 && near.size > 0) {
+          const refusal = await this.#single(place, request, [...near], until);
+          if (refusal) return refusal;
+        }
       } catch (cause) {
         if (++failures === MAX_FAILURES) throw unavailable(cause);
         await pause(Math.random() * MAX_JITTER_MS);
@@ -163,6 +194,63 @@ class Escrow implements AccountPort {
       if (admitted) return admitted;
     }
     throw unavailable();
+  }
+
+  /**
+   * Holds for this request alone, ledger after ledger, what spans teams first. Nobody waits while holding: only the first
+   * ledger is waited at, and where a later one has to be, the request gives up what it has and begins there.
+   */
+  async #single(
+    place: Place,
+    request: HoldRequest,
+    scopes: readonly Scope[],
+    until: number,
+  ): Promise<HoldRefusal | null> {
+    const { book } = place;
+    const { now } = this.#parts;
+    const homes = [...Map.groupBy(scopes, homeOf)].toSorted(([a], [b]) =>
+      (a ?? "") > (b ?? "") ? -1 : 1,
+    );
+    for (;;) {
+      let waited: number | null = null;
+      for (const [at, [home, own]] of homes.entries()) {
+        const waitMs = at === 0 ? Math.max(0, until - now()) : 0;
+        const refusal = await this.#singleAt(place, request, home, own, waitMs);
+        if (refusal === null) continue;
+        if (at === 0 || !refusal.waits || now() >= until) return refusal;
+        waited = at;
+        break;
+      }
+      if (waited === null) return null;
+      book.giveUp(request);
+      this.#giveSpare(place);
+      homes.unshift(...homes.splice(waited, 1));
+    }
+  }
+
+  async #singleAt(
+    place: Place,
+    request: HoldRequest,
+    home: string | null,
+    scopes: readonly Scope[],
+    waitMs: number,
+  ): Promise<HoldRefusal | null> {
+    const { book, borrower } = place;
+    const { requestId, cheap = false, longestMs = LONGEST_MS } = request;
+    const id = `${borrower}/${++this.#memory.n}`;
+    const items = book.wanted(request, scopes);
+    const message = { isolate: borrower, id, items, cheap, longestMs, waitMs };
+    const ask = () => inTime(CALL_MS, place.ledger(home).single(message));
+    try {
+      const reply = await ask().catch(ask);
+      if (!reply.granted) return reply;
+      book.acquired(requestId, id, scopes, reply.grants, this.#parts.now());
+      return null;
+    } catch (cause) {
+      // Whether it was granted is not known: it is given back under its id, before or after it comes.
+      book.drop(home, id);
+      throw cause;
+    }
   }
 
   /** Which scopes another request is asking for just now, and which are left for this one. */
@@ -179,23 +267,22 @@ class Escrow implements AccountPort {
     return { flying, own };
   }
 
-  async #ask(place: Place, scopes: Scope[]): Promise<HoldRefusal | null> {
-    const { isolate, now, waitUntil } = this.#parts;
-    const items = place.book.ask(scopes, now());
-    let refusal: HoldRefusal | null = null;
-    const asked = inTime(CALL_MS, place.ledger().hold({ isolate: isolate.id, items })).then(
-      (reply) => {
-        place.book.answered(items, reply);
-        if (!reply.granted) refusal = reply;
-      },
-    );
-    for (const scope of scopes) {
-      this.#memory.flights
-        .start(flightOf(place, scope), now(), () => asked, waitUntil)
-        .catch(() => undefined);
-    }
-    await asked;
-    return refusal;
+  /** Asks for slices, of each ledger in one message. */
+  async #ask(place: Place, scopes: Scope[]): Promise<void> {
+    const { now, waitUntil } = this.#parts;
+    const { book, borrower } = place;
+    const asked = [...Map.groupBy(scopes, homeOf)].map(([home, own]) => {
+      const items = book.ask(own, now());
+      const reply = inTime(CALL_MS, place.ledger(home).hold({ isolate: borrower, items }));
+      const done = reply.then((grants) => book.answered(items, grants));
+      for (const scope of own) {
+        this.#memory.flights
+          .start(flightOf(place, scope), now(), () => done, waitUntil)
+          .catch(() => undefined);
+      }
+      return done;
+    });
+    await Promise.all(asked);
   }
 
   #renewBehind(place: Place, scopes: Scope[]): void {
@@ -240,7 +327,7 @@ class Escrow implements AccountPort {
       if (rows.length === SETTLE_ROWS) break;
       if (row !== own) rows.push(row);
     }
-    for (const { requestId, state } of await inTime(CALL_MS, place.ledger().settle(rows))) {
+    for (const { requestId, state } of await inTime(CALL_MS, place.ledger(null).settle(rows))) {
       queue.delete(requestId);
       if (state === "stale" || state === "refused") {
         this.#parts.log.error("settlement refused", { request_id: requestId, state });
@@ -259,45 +346,47 @@ class Escrow implements AccountPort {
   }
 
   async #returnIdle(place: Place): Promise<void> {
-    const { isolate, now } = this.#parts;
+    const { now } = this.#parts;
     const { book } = place;
     for (let round = 0; round < TIDY_ROUNDS && book.hasStock; round++) {
       book.tidiedAt = now();
       await pause(IDLE_MS);
       const { holds, returns } = book.idle(now());
-      const ledger = place.ledger();
-      const held =
-        holds.length > 0 &&
-        inTime(CALL_MS, ledger.hold({ isolate: isolate.id, items: holds })).then((reply) =>
-          book.answered(holds, reply),
-        );
-      const returned =
-        returns.length > 0 &&
-        inTime(CALL_MS, ledger.return({ isolate: isolate.id, items: returns })).then(() =>
-          book.returned(returns),
-        );
       // What failed is sent again in the next round, under the same number.
-      await Promise.allSettled([held, returned]);
+      await Promise.allSettled([
+        ...[...Map.groupBy(holds, ({ scope }) => homeOf(scope))].map(([home, items]) =>
+          inTime(CALL_MS, place.ledger(home).hold({ isolate: place.borrower, items })).then(
+            (reply) => book.answered(items, reply),
+          ),
+        ),
+        ...[...Map.groupBy(returns, ({ scope }) => homeOf(scope))].map(([home, items]) =>
+          this.#return(place, home, items, []),
+        ),
+      ]);
     }
     book.tidiedAt = -Infinity;
   }
-}
 
-/** One ledger, as a request of this isolate sees it. */
-interface Place {
-  name: string;
-  book: EscrowMemory;
-  ledger: () => LedgerPort;
-}
+  /** Near a limit what is not used goes back at once: others wait for it. */
+  #giveSpare(place: Place): void {
+    if (!place.book.hasSpare) return;
+    for (const [home, { items, singles }] of place.book.spare(this.#parts.now())) {
+      const returned = this.#return(place, home, items, singles).catch(() => {
+        // Shares of slices go with the next message of their scope; the ids of single holds have to be said again.
+        for (const id of singles) place.book.drop(home, id);
+      });
+      this.#parts.waitUntil(returned);
+    }
+  }
 
-function flightOf(place: Place, scope: Scope): string {
-  return `${place.name} ${scopeKey(scope)}`;
-}
-
-function unavailable(cause?: unknown): GatewayError {
-  return new GatewayError(
-    "control_plane_unavailable",
-    "The account of this request can't be reached now.",
-    { retryAfter: 1, cause },
-  );
+  async #return(
+    place: Place,
+    home: string | null,
+    items: ReturnItem[],
+    singles: string[],
+  ): Promise<void> {
+    const message = { isolate: place.borrower, items, singles };
+    await inTime(CALL_MS, place.ledger(home).return(message));
+    place.book.returned(items);
+  }
 }

@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, sql } from "drizzle-orm";
+import { and, asc, desc, eq, isNotNull, sql } from "drizzle-orm";
 import type { KeyRecord, OrgShared, TeamRecord, UserRecord } from "../core/records.ts";
 import { orgRoutingOf } from "../core/router-settings.ts";
 import { customerRules, ruledCustomers } from "./customers.ts";
@@ -7,8 +7,10 @@ import type { Db } from "./database.ts";
 import { deploymentRecord } from "./deployments.ts";
 import { KEY_COLUMNS, keyRecord } from "./keys.ts";
 import { pointersQuery } from "./policy-rows.ts";
+import { flagsOfRow, limitsCustomers, ofMember } from "./limit-rows.ts";
 import { orgRecord } from "./orgs.ts";
 import {
+  budgets,
   credentials,
   customers,
   deployments,
@@ -30,7 +32,8 @@ export interface KeyRows {
 
 /** What all keys of an organization share; null if there is no such organization. */
 export async function readShared(db: Db, orgId: string): Promise<OrgShared | null> {
-  const [orgRows, deploymentRows, credentialRows, blockedRows, ruledRows, policyRows] =
+  const customersLimited = limitsCustomers(db, orgId);
+  const [orgRows, deploymentRows, credentialRows, blockedRows, ruledRows, policyRows, budgetRows] =
     await db.batch([
       db.select().from(organizations).where(eq(organizations.id, orgId)),
       db
@@ -50,10 +53,25 @@ export async function readShared(db: Db, orgId: string): Promise<OrgShared | nul
         .where(and(eq(customers.orgId, orgId), eq(customers.blocked, true))),
       ruledCustomers(db, orgId),
       pointersQuery(db, orgId),
+      db
+        .select()
+        .from(budgets)
+        .where(and(eq(budgets.orgId, orgId), isNotNull(budgets.route))),
     ]);
   const org = orgRows[0];
+  const anyCustomer = await customersLimited;
   if (!org) return null;
+  const { limits: orgLimits } = flagsOfRow(org);
+  const groups = budgetRows.flatMap((row) => {
+    const { limits } = flagsOfRow(row);
+    return row.route === null || limits === undefined ? [] : [[row.route, limits] as const];
+  });
   return {
+    limits: {
+      ...(orgLimits && { org: orgLimits }),
+      ...(groups.length > 0 && { groups: Object.fromEntries(groups) }),
+      ...(anyCustomer && { customers: { budget: true, rate: true, slots: true } }),
+    },
     org: orgRecord(org),
     deployments: deploymentRows.map(deploymentRecord),
     credentials: credentialRows.map(credentialRecord),
@@ -70,7 +88,8 @@ export async function readKey(db: Db, orgId: string, keyId: string): Promise<Key
     sql`(select ${column} from ${keys} where ${keys.orgId} = ${orgId} and ${keys.id} = ${keyId})`;
   const fallback = sql`(select ${organizations.defaultTeamId} from ${organizations}
     where ${organizations.id} = ${orgId})`;
-  const [keyRows, teamRows, userRows, adminRows] = await db.batch([
+  const team = sql`coalesce(${own(keys.teamId)}, ${fallback})`;
+  const [keyRows, teamRows, userRows, adminRows, memberRows] = await db.batch([
     db
       .select(KEY_COLUMNS)
       .from(keys)
@@ -95,19 +114,27 @@ export async function readKey(db: Db, orgId: string, keyId: string): Promise<Key
           eq(teamMembers.role, "admin"),
         ),
       ),
+    db
+      .select()
+      .from(teamMembers)
+      .where(
+        and(
+          eq(teamMembers.orgId, orgId),
+          eq(teamMembers.teamId, team),
+          eq(teamMembers.userId, own(keys.userId)),
+        ),
+      ),
   ]);
   const key = keyRows[0];
   if (!key) return { key: null, team: null, user: null };
-  const team = teamRows[0];
-  const user = userRows[0];
+  const [teamRow] = teamRows;
+  const [user] = userRows;
+  const [member] = memberRows;
+  const { limits: memberLimits } = flagsOfRow(member && ofMember(member, teamRow ?? null));
+  const admin = adminRows.map((each) => each.teamId);
   return {
-    key: keyRecord(key),
-    team: team ? teamRecord(team) : null,
-    user: user
-      ? userRecord(
-          user,
-          adminRows.map((each) => each.teamId),
-        )
-      : null,
+    key: { ...keyRecord(key), ...flagsOfRow(key), ...(memberLimits && { memberLimits }) },
+    team: teamRow ? { ...teamRecord(teamRow), ...flagsOfRow(teamRow) } : null,
+    user: user ? { ...userRecord(user, admin), ...flagsOfRow(user) } : null,
   };
 }

@@ -11,6 +11,7 @@ import {
 import type { Outcome } from "../core/account.ts";
 import type { ProtocolName } from "../core/chat.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { Tiers } from "../core/limits.ts";
 import type { ModelFacts } from "../core/model.ts";
 import type { KeyType, Role } from "../core/principal.ts";
 
@@ -61,7 +62,13 @@ const limits = () => ({
   rpmLimit: integer("rpm_limit"),
   maxParallelRequests: integer("max_parallel_requests"),
   modelMaxBudget: object<ModelBudgets>("model_max_budget"),
+  hardCapNano: integer("hard_cap_nano"),
+  /** What differs from the usual tiers; absent = nothing. */
+  tiers: text("tiers", { mode: "json" }).$type<Partial<Tiers>>(),
 });
+
+/** A budget that stands by itself, for what the own columns leave open. */
+const attached = () => ({ budgetId: text("budget_id") });
 
 export const organizations = sqliteTable(
   "organizations",
@@ -75,10 +82,13 @@ export const organizations = sqliteTable(
     blocked: flag("blocked"),
     /** Stands above keys that have no team. */
     defaultTeamId: text("default_team_id"),
+    /** Budgets' days and months begin at its midnight. */
+    timeZone: text("time_zone").notNull().default("UTC"),
     metadata: object("metadata"),
     /** What POST /config/update wrote, by section. */
     config: object<OrgConfig>("config"),
     ...limits(),
+    ...attached(),
     ...provenance(),
   },
   (table) => [
@@ -100,6 +110,7 @@ export const teams = sqliteTable(
     tags: list("tags"),
     metadata: object("metadata"),
     ...limits(),
+    ...attached(),
     ...provenance(),
   },
   (table) => [
@@ -144,6 +155,7 @@ export const users = sqliteTable(
     models: list("models"),
     metadata: object("metadata"),
     ...limits(),
+    ...attached(),
     ...provenance(),
   },
   (table) => [
@@ -189,6 +201,7 @@ export const keys = sqliteTable(
     routerSettings: object("router_settings"),
     metadata: object("metadata"),
     ...limits(),
+    ...attached(),
     /** Comes on top of the budget until `temp_budget_until`. */
     tempBudgetNano: integer("temp_budget_nano"),
     tempBudgetUntil: time("temp_budget_until"),
@@ -247,6 +260,7 @@ export const customers = sqliteTable(
     teamId: text("team_id"),
     metadata: object("metadata"),
     ...limits(),
+    ...attached(),
     ...provenance(),
   },
   (table) => [
@@ -258,6 +272,23 @@ export const customers = sqliteTable(
     index("customers_ruled")
       .on(table.orgId)
       .where(sql`${table.allowedModelRegion} is not null or ${table.defaultModel} is not null`),
+  ],
+);
+
+/** Budgets by an id: for a model group, or for every object that names one. */
+export const budgets = sqliteTable(
+  "budgets",
+  {
+    orgId: orgId(),
+    id: text("id").notNull(),
+    /** The model group that it limits, whoever calls it. */
+    route: text("route"),
+    ...limits(),
+    ...provenance(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.orgId, table.id] }),
+    uniqueIndex("budgets_route").on(table.orgId, table.route),
   ],
 );
 

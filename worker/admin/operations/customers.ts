@@ -14,7 +14,7 @@ import {
 import { findTeam, type TeamRow } from "../../store/teams.ts";
 import type { AdminContext } from "../context.ts";
 import { CUSTOMER_ROW, PAGE_ROW } from "../examples.ts";
-import { alias, customerId, LIMITS, metadata, ORG, PAGE, reference } from "../fields.ts";
+import { alias, customerId, ATTACHED_LIMITS, metadata, ORG, PAGE, reference } from "../fields.ts";
 import { CUSTOMER_REGIONS } from "../../core/residency.ts";
 import { notFound, operation, visible } from "../operation.ts";
 import {
@@ -97,7 +97,7 @@ const DESCRIBED = {
     .nullish()
     .describe("Only deployments there serve this customer: eu, us, or a residency class"),
   default_model: alias.nullish().describe("Serves this customer's requests that name no model"),
-  ...LIMITS,
+  ...ATTACHED_LIMITS,
 };
 
 const create = operation({

@@ -1,6 +1,7 @@
 import type { Operation } from "../operation.ts";
 import { AUDIT_LOG } from "./audit-log.ts";
 import { AUDIT_PROOFS } from "./audit-proofs.ts";
+import { BUDGETS } from "./budgets.ts";
 import { BYOK } from "./byok.ts";
 import { CONFIG } from "./config.ts";
 import { CREDENTIALS } from "./credentials.ts";
@@ -40,6 +41,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...INVITATIONS,
   ...CUSTOMERS,
   ...BLOCKED_CUSTOMERS,
+  ...BUDGETS,
   ...DAILY_ACTIVITY,
   ...KEYS,
   ...CHANGED_KEYS,

@@ -15,7 +15,7 @@ import type { ChangeEvent } from "../change-record.ts";
 import type { AdminContext } from "../context.ts";
 import { addDuration } from "../duration.ts";
 import { KEY_ROW, PAGE_ROW } from "../examples.ts";
-import { dollars, duration, LIMITS, ORG, PAGE, reference } from "../fields.ts";
+import { dollars, duration, ATTACHED_LIMITS, ORG, PAGE, reference } from "../fields.ts";
 import { boundSecret, makerOf, type KeyOwner } from "../key-bounds.ts";
 import { KEY_CHANGES, keyPatch, type KeyChange } from "../new-key.ts";
 import { operation, visible } from "../operation.ts";
@@ -63,7 +63,7 @@ async function ownersOf(ctx: AdminContext, row: KeyRow): Promise<KeyOwner> {
 /** Whoever raises or lowers a key's budget needs the right to its budget, not only to the key. */
 function requireBudget(ctx: AdminContext, row: KeyRow, change: object): void {
   const fields = new Set(fieldsOf(change));
-  const names = [...Object.keys(LIMITS), "temp_budget_increase", "temp_budget_expiry"];
+  const names = [...Object.keys(ATTACHED_LIMITS), "temp_budget_increase", "temp_budget_expiry"];
   if (names.some((name) => fields.has(name))) ctx.require("budget", "write", ownerOf(row));
 }
 

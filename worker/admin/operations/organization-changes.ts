@@ -2,7 +2,7 @@ import * as z from "zod";
 import { shownOrgId } from "../../core/ids.ts";
 import { deleteOrg, findOrg, updateOrg, type OrgPatch, type OrgRow } from "../../store/orgs.ts";
 import { ORG_ROW } from "../examples.ts";
-import { alias, LIMITS, metadata, models, ORG, reference } from "../fields.ts";
+import { alias, ATTACHED_LIMITS, metadata, models, ORG, reference, timeZone } from "../fields.ts";
 import { operation } from "../operation.ts";
 import { changed, limitPatch, orgFields, orgShape } from "../rows.ts";
 import { fieldsOf } from "./key-changes.ts";
@@ -25,7 +25,8 @@ const update = operation({
     models: models.nullish(),
     metadata: metadata.nullish(),
     blocked: z.boolean().optional(),
-    ...LIMITS,
+    time_zone: timeZone.optional(),
+    ...ATTACHED_LIMITS,
   }),
   output: orgShape,
   example: { input: { models: ["openai/*"], max_budget: 5000 }, output: ORG_ROW },
@@ -38,6 +39,7 @@ const update = operation({
   async run(ctx, input, row) {
     const patch: OrgPatch = { ...limitPatch(input), ...changed(ctx.actor, ctx.now) };
     if (input.organization_alias !== undefined) patch.alias = input.organization_alias;
+    if (input.time_zone !== undefined) patch.timeZone = input.time_zone;
     if (input.models !== undefined) patch.models = input.models ?? [];
     if (input.metadata !== undefined) patch.metadata = input.metadata ?? {};
     if (input.blocked !== undefined) {

@@ -8,7 +8,16 @@ import { usdNumber } from "../../core/money.ts";
 import { crossing } from "../authenticate.ts";
 import type { AdminContext } from "../context.ts";
 import { ORG_ROW, TEAM_ROW } from "../examples.ts";
-import { alias, chosenId, LIMITS, metadata, models, ORG, PAGE } from "../fields.ts";
+import {
+  alias,
+  chosenId,
+  ATTACHED_LIMITS,
+  metadata,
+  models,
+  ORG,
+  PAGE,
+  timeZone,
+} from "../fields.ts";
 import { inOrg, operation, visible } from "../operation.ts";
 import { limitColumns, made, orgFields, orgShape, teamFields, teamShape } from "../rows.ts";
 
@@ -36,7 +45,8 @@ const create = operation({
     models: models.default([]),
     metadata: metadata.default({}),
     region: z.enum(["global", "eu", "fedramp"]).default("global").describe("Where its data lives"),
-    ...LIMITS,
+    time_zone: timeZone.default("UTC"),
+    ...ATTACHED_LIMITS,
   }),
   output: orgShape,
   example: {
@@ -63,6 +73,7 @@ const create = operation({
       defaultTeamId: teamId,
       metadata: input.metadata,
       config: {},
+      timeZone: input.time_zone,
       budgetResetAt: null,
       ...limitColumns(input),
       ...provenance,

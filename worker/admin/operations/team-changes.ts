@@ -11,7 +11,16 @@ import {
   type TeamRow,
 } from "../../store/teams.ts";
 import { TEAM_ROW } from "../examples.ts";
-import { alias, aliases, LIMITS, metadata, models, ORG, reference, tags } from "../fields.ts";
+import {
+  alias,
+  aliases,
+  ATTACHED_LIMITS,
+  metadata,
+  models,
+  ORG,
+  reference,
+  tags,
+} from "../fields.ts";
 import type { AdminContext } from "../context.ts";
 import { operation } from "../operation.ts";
 import { revokeKeys } from "../revoked-keys.ts";
@@ -43,7 +52,7 @@ const update = operation({
     model_aliases: aliases.nullish(),
     tags: tags.nullish(),
     metadata: metadata.nullish(),
-    ...LIMITS,
+    ...ATTACHED_LIMITS,
   }),
   output: teamShape.extend({ data: teamShape.describe("The same row") }),
   example: {

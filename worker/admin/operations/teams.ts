@@ -20,7 +20,7 @@ import {
   alias,
   aliases,
   chosenId,
-  LIMITS,
+  ATTACHED_LIMITS,
   metadata,
   models,
   ORG,
@@ -94,7 +94,7 @@ const create = operation({
     tags: tags.default([]),
     metadata: metadata.default({}),
     blocked: z.boolean().default(false),
-    ...LIMITS,
+    ...ATTACHED_LIMITS,
   }),
   output: teamShape,
   example: {

@@ -16,7 +16,7 @@ import { USER_ROW } from "../examples.ts";
 import {
   alias,
   email,
-  LIMITS,
+  ATTACHED_LIMITS,
   metadata,
   models,
   ORG,
@@ -112,7 +112,7 @@ const update = operation({
     user_role: z.enum(ROLE_NAMES).nullish(),
     models: models.nullish(),
     metadata: metadata.nullish(),
-    ...LIMITS,
+    ...ATTACHED_LIMITS,
   }),
   output: userShape.extend({ data: userShape.describe("The same row") }),
   example: {

@@ -21,6 +21,7 @@ export const verbatim: Verbatim = {
     };
     const { set, remove } = extensionRewrites(body, valueText, keptHere);
     set["model"] = JSON.stringify(target.model);
+    if (target.outputLimit !== undefined) set["max_tokens"] = String(target.outputLimit);
     return { text: spliceJson(text, scan.members, set, remove), injectedUsage: false };
   },
 

@@ -10,12 +10,17 @@ import { withData } from "../sse.ts";
  * gateway's own; usage is in every chunk, so none is ever asked for.
  */
 export const verbatim: Verbatim = {
-  request(text, scan, body) {
+  request(text, scan, body, target) {
     const valueText = (name: string) => {
       const member = scan.members.findLast((each) => each.name === name);
       return member ? text.slice(member.valueStart, member.valueEnd) : "null";
     };
     const { set, remove } = extensionRewrites(body, valueText, () => "all");
+    if (target.outputLimit !== undefined) {
+      const name = "generation_config" in body ? "generation_config" : "generationConfig";
+      const config = { ...objectIn(body[name]), maxOutputTokens: target.outputLimit };
+      set[name] = JSON.stringify(config);
+    }
     return { text: spliceJson(text, scan.members, set, remove), injectedUsage: false };
   },
 

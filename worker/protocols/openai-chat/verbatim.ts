@@ -19,6 +19,11 @@ export const verbatim: Verbatim = {
     };
     const { set, remove } = extensionRewrites(body, valueText, keptHere);
     set["model"] = JSON.stringify(target.model);
+    if (target.outputLimit !== undefined) {
+      const sent = ["max_completion_tokens", "max_tokens"].find((name) => name in body);
+      const name = sent ?? target.facts.quirks?.tokenLimit ?? "max_tokens";
+      set[name] = String(target.outputLimit);
+    }
     const injectedUsage = needsUsage(body, target);
     if (injectedUsage) set["stream_options"] = withIncludeUsage(valueText("stream_options"), body);
     return { text: spliceJson(text, scan.members, set, remove), injectedUsage };

@@ -1,0 +1,106 @@
+import { chargeOf } from "../worker/core/account.ts";
+import type { AbandonedDecision, LeaseRef, SettleRow } from "../worker/core/account.ts";
+import { isAmount, most, NOTHING, plus } from "../worker/core/amount.ts";
+import type { Amount } from "../worker/core/amount.ts";
+import { homeOf, scopeKey, scopesOf } from "../worker/core/scope.ts";
+import type { Scope } from "../worker/core/scope.ts";
+import { NO_USAGE } from "../worker/core/usage.ts";
+import type { Charge } from "./ledger-events.ts";
+import { DAY_MS, RETENTION_MS } from "./ledger-leases.ts";
+
+/** One request's charge in the scopes of one ledger. */
+export interface Entry {
+  requestId: string;
+  orgId: string;
+  teamId: string | null;
+  startedAt: number;
+  charged: Amount;
+  estimated: boolean;
+  holds: { scope: Scope; refs: LeaseRef[] }[];
+}
+
+export type Entered = Omit<Charge, "settledAt"> & { state: "settled" | "known" | "late" | "stale" };
+
+export function entryOf(row: SettleRow, charged: Amount, estimated: boolean): Entry {
+  const { requestId, orgId, teamId, startedAt } = row;
+  return { requestId, orgId, teamId, startedAt, charged, estimated, holds: holdsOf(row) };
+}
+
+/** What was held here, and the scopes that follow from who called: a row without leases is charged all the same. */
+function holdsOf(row: SettleRow): Entry["holds"] {
+  const own = row.leases.filter(({ scope }) => homeOf(scope) === null);
+  const holds = byScope(own);
+  const held = new Set(holds.map(({ scope }) => scopeKey(scope)));
+  for (const scope of scopesOf(row)) {
+    if (homeOf(scope) === null && !held.has(scopeKey(scope))) holds.push({ scope, refs: [] });
+  }
+  return holds;
+}
+
+export function byScope(leases: readonly LeaseRef[]): Entry["holds"] {
+  const holds = new Map<string, { scope: Scope; refs: LeaseRef[] }>();
+  for (const ref of leases) {
+    const key = scopeKey(ref.scope);
+    const known = holds.get(key);
+    if (known) known.refs.push(ref);
+    else holds.set(key, { scope: ref.scope, refs: [ref] });
+  }
+  return [...holds.values()];
+}
+
+/** Leases of other ledgers, by the ledger. */
+export function byHome(leases: readonly LeaseRef[]): Map<string, LeaseRef[]> {
+  const homes = new Map<string, LeaseRef[]>();
+  for (const ref of leases) {
+    const home = homeOf(ref.scope);
+    if (home !== null) homes.set(home, [...(homes.get(home) ?? []), ref]);
+  }
+  return homes;
+}
+
+/** What the request held of each scope: the same of all of them. */
+export function reservedBy(leases: readonly LeaseRef[]): Amount {
+  const sums = new Map<string, Amount>();
+  for (const { scope, reserved } of leases) {
+    const key = scopeKey(scope);
+    sums.set(key, plus(sums.get(key) ?? NOTHING, reserved));
+  }
+  return [...sums.values()].reduce(most, { ...NOTHING });
+}
+
+export function estimatedRow(decision: AbandonedDecision, charged: Amount): SettleRow {
+  const { decidedAt, ...rest } = decision;
+  return {
+    ...rest,
+    tags: [],
+    outcome: "failure",
+    status: 0,
+    attempts: [],
+    usage: { ...NO_USAGE, estimated: true },
+    cost: charged.cost,
+    startedAt: decidedAt,
+    durationMs: 0,
+  };
+}
+
+export function isWellFormed(row: SettleRow): boolean {
+  const counts = row.attempts.flatMap(({ cost, usage }) => [
+    cost,
+    ...Object.values(usage).filter((each) => typeof each !== "boolean"),
+  ]);
+  return (
+    row.requestId.length > 0 &&
+    counts.every((count) => Number.isSafeInteger(count) && count >= 0) &&
+    isAmount(chargeOf(row)) &&
+    areSound(row.leases)
+  );
+}
+
+export function areSound(leases: readonly LeaseRef[]): boolean {
+  return leases.every(({ reserved }) => isAmount(reserved));
+}
+
+/** A day is left for what clocks may differ. */
+export function isTooOld(startedAt: number, now: number): boolean {
+  return startedAt < now - RETENTION_MS + DAY_MS;
+}

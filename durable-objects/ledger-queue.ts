@@ -1,0 +1,107 @@
+import { scopeKey } from "../worker/core/scope.ts";
+import type { HoldRefusal, SingleMessage, SingleReply } from "../worker/core/account.ts";
+
+/** So many requests wait for one scope; more are refused at once. */
+const MOST_WAITING = 256;
+
+interface Waiting {
+  message: SingleMessage;
+  keys: string[];
+  /** The scope that it waits for. */
+  blockedBy: string;
+  resolve: (reply: SingleReply) => void;
+  timer: unknown;
+}
+
+interface Parts {
+  /** One attempt; `settleForLess` as in `LedgerBook.single`. */
+  attempt: (message: SingleMessage, settleForLess: boolean) => SingleReply;
+  setTimer: (work: () => void, ms: number) => unknown;
+  clearTimer: (timer: unknown) => void;
+}
+
+/**
+ * Requests that wait for what others have reserved: in the order in which they came, each for as long as it may. Nobody
+ * who comes later takes what one of them waits for. It is memory alone: a request whose object restarts asks again.
+ */
+export class HoldQueue {
+  readonly #parts: Parts;
+  #waiting: Waiting[] = [];
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Scopes that somebody waits for. */
+  get closed(): ReadonlySet<string> {
+    return new Set(this.#waiting.map(({ blockedBy }) => blockedBy));
+  }
+
+  ask(message: SingleMessage): SingleReply | Promise<SingleReply> {
+    const keys = message.items.map(({ scope }) => scopeKey(scope));
+    const { closed } = this;
+    const behind = keys.find((key) => closed.has(key));
+    const reply = behind === undefined ? this.#parts.attempt(message, false) : null;
+    if (reply?.granted === true) return reply;
+    const blockedBy = behind ?? (reply ? scopeKey(reply.scope) : "");
+    const count = this.#waiting.filter((each) => each.blockedBy === blockedBy).length;
+    const mayWait = message.waitMs > 0 && count < MOST_WAITING && (reply?.waits ?? true);
+    if (!mayWait) return this.#parts.attempt(message, true);
+    return new Promise((resolve) => {
+      const waiting: Waiting = { message, keys, blockedBy, resolve, timer: null };
+      waiting.timer = this.#parts.setTimer(() => this.#expire(waiting), message.waitMs);
+      this.#waiting.push(waiting);
+    });
+  }
+
+  /** Something may be free: grants what fits, the first come first, and refuses what can't fit any more. */
+  retry(): void {
+    if (this.#waiting.length === 0) return;
+    const closed = new Set<string>();
+    const still: Waiting[] = [];
+    for (const waiting of this.#waiting) {
+      const behind = waiting.keys.find((key) => closed.has(key));
+      const reply = behind === undefined ? this.#attempt(waiting) : null;
+      if (reply !== null && (reply.granted || !reply.waits)) {
+        this.#end(waiting, reply.granted ? reply : this.#last(waiting, reply));
+        continue;
+      }
+      waiting.blockedBy = behind ?? (reply && !reply.granted ? scopeKey(reply.scope) : "");
+      closed.add(waiting.blockedBy);
+      still.push(waiting);
+    }
+    this.#waiting = still;
+  }
+
+  #attempt({ message }: Waiting): SingleReply | null {
+    try {
+      return this.#parts.attempt(message, false);
+    } catch {
+      return null;
+    }
+  }
+
+  /** What can't be had whole may do in part. */
+  #last({ message }: Waiting, refused: HoldRefusal): SingleReply {
+    try {
+      return this.#parts.attempt(message, true);
+    } catch {
+      return refused;
+    }
+  }
+
+  #expire(waiting: Waiting): void {
+    this.#waiting = this.#waiting.filter((each) => each !== waiting);
+    try {
+      this.#end(waiting, this.#parts.attempt(waiting.message, true));
+    } catch {
+      // The caller's own patience ends too; it asks again or gives the hold back.
+    }
+    this.retry();
+  }
+
+  #end({ timer, resolve }: Waiting, reply: SingleReply): void {
+    this.#parts.clearTimer(timer);
+    resolve(reply);
+  }
+}
