@@ -136,9 +136,11 @@ describe("a hedged first byte", () => {
     const { deps, sent } = world(script);
     deps.account.hold = async ({ max }) => {
       held.push(max.cost);
-      const resetAt = Date.now();
       const scope = { kind: "key", id: "k" } as const;
-      return { granted: false, reason: "budget", scope, limit: 1, spent: 1, reserved: 0, resetAt };
+      const limit = { cost: 1, requests: null, tokens: null };
+      const full = { settled: { ...max, cost: 1 }, outstanding: max, state: "block" } as const;
+      const view = { limit, budget: 1, ...full, endsInMs: null, endsAt: null };
+      return { granted: false, reason: "budget", scope, view, needed: max, waits: false };
     };
     const call = chosen({ ...ASK, max_tokens: 100 }, [deployment("a"), deployment("b")], {
       settings: { hedgeAfter: 20 },
