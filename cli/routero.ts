@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { bootstrap } from "./bootstrap.ts";
 import { classifyLines } from "./classify.ts";
 import { rotate } from "./keys.ts";
+import { RouteError, routePrompt, routeText } from "./route.ts";
 import { policyCommand, PolicyUnreachable, PolicyUsage } from "./policy.ts";
 
 const usage = `Usage: npm run -s routero -- <command> [options]
@@ -11,6 +12,8 @@ const usage = `Usage: npm run -s routero -- <command> [options]
 Commands
   bootstrap   make the first organization, team, user and key of a gateway
   keys rotate rewrap stored provider credentials under the newest key-encryption key, while serving
+  route "PROMPT" [--dial NAME] [--models a/b,c/d] [--json]
+              offline: where the smart router would send a prompt, what it weighed, and why
   classify --jsonl [FILE]
               offline: {id, prompt} or {id, messages} a line in, {id, score, category, difficulty, ms} a line out
   policy check|test|apply|rollback|simulate|explain
@@ -43,6 +46,7 @@ async function main(words: string[]): Promise<number> {
   if (command === "bootstrap") return runBootstrap(rest);
   if (command === "keys" && rest[0] === "rotate") return runRotate(rest.slice(1));
   if (command === "classify") return runClassify(rest);
+  if (command === "route") return runRoute(rest);
   throw new UsageError(`there is no command "${command}"; --help lists them`);
 }
 
@@ -69,6 +73,33 @@ async function runRotate(words: string[]): Promise<number> {
   console.log(
     `organizations ${organizations}, rewrapped ${rewrapped}, left 0, keys that need an older pepper ${tokensLeft}, of them unused ${keysLeft}`,
   );
+  return 0;
+}
+
+function runRoute(words: string[]): number {
+  let said: ReturnType<typeof routePrompt>;
+  let json = false;
+  try {
+    const { values, positionals } = parseArgs({
+      args: words,
+      allowPositionals: true,
+      options: {
+        dial: { type: "string", default: "balanced" },
+        models: { type: "string", default: "" },
+        json: { type: "boolean", default: false },
+      },
+    });
+    const [prompt] = positionals;
+    if (prompt === undefined || positionals.length > 1) {
+      throw new RouteError("route takes one prompt, in quotation marks");
+    }
+    json = values.json;
+    const models = values.models.split(",").filter((each) => each !== "");
+    said = routePrompt({ prompt, dial: values.dial, models });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+  process.stdout.write(json ? `${JSON.stringify(said, null, 2)}\n` : routeText(said));
   return 0;
 }
 

@@ -27,6 +27,8 @@ export interface Pair {
   bench: string;
   weak: string;
   strong: string;
+  /** US dollars per million tokens of both, as the data's README has them. */
+  usd: readonly [weak: number, strong: number];
 }
 
 /** The slices that a score is judged on, named as the published comparisons name them. */
@@ -36,12 +38,14 @@ export const PAIRS: readonly Pair[] = [
     bench: "mmlu",
     weak: "mixtral-8x7b-instruct-v0.1",
     strong: "gpt-4-1106-preview",
+    usd: [0.24, 24.7],
   },
   {
     name: "dev/ulab",
     bench: "ulab",
     weak: "mistral-7b-instruct-v0.3",
     strong: "llama-3.1-nemotron-51b-instruct",
+    usd: [0.2, 0.9],
   },
 ];
 

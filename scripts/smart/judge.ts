@@ -53,6 +53,17 @@ export function shareAt(shares: number[], levels: number[], target: number): num
   return 1;
 }
 
+/** Quality at a share of strong calls. */
+export function qualityAt({ shares, quality }: Judged, share: number): number {
+  const at = Math.max(
+    1,
+    shares.findIndex((each) => each >= share),
+  );
+  const [from = 0, to = 1] = [shares[at - 1], shares[at]];
+  const [left = 0, right = 0] = [quality[at - 1], quality[at]];
+  return to > from ? left + ((right - left) * (share - from)) / (to - from) : right;
+}
+
 /** Accuracy and macro-F1 of named categories, over the categories that the truth holds. */
 export function judgeCategories(truth: readonly string[], said: readonly string[]) {
   const names = [...new Set(truth)];

@@ -11,8 +11,25 @@ import { join } from "node:path";
 import { classifyWith } from "../../worker/routing/smart/classify.ts";
 import { unpackModel, type StoredModel } from "../../worker/routing/smart/model.ts";
 import { plainPrompt } from "../../worker/routing/smart/prompt.ts";
-import { foldOf, labelled, outcomes, PAIRS, PERTURBATIONS } from "./data.ts";
-import { judge, judgeCategories, keywordScore, lengthScore } from "./judge.ts";
+import {
+  foldOf,
+  labelled,
+  outcomes,
+  PAIRS,
+  PERTURBATIONS,
+  type Outcome,
+  type Pair,
+} from "./data.ts";
+import {
+  judge,
+  judgeCategories,
+  keywordScore,
+  lengthScore,
+  qualityAt,
+  shareAt,
+  type Judged,
+} from "./judge.ts";
+import { randomOf } from "../../worker/routing/smart/learn.ts";
 import { fitModel, see, type Seeable } from "./model.ts";
 
 const VERSION = "1";
@@ -47,6 +64,20 @@ const perturbed = Object.entries(PERTURBATIONS).map(
   ([name, change]) => [name, scoreAll(change)] as const,
 );
 
+/** The middle 95 % of the APGR over resampled rows. */
+function interval(some: readonly Outcome[], list: readonly number[], pair: Pair): number[] {
+  const dice = randomOf(1);
+  const all = Array.from({ length: 200 }, () => {
+    const picked = some.map(() => Math.floor(dice() * some.length));
+    return judge(
+      picked.map((at) => some[at]!),
+      picked.map((at) => list[at]!),
+      pair,
+    ).apgr;
+  }).toSorted((a, b) => a - b);
+  return [three(all[5]!), three(all[194]!)];
+}
+
 const slices = PAIRS.map((pair) => {
   const of = (list: readonly number[]) => list.filter((_, at) => rows[at]!.bench === pair.bench);
   const inside = rows.filter((row) => row.bench === pair.bench);
@@ -64,13 +95,32 @@ const slices = PAIRS.map((pair) => {
       group,
       rows: at.length,
       gap: three(gap),
+      interval95: interval(some, pick(scores), pair),
       smart: apgr(scores),
       length: apgr(lengths),
       keywords: apgr(keywords),
     };
   });
+  const full = (list: readonly number[]) => judge(inside, of(list), pair);
+  const dice = randomOf(1);
+  const noise = rows.map(() => dice());
+  const sorts = { smart: scores, length: lengths, keywords, random: noise };
+  const each = <T>(measured: (judged: Judged) => T) =>
+    Object.fromEntries(
+      Object.entries(sorts).map(([name, list]) => [name, measured(full(list))]),
+    ) as Record<keyof typeof sorts, T>;
+  const [weakPrice, strongPrice] = pair.usd;
+  const costAt95 = (judged: Judged) => {
+    const share = shareAt(judged.shares, judged.quality, 0.95 * judged.quality.at(-1)!);
+    return three((share * strongPrice + (1 - share) * weakPrice) / strongPrice);
+  };
   return {
     slice: pair.name,
+    interval95: interval(inside, of(scores), pair),
+    costAt95: each(costAt95),
+    curves: each((judged) =>
+      Array.from({ length: 21 }, (_, at) => three(qualityAt(judged, at / 20))),
+    ),
     rows: inside.length,
     apgr: three(ours.apgr),
     cpt50: three(ours.cpt50),

@@ -143,16 +143,20 @@ function takeOver(scored: readonly Scored[], first: Scored): Scored[] {
   ];
 }
 
+/** The chance to solve an everyday prompt that a belief amounts to. */
+export function usualQuality({ tier, strength }: Pick<Belief, "tier" | "strength">): number {
+  return TIER_QUALITY[tier] + TIER_WIDTH * strength;
+}
+
 /** Quality, cost and latency of one option for one request. */
 export function score(option: Option, wanted: Wanted): Scored {
   const { group, deployment, belief, latency } = option;
   const { said, learned } = wanted;
-  const believed = TIER_QUALITY[belief.tier] + TIER_WIDTH * belief.strength;
   return {
     group,
     deployment: deployment.id,
     tier: belief.tier,
-    quality: learned?.(group, said.task) ?? believed,
+    quality: learned?.(group, said.task) ?? usualQuality(belief),
     cost: expectedCost(option, wanted),
     latency: latency ?? TIER_LATENCY[belief.tier],
     onHull: false,
@@ -178,8 +182,7 @@ function expectedCost({ belief }: Option, wanted: Wanted): number | null {
 
 /** The chance that an option solves this very prompt: its belief, moved by how hard the prompt seems for its tier. */
 export function solves({ belief }: Option, { solves: by, unfamiliar }: Classification): number {
-  const believed = TIER_QUALITY[belief.tier] + TIER_WIDTH * belief.strength;
-  if (unfamiliar) return believed;
+  if (unfamiliar) return usualQuality(belief);
   const tier = MODEL_TIERS.indexOf(belief.tier);
   const next = MODEL_TIERS[Math.min(MODEL_TIERS.length - 1, tier + 1)] ?? belief.tier;
   return by[belief.tier] + belief.strength * (by[next] - by[belief.tier]);

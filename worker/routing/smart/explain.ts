@@ -1,0 +1,56 @@
+import { usdText } from "../../core/money.ts";
+import type { SmartDecision } from "../../core/routing.ts";
+
+/** A smart decision as people and `/policy/explain` read it. */
+export interface SmartExplanation {
+  engine: string;
+  task: string;
+  difficulty: string;
+  need_for_strong: number;
+  confidence: number;
+  out_of_distribution: boolean;
+  dial: { quality: number; saves: string; budget: string };
+  home: string | null;
+  reason: string;
+  candidates: {
+    group: string;
+    tier: string;
+    quality: number;
+    cost_usd: string | null;
+    latency_ms: number;
+    on_hull: boolean;
+  }[];
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  need: "the prompt's need for strength picked the place on the price-quality hull",
+  mix: "the prompt is unlike what the classifier knows, so that its place on the hull was drawn, the same for the same conversation",
+  only: "only one model is worth its price here",
+  home: "the conversation stays with the model of its first turn",
+  rose: "a later turn gained more by a stronger model than the lost prompt cache costs",
+  health: "the conversation's own model can't serve now; the next in the chain does",
+};
+
+/** Says a decision in words and plain units. Pure: what the record holds is all it needs. */
+export function explainSmart(decision: SmartDecision): SmartExplanation {
+  const round = (value: number) => Math.round(value * 1000) / 1000;
+  return {
+    engine: decision.engine,
+    task: decision.task,
+    difficulty: decision.difficulty,
+    need_for_strong: round(decision.need),
+    confidence: round(decision.confidence),
+    out_of_distribution: decision.unfamiliar,
+    dial: { quality: decision.quality, saves: decision.saves, budget: decision.budget },
+    home: decision.home,
+    reason: REASONS[decision.reason] ?? decision.reason,
+    candidates: decision.candidates.map((each) => ({
+      group: each.group,
+      tier: each.tier,
+      quality: round(each.quality),
+      cost_usd: each.cost === null ? null : usdText(each.cost),
+      latency_ms: each.latency,
+      on_hull: each.onHull,
+    })),
+  };
+}
