@@ -1,6 +1,8 @@
 // The command line of a gateway: `npm run -s routero -- <command> …`
 import { createReadStream } from "node:fs";
 import { parseArgs } from "node:util";
+import { auditCommand, AuditUsage } from "./audit.ts";
+import { Unreadable } from "./audit-objects.ts";
 import { bootstrap } from "./bootstrap.ts";
 import { classifyLines } from "./classify.ts";
 import { rotate } from "./keys.ts";
@@ -18,6 +20,8 @@ Commands
               offline: {id, prompt} or {id, messages} a line in, {id, score, category, difficulty, ms} a line out
   policy check|test|apply|rollback|simulate|explain
               policy documents, offline and at a gateway; policy --help tells more
+  audit export|verify|prove|check-proof
+              the audit log: out of a gateway, and checked without one; audit --help tells more
 
 Options of bootstrap and keys
   --url URL          address of the gateway        (or ROUTERO_URL)
@@ -35,6 +39,12 @@ async function main(words: string[]): Promise<number> {
   const [command, ...rest] = words;
   if (command === "policy") {
     return policyCommand(rest, {
+      out: (line) => console.log(line),
+      err: (line) => console.error(line),
+    });
+  }
+  if (command === "audit") {
+    return auditCommand(rest, {
       out: (line) => console.log(line),
       err: (line) => console.error(line),
     });
@@ -136,6 +146,7 @@ try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
   console.error(`routero: ${(error as Error).message}`);
-  const usage = error instanceof UsageError || error instanceof PolicyUsage;
-  process.exitCode = usage ? 2 : error instanceof PolicyUnreachable ? 3 : 1;
+  const usages = [UsageError, PolicyUsage, AuditUsage];
+  const away = error instanceof PolicyUnreachable || error instanceof Unreadable;
+  process.exitCode = usages.some((kind) => error instanceof kind) ? 2 : away ? 3 : 1;
 }

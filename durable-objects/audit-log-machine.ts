@@ -47,7 +47,6 @@ export interface AuditLogStorage {
   extent(): { records: number; sealed: number; staged: boolean };
   /** Forgets event ids before a bound. */
   forget(before: string): void;
-  remembers(): boolean;
 }
 
 /** The object's one alarm. */
@@ -72,6 +71,7 @@ const MAX_RETRY_MS = 3_600_000;
 const ALARM_MS = 30_000;
 /** How long records gather before they are sealed, and how soon that is tried again. */
 const SEAL_MS = 5_000;
+const RETAIN_MS = 3_600_000;
 const RETENTION_DAYS = 365;
 const MAX_DUE = 100;
 /** One transaction takes so many characters of JSON. */
@@ -83,8 +83,8 @@ const MAX_PAGE = 1_000;
 export interface AuditLogParts {
   /** Seals what is pending; rejects where something is left to do. Absent: nothing is ever sealed. */
   seal?: () => Promise<void>;
-  /** What is due once a day: retention, the day's checkpoint. */
-  daily?: () => Promise<void>;
+  /** Drops what is no longer kept; rejects where something is left to do. */
+  retain?: () => Promise<void>;
   retentionDays?: number;
 }
 
@@ -99,6 +99,8 @@ export class AuditLogMachine {
   readonly #abandoned: Abandoned;
   readonly #now: () => number;
   readonly #parts: AuditLogParts;
+  /** When what is no longer kept is looked for again. */
+  #retainAt = 0;
   /** When the alarm rings, as far as this memory knows. */
   #alarmAt = Infinity;
 
@@ -171,10 +173,13 @@ export class AuditLogMachine {
       // The successor is due; what failed is done again.
     }
     await this.#parts.seal?.().catch(() => undefined);
-    await this.#parts.daily?.().catch(() => undefined);
+    if (now >= this.#retainAt) {
+      this.#retainAt = now + RETAIN_MS;
+      await this.#parts.retain?.().catch(() => undefined);
+    }
     try {
       const next = this.#storage.nextDue();
-      const due = next ?? (this.#storage.remembers() ? now + DAY_MS : null);
+      const due = next ?? (this.#storage.extent().records > 0 ? now + DAY_MS : null);
       const decisions = due === null ? Infinity : Math.max(due, now + ALARM_MS);
       const wanted = Math.min(decisions, this.#sealDue(this.#now()));
       if (wanted < Infinity) await this.#set(wanted);

@@ -206,9 +206,4 @@ export class AuditLogSqlite implements AuditLogStorage {
     const { sql } = this.#storage;
     this.#storage.transactionSync(() => sql.exec("DELETE FROM seen WHERE event_id < ?", before));
   }
-
-  remembers(): boolean {
-    if (!this.#made) return false;
-    return this.#storage.sql.exec("SELECT 1 FROM seen LIMIT 1").toArray().length > 0;
-  }
 }

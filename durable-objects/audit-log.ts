@@ -13,6 +13,7 @@ import type { Answer } from "./answer.ts";
 import { AuditLogMachine } from "./audit-log-machine.ts";
 import { AuditLogSqlite } from "./audit-log-sqlite.ts";
 import { prove } from "./audit-proof.ts";
+import { retain } from "./audit-retention.ts";
 import { ownRow } from "./audit-row.ts";
 import { AuditSealSqlite } from "./audit-seal-sqlite.ts";
 import { ArchiveDiffers, AuditSealer } from "./audit-sealer.ts";
@@ -128,7 +129,11 @@ export class AuditLog extends DurableObject<Env> {
       { set: (at) => storage.setAlarm(at) },
       (decisions) => this.#abandoned(decisions),
       Date.now,
-      { seal, retentionDays },
+      {
+        seal,
+        retain: () => retain({ storage: seals, archive, seal, now: Date.now }),
+        retentionDays,
+      },
     );
     return { machine, sealer, seals, archive };
   }

@@ -1,11 +1,10 @@
 import type { Proof } from "../worker/core/audit.ts";
-import { tileName } from "../worker/core/sealed-log/layout.ts";
+import { tileReader } from "../worker/core/sealed-log/find.ts";
 import { leafText } from "../worker/core/sealed-log/leaf.ts";
 import { inclusionProof } from "../worker/core/sealed-log/merkle.ts";
 import { fromHex, toBase64 } from "../worker/core/sealed-log/note.ts";
 import { proofText } from "../worker/core/sealed-log/proof.ts";
-import { TILE_WIDTH, tileNodes } from "../worker/core/sealed-log/tiles.ts";
-import type { Tile } from "../worker/core/sealed-log/tiles.ts";
+import { tileNodes } from "../worker/core/sealed-log/tiles.ts";
 import type { AuditArchive } from "../worker/store/audit-archive.ts";
 import type { Stored } from "./audit-log-machine.ts";
 import type { SealState } from "./audit-sealer.ts";
@@ -20,7 +19,7 @@ export async function prove(
   const { sequence, eventId, recordHash, previous } = row;
   if (recordHash === null || previous === null) return null;
   const index = sequence - 1;
-  const nodes = tileNodes(size, (tile) => readTile(archive, tile));
+  const nodes = tileNodes(size, tileReader({ get: archive.read }));
   const path = await inclusionProof(nodes, index, size);
   const leaf = leafText({
     sequence,
@@ -38,13 +37,4 @@ export async function prove(
     checkpoint,
     proof: proofText(leaf, index, path, checkpoint),
   };
-}
-
-/** A partial tile that is gone was made superfluous by the full one, which begins with the same hashes. */
-async function readTile(archive: Pick<AuditArchive, "read">, tile: Tile): Promise<Uint8Array> {
-  const bytes =
-    (await archive.read(tileName(tile))) ??
-    (await archive.read(tileName({ ...tile, width: TILE_WIDTH })));
-  if (bytes === null) throw new Error("A tile of the audit log is missing.");
-  return bytes;
 }

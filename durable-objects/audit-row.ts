@@ -33,6 +33,8 @@ export interface OwnEvent {
   data: JsonObject;
 }
 
+/** Our own events that are never dropped. */
+export const KEPT = /^audit\.(key_|retention_)/;
 const FOR_EVER = Number.MAX_SAFE_INTEGER;
 const DAY_MS = 86_400_000;
 /** The longest retention that a rule may ask for. */
@@ -71,8 +73,8 @@ export function ownRow(orgId: string, { type, at, data }: OwnEvent, retentionDay
   const eventId = `evt_${timeOrderedId(at)}`;
   const record = { eventId, type, at, orgId, actor: "service:audit-log", data };
   const row = rowOf(record, (_, value) => value, retentionDays);
-  // Without them nobody could tell later whose signatures to trust.
-  if (row !== null && type.startsWith("audit.key_")) return { ...row, keepUntil: FOR_EVER };
+  // Without them nobody could tell later whose signatures to trust, and what was dropped rightly.
+  if (row !== null && KEPT.test(type)) return { ...row, keepUntil: FOR_EVER };
   if (row === null) throw new TypeError("A record of the log's own must be plain JSON.");
   return row;
 }

@@ -2,6 +2,7 @@ import { HEAD } from "../worker/core/sealed-log/layout.ts";
 import { segmentLines } from "../worker/core/sealed-log/segment.ts";
 import { fromHex, toHex } from "../worker/core/sealed-log/note.ts";
 import { packHashes, unpackHashes } from "../worker/core/sealed-log/tiles.ts";
+import type { RetentionStorage } from "./audit-retention.ts";
 import type { AuditLogSqlite } from "./audit-log-sqlite.ts";
 import type { OwnEvent, Row } from "./audit-row.ts";
 import type {
@@ -18,7 +19,7 @@ const MARK = `
   FROM json_each(?) AS leaf WHERE sequence = leaf.value ->> 'sequence'`;
 
 /** What sealing keeps in the log's SQLite. */
-export class AuditSealSqlite implements SealStorage {
+export class AuditSealSqlite implements SealStorage, RetentionStorage {
   readonly #log: AuditLogSqlite;
   readonly #storage: DurableObjectStorage;
   readonly #own: (event: OwnEvent) => Row;
@@ -133,6 +134,47 @@ export class AuditSealSqlite implements SealStorage {
     return rows.map((row) => ({ ...row, retired: row.retired === 1 }));
   }
 
+  expiring(now: number, limit: number): SealedSegment[] {
+    if (!this.#log.made) return [];
+    const sql = `SELECT first, last, name FROM segments
+      WHERE expired_by IS NULL AND keep_until < ? ORDER BY first LIMIT ?`;
+    return this.#storage.sql.exec<SealedSegment>(sql, now, limit).toArray();
+  }
+
+  expire(first: number, last: number, event: OwnEvent): void {
+    this.#storage.transactionSync(() => {
+      this.#log.insert([this.#own(event)]);
+      const sql = `UPDATE segments SET expired_by = (SELECT max(sequence) FROM entries)
+        WHERE first >= ? AND last <= ? AND expired_by IS NULL`;
+      this.#storage.sql.exec(sql, first, last);
+    });
+  }
+
+  expired(): SealedSegment[] {
+    if (!this.#log.made) return [];
+    const sql = `SELECT first, last, name FROM segments
+      WHERE expired_by <= (SELECT size FROM seal_state) ORDER BY first`;
+    return this.#storage.sql.exec<SealedSegment>(sql).toArray();
+  }
+
+  forgetSegments(segments: SealedSegment[]): void {
+    const { sql } = this.#storage;
+    this.#storage.transactionSync(() => {
+      for (const { first, last } of segments) {
+        sql.exec("DELETE FROM entries WHERE sequence BETWEEN ? AND ?", first, last);
+        sql.exec("DELETE FROM segments WHERE first = ?", first);
+      }
+    });
+  }
+
+  trim(before: number, limit: number): void {
+    if (!this.#log.made) return;
+    const sql = `UPDATE entries SET body = NULL WHERE sequence IN (
+      SELECT sequence FROM entries WHERE at < ? AND body IS NOT NULL
+        AND sequence <= ifnull((SELECT size FROM seal_state), 0) LIMIT ?)`;
+    this.#storage.transactionSync(() => this.#storage.sql.exec(sql, before, limit));
+  }
+
   announce(key: Omit<LoggedKey, "sequence">, event: OwnEvent): void {
     const { sql } = this.#storage;
     this.#storage.transactionSync(() => {
@@ -155,6 +197,8 @@ export class AuditSealSqlite implements SealStorage {
 }
 
 type KeyRow = { [K in keyof LoggedKey]: LoggedKey[K] extends string ? string : number };
+
+type SealedSegment = { first: number; last: number; name: string };
 
 /** A blob as both SQLites take it. */
 function bound(bytes: Uint8Array): ArrayBuffer {

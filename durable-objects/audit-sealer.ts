@@ -1,3 +1,4 @@
+import { KEPT } from "./audit-row.ts";
 import type { OwnEvent } from "./audit-row.ts";
 import { checkpointText } from "../worker/core/sealed-log/checkpoint.ts";
 import {
@@ -222,16 +223,14 @@ interface Keys {
   byVersion: ReadonlyMap<number, NoteSigner>;
 }
 
-/** What announces keys is kept for ever, so it has a segment of its own. */
+/** What tells of keys and of retention is kept for ever, so it has segments of its own. */
 function together(rows: PendingRecord[]): PendingRecord[] {
-  const isKey = ({ type }: PendingRecord) => KEY_EVENT.test(type);
+  const isKept = ({ type }: PendingRecord) => KEPT.test(type);
   const [first] = rows;
   if (first === undefined) return rows;
-  const end = rows.findIndex((row) => isKey(row) !== isKey(first));
+  const end = rows.findIndex((row) => isKept(row) !== isKept(first));
   return end < 0 ? rows : rows.slice(0, end);
 }
-
-const KEY_EVENT = /^audit\.key_/;
 
 /** Something else lies where an object of the log belongs. Nothing is sealed until somebody has looked at it. */
 export class ArchiveDiffers extends Error {

@@ -1,5 +1,6 @@
 import { AuditLogMachine } from "../../durable-objects/audit-log-machine.ts";
 import { AuditLogSqlite } from "../../durable-objects/audit-log-sqlite.ts";
+import { retain } from "../../durable-objects/audit-retention.ts";
 import { ownRow } from "../../durable-objects/audit-row.ts";
 import { AuditSealSqlite } from "../../durable-objects/audit-seal-sqlite.ts";
 import { AuditSealer } from "../../durable-objects/audit-sealer.ts";
@@ -124,7 +125,17 @@ export class LogWorld {
       alarm,
       () => Promise.resolve(),
       () => this.now,
-      { seal: () => this.sealer.run(), retentionDays: this.retentionDays },
+      {
+        seal: () => this.sealer.run(),
+        retain: () =>
+          retain({
+            storage: this.seals,
+            archive: this.archive,
+            seal: () => this.sealer.run(),
+            now: () => this.now,
+          }),
+        retentionDays: this.retentionDays,
+      },
     );
   }
 

@@ -47,7 +47,7 @@ export function limitsOf(keys: Report["keys"], withSince: boolean): string[] {
     );
   if (!keys.some(({ trustedBy }) => trustedBy === "you"))
     limits.push(
-      "The signing key was taken from the log itself (--key names one from elsewhere): somebody else's log would be found sound too.",
+      "The signing key was taken from the log itself (--trust names one from elsewhere): somebody else's log would be found sound too.",
     );
   return limits;
 }

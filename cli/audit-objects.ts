@@ -1,0 +1,128 @@
+// Where the audit commands read a log from: a folder, or a gateway that serves its objects.
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import { readCheckpoint } from "../worker/core/sealed-log/checkpoint.ts";
+import { HEAD, isBeyond } from "../worker/core/sealed-log/layout.ts";
+import type { LogObjects } from "../worker/core/sealed-log/report.ts";
+
+/** A gateway, and who asks there. */
+export interface Gateway {
+  url: string;
+  key: string;
+  /** Id or alias; absent = the key's own. */
+  organization?: string;
+}
+
+/** The gateway or the folder can't be read; the message says which and why. */
+export class Unreadable extends Error {
+  override name = "Unreadable";
+}
+
+/** A copy of a log in a folder: the one that holds `audit/` and `audit-head/`. */
+export function folderObjects(folder: string): LogObjects {
+  return {
+    async names() {
+      const names: string[] = [];
+      for (const part of ["audit", "audit-head"]) {
+        const entries = await readdir(join(folder, part), {
+          recursive: true,
+          withFileTypes: true,
+        }).catch((): [] => []);
+        for (const entry of entries) {
+          if (!entry.isFile()) continue;
+          const path = relative(folder, join(entry.parentPath, entry.name));
+          names.push(path.replaceAll("\\", "/"));
+        }
+      }
+      if (names.length === 0) throw new Unreadable(`${folder} holds no audit log`);
+      return names;
+    },
+    get: async (name) =>
+      readFile(join(folder, name)).then(
+        (bytes) => new Uint8Array(bytes),
+        () => null,
+      ),
+  };
+}
+
+/** Every object of a gateway's log, page by page; what the log took after its head was read is left out. */
+export async function download(
+  gateway: Gateway,
+  keep: (name: string, bytes: Uint8Array) => Promise<void>,
+  progress: (objects: number) => void,
+): Promise<number> {
+  let after: string | null = null;
+  let size: number | null = null;
+  let count = 0;
+  do {
+    const query = after === null ? "" : `?after=${encodeURIComponent(after)}`;
+    const text = await ask(gateway, "GET", `/audit-log/objects${query}`);
+    const page = JSON.parse(text) as {
+      objects: { name: string; bytes: string }[];
+      after: string | null;
+    };
+    for (const { name, bytes: base64 } of page.objects) {
+      const bytes = new Uint8Array(Buffer.from(base64, "base64"));
+      if (name === HEAD)
+        size = readCheckpoint(new TextDecoder().decode(bytes))?.checkpoint.size ?? null;
+      if (!isPlain(name))
+        throw new Unreadable(`the gateway named an object ${JSON.stringify(name)}`);
+      if (size !== null && isBeyond(name, size)) continue;
+      await keep(name, bytes);
+      progress(++count);
+    }
+    after = page.after;
+  } while (after !== null);
+  if (count === 0) throw new Unreadable("the gateway has no sealed log of this organization");
+  return count;
+}
+
+/** A name that stays inside the folder, whoever sent it. */
+function isPlain(name: string): boolean {
+  return /^audit(-head)?(\/[\w.:-]+)+$/.test(name) && !name.split("/").includes("..");
+}
+
+/** A gateway's log, read into memory. */
+export async function gatewayObjects(
+  gateway: Gateway,
+  progress: (objects: number) => void,
+): Promise<LogObjects> {
+  const objects = new Map<string, Uint8Array>();
+  await download(gateway, async (name, bytes) => void objects.set(name, bytes), progress);
+  return { names: async () => [...objects.keys()], get: async (name) => objects.get(name) ?? null };
+}
+
+export async function saveIn(folder: string, name: string, bytes: Uint8Array): Promise<void> {
+  const file = join(folder, name);
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, bytes);
+}
+
+/** One call of the admin API; what is refused or can't be reached is told by status and message. */
+export async function ask(
+  { url, key, organization }: Gateway,
+  method: "GET" | "POST",
+  path: string,
+  body?: object,
+): Promise<string> {
+  let answer: Response;
+  try {
+    answer = await fetch(url + path, {
+      method,
+      headers: {
+        authorization: `Bearer ${key}`,
+        "content-type": "application/json",
+        ...(organization !== undefined && { "x-organization-id": organization }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+  } catch (cause) {
+    throw new Unreadable(`${url} can't be reached: ${(cause as Error).message}`);
+  }
+  const text = await answer.text();
+  if (!answer.ok)
+    throw new Unreadable(
+      `${method} ${path.split("?")[0]} answered ${answer.status}: ${text.slice(0, 300)}`,
+    );
+  return text;
+}

@@ -1,0 +1,184 @@
+// `routero audit …`: takes a log out of a gateway and checks it without one.
+import { readFile } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { proofFrom } from "../worker/core/sealed-log/find.ts";
+import { readVerifierKey } from "../worker/core/sealed-log/note.ts";
+import type { NoteKey } from "../worker/core/sealed-log/note.ts";
+import { checkProof } from "../worker/core/sealed-log/proof.ts";
+import type { LogObjects, Report } from "../worker/core/sealed-log/report.ts";
+import { verifyLog } from "../worker/core/sealed-log/verify.ts";
+import { ask, download, folderObjects, gatewayObjects, saveIn } from "./audit-objects.ts";
+import type { Gateway } from "./audit-objects.ts";
+
+const usage = `Usage: npm run -s routero -- audit <command> [options]
+
+Commands
+  export DIR              copy a log's sealed objects out of a gateway
+  verify DIR|URL          rebuild the log from its records: chain, tree, checkpoints, signatures, every byte
+  prove DIR|URL EVENT_ID  the proof that an event is in the log, as a text that is checked offline
+  check-proof FILE        check such a proof; --record FILE compares the record's text, too
+
+Options
+  --since FILE            verify: a checkpoint that was kept elsewhere; proves that nothing before it was changed
+  --trust KEY             verify, check-proof: the log's public key, as keys/<id>.json has it (name+id+base64); may be
+                          given several times
+  --json                  verify: the whole report as JSON
+  --url URL               the gateway              (or ROUTERO_URL)
+  --key KEY               a key that may read the log (or ROUTERO_KEY, or MASTER_KEY)
+  --organization ORG      whose log; the key's own if not given
+
+Exit codes: 0 sound or done · 1 something is wrong with the log or the proof · 2 wrong usage · 3 can't be read
+`;
+
+/** A mistake on the command line. */
+export class AuditUsage extends Error {
+  override name = "AuditUsage";
+}
+
+export interface Output {
+  out: (line: string) => void;
+  err: (line: string) => void;
+}
+
+const OPTIONS = {
+  since: { type: "string" },
+  trust: { type: "string", multiple: true },
+  record: { type: "string" },
+  json: { type: "boolean" },
+  url: { type: "string" },
+  key: { type: "string" },
+  organization: { type: "string" },
+} as const;
+
+/** Runs one command; returns the exit code of what was found. Throws `AuditUsage` and `Unreadable`. */
+export async function auditCommand(words: string[], output: Output): Promise<number> {
+  const [command, ...rest] = words;
+  if (command === undefined || rest.includes("--help") || command === "--help") {
+    output.out(usage.trimEnd());
+    return command === undefined ? 2 : 0;
+  }
+  const { values, positionals } = parsed(rest);
+  const [place, second] = positionals;
+  const gateway = (url = values.url ?? process.env["ROUTERO_URL"]): Gateway => {
+    const key = values.key ?? process.env["ROUTERO_KEY"] ?? process.env["MASTER_KEY"] ?? "";
+    if (url === undefined || !/^https?:\/\//.test(url) || !URL.canParse(url))
+      throw new AuditUsage("--url needs the gateway's address");
+    if (key === "") throw new AuditUsage("--key needs a key that may read the log");
+    const { organization } = values;
+    return {
+      url: url.replace(/\/+$/, ""),
+      key,
+      ...(organization !== undefined && { organization }),
+    };
+  };
+  const needs = (what: string): string => {
+    if (place === undefined)
+      throw new AuditUsage(`${command} needs ${what}; audit --help tells more`);
+    return place;
+  };
+  const progress = steps(output);
+  const from = async (where: string): Promise<LogObjects> =>
+    /^https?:\/\//.test(where)
+      ? gatewayObjects(gateway(where), (count) => progress(`${count} objects read`))
+      : folderObjects(where);
+  switch (command) {
+    case "export": {
+      const folder = needs("a folder");
+      const keep = (name: string, bytes: Uint8Array) => saveIn(folder, name, bytes);
+      const count = await download(gateway(), keep, (n) => progress(`${n} objects written`));
+      output.out(`${count} objects in ${folder}`);
+      return 0;
+    }
+    case "verify": {
+      const where = needs("a folder or a gateway's address");
+      const objects = await from(where);
+      const report = await verifyLog(objects, {
+        trusted: (values.trust ?? []).map(keyOf),
+        ...(values.since !== undefined && { since: await readFile(values.since, "utf8") }),
+        progress: (done, total) => progress(`${done} of ${total} records`),
+      });
+      output.out(values.json === true ? JSON.stringify(report, null, 2) : told(report).join("\n"));
+      return report.faults.length === 0 ? 0 : 1;
+    }
+    case "prove": {
+      const where = needs("a folder or a gateway's address");
+      if (second === undefined) throw new AuditUsage("prove needs an event id");
+      if (/^https?:\/\//.test(where)) {
+        const path = `/audit-log/${encodeURIComponent(second)}/proof?format=text`;
+        output.out((await ask(gateway(where), "GET", path)).trimEnd());
+        return 0;
+      }
+      const found = await proofFrom(folderObjects(where), second);
+      if (found === null) {
+        output.err(`the log has no event ${second}`);
+        return 1;
+      }
+      output.out(found.proof.trimEnd());
+      return 0;
+    }
+    case "check-proof": {
+      const text = await readFile(needs("a file with a proof"), "utf8");
+      const record = values.record === undefined ? null : await readFile(values.record, "utf8");
+      const keys = (values.trust ?? []).map(keyOf);
+      if (keys.length === 0)
+        throw new AuditUsage("check-proof needs --trust with the log's public key");
+      const proved = await checkProof(text, record?.replace(/\n$/, "") ?? null, keys);
+      if ("wrong" in proved) {
+        output.out(`not proved: ${proved.wrong}`);
+        return 1;
+      }
+      const { leaf, checkpoint } = proved;
+      output.out(
+        `proved: ${leaf.eventId} is record ${leaf.sequence} of ${checkpoint.origin}, as signed at ${new Date(checkpoint.at).toISOString()} over ${checkpoint.size} records`,
+      );
+      if (record === null) output.out("Its text was not compared: --record FILE does that.");
+      return 0;
+    }
+    default:
+      throw new AuditUsage(`there is no command "audit ${command}"; audit --help lists them`);
+  }
+}
+
+function parsed(words: string[]) {
+  try {
+    return parseArgs({ args: words, options: OPTIONS, allowPositionals: true });
+  } catch (cause) {
+    throw new AuditUsage((cause as Error).message);
+  }
+}
+
+function keyOf(text: string): NoteKey {
+  const key = readVerifierKey(text);
+  if (key === null) throw new AuditUsage("--trust needs a key in the form name+id+base64");
+  return key;
+}
+
+/** Says how far it is, twice a second at most. */
+function steps({ err }: Output): (line: string) => void {
+  let next = Date.now() + 500;
+  return (line) => {
+    if (Date.now() < next) return;
+    next = Date.now() + 500;
+    err(line);
+  };
+}
+
+/** The report in words: what was checked, what is wrong and where, and what can't be excluded. */
+function told(report: Report): string[] {
+  const { origin, size, checkpoints, records, expired, keys, faults, limits } = report;
+  const lines = [
+    `log         ${origin ?? "of no name"}`,
+    `records     ${size}${expired > 0 ? `, of which retention dropped the text of ${expired}` : ""}; ${records} read`,
+    `checkpoints ${checkpoints}, each against the tree of its own size`,
+    ...keys.map(({ keyId, trustedBy }) => `key         ${keyId}, trusted by ${trustedBy}`),
+    "",
+    faults.length === 0 ? "SOUND" : `NOT SOUND: ${faults.length} faults`,
+    ...faults
+      .slice(0, 100)
+      .map(({ object, sequence, says }) =>
+        sequence === undefined ? `  ${object} ${says}` : `  ${object}, record ${sequence}: ${says}`,
+      ),
+  ];
+  if (faults.length > 100) lines.push(`  … and ${faults.length - 100} more (--json has them)`);
+  return [...lines, ...limits.map((limit) => `note: ${limit}`)];
+}

@@ -1,0 +1,143 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startGateway, type TestGateway } from "../support/cluster/index.ts";
+
+const run = promisify(execFile);
+const root = join(import.meta.dirname, "../..");
+
+let gw: TestGateway;
+let folder: string;
+
+beforeAll(async () => {
+  gw = await startGateway({ vars: { PROFILE: "self-hosted" } });
+  folder = await mkdtemp(join(tmpdir(), "audit-"));
+});
+afterAll(async () => {
+  await gw?.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function routero(...words: string[]): Promise<{ code: number; out: string; err: string }> {
+  const env = { ...process.env, MASTER_KEY: gw.masterKey, ROUTERO_URL: gw.url };
+  try {
+    const done = await run(process.execPath, [join(root, "cli/routero.ts"), ...words], { env });
+    return { code: 0, out: done.stdout, err: done.stderr };
+  } catch (cause) {
+    const { code, stdout, stderr } = cause as { code: number; stdout: string; stderr: string };
+    return { code, out: stdout, err: stderr };
+  }
+}
+
+async function call(path: string, body?: object): Promise<Response> {
+  return fetch(gw.url + path, {
+    method: body === undefined ? "GET" : "POST",
+    headers: { authorization: `Bearer ${gw.masterKey}`, "content-type": "application/json" },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+}
+
+interface Logged {
+  data: Record<string, unknown>[];
+  cursor: string | null;
+}
+
+test("requests and changes are in the log, come out of the gateway, and are checked without it", async () => {
+  const answer = await fetch(`${gw.url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${gw.firstKey}`, "content-type": "application/json" },
+    body: JSON.stringify({ model: "sim/echo", messages: [{ role: "user", content: "hello" }] }),
+  });
+  expect(answer.status).toBe(200);
+  const requestId = answer.headers.get("x-routero-call-id") ?? "";
+  await call("/team/new", { team_alias: "audited", max_budget: 5 });
+
+  const ofRequest = async () =>
+    ((await (await call(`/audit-log?request_id=${requestId}`)).json()) as Logged).data;
+  await expect.poll(async () => (await ofRequest()).length, { timeout: 10_000 }).toBe(2);
+  const [outcome, decision] = await ofRequest();
+  expect(outcome).toMatchObject({ event_type: "request.completed", status: 200, provider: "sim" });
+  expect(decision).toMatchObject({ event_type: "request.routed", model: "sim/echo" });
+  // Every member of a decision has its place in the log's form: nothing had to be left out.
+  expect(decision).not.toHaveProperty("cut");
+  const changes = (await (await call("/audit")).json()) as {
+    audit_logs: Record<string, unknown>[];
+  };
+  expect(changes.audit_logs[0]).toMatchObject({
+    action: "created",
+    table_name: "teams",
+    updated_values: { team_alias: "audited", max_budget: 5 },
+  });
+  const csv = await (await call("/audit-log?format=csv&event_type=team.created")).text();
+  expect(csv.split("\r\n")[1]).toContain("team.created");
+
+  expect(await routero("audit", "export", folder)).toMatchObject({ code: 0 });
+  const verified = await routero("audit", "verify", folder);
+  expect(verified.out).toContain("SOUND");
+  expect(verified.out).toContain("can't be excluded");
+  expect(verified.code).toBe(0);
+
+  const kept = join(folder, "kept");
+  await writeFile(kept, await (await call("/audit-log/checkpoint?format=text&seal=true")).text());
+  const since = await routero("audit", "verify", gw.url, "--since", kept);
+  expect([since.code, since.out]).toEqual([0, expect.stringContaining("SOUND")]);
+  const proved = (await (await call("/audit-log/verify", {})).json()) as Record<string, unknown>;
+  expect(proved).toMatchObject({ valid: true, faults: [] });
+
+  const eventId = String(decision?.["event_id"]);
+  const proof = await routero("audit", "prove", folder, eventId);
+  const online = await routero("audit", "prove", gw.url, eventId);
+  expect([proof.code, online.code]).toEqual([0, 0]);
+  const { record } = (await (await call(`/audit-log/${eventId}/proof`)).json()) as {
+    record: string;
+  };
+  const keys = await readFile(
+    join(folder, "audit/keys", (await readdirOne(join(folder, "audit/keys"))) ?? ""),
+    "utf8",
+  );
+  const { verifier_key: trust } = JSON.parse(keys) as { verifier_key: string };
+  await writeFile(join(folder, "record"), record);
+  for (const { out } of [proof, online]) {
+    await writeFile(join(folder, "proof"), out);
+    const checked = await routero(
+      ...["audit", "check-proof", join(folder, "proof")],
+      ...["--record", join(folder, "record"), "--trust", trust],
+    );
+    expect([checked.code, checked.out]).toEqual([0, expect.stringContaining(`proved: ${eventId}`)]);
+  }
+  await writeFile(join(folder, "record"), record.replace("sim/echo", "sim/text"));
+  expect(
+    await routero(
+      ...["audit", "check-proof", join(folder, "proof")],
+      ...["--record", join(folder, "record"), "--trust", trust],
+    ),
+  ).toMatchObject({ code: 1, out: expect.stringContaining("not the one that was sealed") });
+
+  const segment = join(
+    folder,
+    "audit/segments",
+    (await readdirOne(join(folder, "audit/segments"))) ?? "",
+  );
+  const bytes = await readFile(segment);
+  bytes[4] = (bytes[4] ?? 0) ^ 1;
+  await writeFile(segment, bytes);
+  const broken = await routero("audit", "verify", folder);
+  expect(broken.code).toBe(1);
+  expect(broken.out).toContain("NOT SOUND");
+  expect(broken.out).toContain("is not the object that was sealed");
+}, 60_000);
+
+test("what is used wrongly or can't be read is told apart by exit code", async () => {
+  expect(await routero("audit", "verify")).toMatchObject({ code: 2 });
+  expect(await routero("audit", "nonsense")).toMatchObject({ code: 2 });
+  expect(await routero("audit", "verify", "/nowhere")).toMatchObject({ code: 3 });
+  const away = ["--url", "http://127.0.0.1:9", "--key", "sk-x"];
+  expect(await routero("audit", "export", folder, ...away)).toMatchObject({ code: 3 });
+});
+
+async function readdirOne(path: string): Promise<string | undefined> {
+  return (await readdir(path)).toSorted()[0];
+}

@@ -1,0 +1,94 @@
+import { expect, test } from "vitest";
+import { readCheckpoint } from "../../worker/core/sealed-log/checkpoint.ts";
+import { proofFrom } from "../../worker/core/sealed-log/find.ts";
+import { HEAD, isBeyond } from "../../worker/core/sealed-log/layout.ts";
+import { verifyLog } from "../../worker/core/sealed-log/verify.ts";
+import { LogWorld } from "../support/sealed-log.ts";
+
+const DAY_MS = 86_400_000;
+
+const segments = (world: LogWorld) =>
+  [...world.archive.objects.keys()].filter((name) => name.includes("/segments/"));
+
+async function aged(): Promise<{ world: LogWorld; old: string }> {
+  const world = new LogWorld();
+  world.retentionDays = 30;
+  world.load();
+  const [first] = await world.grow([300, 5]);
+  const kept = world.record("request.blocked", { retention_days: 90 });
+  await world.append([kept]);
+  await world.sealer.run();
+  await world.runUntil(world.now + 20 * DAY_MS);
+  await world.grow([4]);
+  return { world, old: first?.eventId ?? "" };
+}
+
+/** A copy as an export makes it: without what is not covered by the head yet. */
+function published(world: LogWorld) {
+  const copy = world.archive.copy();
+  const head = readCheckpoint(new TextDecoder().decode(copy.objects.get(HEAD)));
+  for (const name of copy.objects.keys())
+    if (isBeyond(name, head?.checkpoint.size ?? 0)) copy.objects.delete(name);
+  return copy;
+}
+
+test("drops segments when all of their records may go, says so first, and the rest still verifies", async () => {
+  const { world, old } = await aged();
+  await world.runUntil(world.now + 12 * DAY_MS);
+  expect(segments(world)).not.toContain("audit/segments/1-300.jsonl.gz");
+  expect(world.log.list({ eventId: old }, null, 1)).toEqual([]);
+  const report = await verifyLog(world.archive);
+  expect(report).toMatchObject({ faults: [], expired: 305 });
+  // A rule asked for 90 days.
+  expect(report.records).toBe(report.size - 305);
+  // Whoever kept the record can still prove it.
+  expect(await proofFrom(world.archive, old)).toMatchObject({ sequence: 1 });
+  await world.runUntil(world.now + 120 * DAY_MS);
+  const later = await verifyLog(world.archive);
+  expect(later.faults).toEqual([]);
+  expect(later.expired).toBe(310);
+});
+
+test("what is dropped without that is a fault", async () => {
+  const { world } = await aged();
+  world.archive.objects.delete("audit/segments/1-300.jsonl.gz");
+  expect((await verifyLog(world.archive)).faults).toEqual([
+    { object: "audit/segments/1-300.jsonl.gz", says: "is missing, and no retention is on record" },
+  ]);
+});
+
+test("killed at any step it goes on, and at no moment is anything missing that it has not announced", async () => {
+  let steps = 0;
+  for (let at = 0; at === 0 || at < steps; at++) {
+    const { world } = await aged();
+    world.now += 12 * DAY_MS;
+    let n = 0;
+    const step = () => {
+      if (n++ === at) throw new Error("killed");
+    };
+    world.archive.step = step;
+    world.disk.fault = step;
+    await world.machine.onAlarm();
+    steps = Math.max(steps, n);
+    expect((await verifyLog(published(world))).faults).toEqual([]);
+    world.archive.step = world.disk.fault = () => undefined;
+    world.load();
+    await world.runUntil(world.now + 2 * DAY_MS);
+    expect(await verifyLog(world.archive)).toMatchObject({ faults: [], expired: 305 });
+    expect(segments(world)).not.toContain("audit/segments/1-300.jsonl.gz");
+  }
+  expect(steps).toBeGreaterThan(10);
+});
+
+test("a record whose text the object no longer keeps is read from its segment", async () => {
+  const world = new LogWorld();
+  const [first] = await world.grow([5]);
+  await world.runUntil(world.now + 9 * DAY_MS);
+  const query = { eventId: first?.eventId ?? "" };
+  expect(world.log.list(query, null, 1)[0]?.body).toBeNull();
+  expect((await world.port.list(query)).records[0]).toMatchObject({
+    event_id: first?.eventId,
+    model: "m0",
+    sequence: 1,
+  });
+});
