@@ -102,19 +102,14 @@ test("requests and changes are in the log, come out of the gateway, and are chec
   await writeFile(join(folder, "record"), record);
   for (const { out } of [proof, online]) {
     await writeFile(join(folder, "proof"), out);
-    const checked = await routero(
-      ...["audit", "check-proof", join(folder, "proof")],
-      ...["--record", join(folder, "record"), "--trust", trust],
-    );
+    const checked = await checkProof(trust);
     expect([checked.code, checked.out]).toEqual([0, expect.stringContaining(`proved: ${eventId}`)]);
   }
   await writeFile(join(folder, "record"), record.replace("sim/echo", "sim/text"));
-  expect(
-    await routero(
-      ...["audit", "check-proof", join(folder, "proof")],
-      ...["--record", join(folder, "record"), "--trust", trust],
-    ),
-  ).toMatchObject({ code: 1, out: expect.stringContaining("not the one that was sealed") });
+  expect(await checkProof(trust)).toMatchObject({
+    code: 1,
+    out: expect.stringContaining("not the one that was sealed"),
+  });
 
   const segment = join(
     folder,
@@ -137,6 +132,11 @@ test("what is used wrongly or can't be read is told apart by exit code", async (
   const away = ["--url", "http://127.0.0.1:9", "--key", "sk-x"];
   expect(await routero("audit", "export", folder, ...away)).toMatchObject({ code: 3 });
 });
+
+function checkProof(trust: string) {
+  const [proof, record] = [join(folder, "proof"), join(folder, "record")];
+  return routero("audit", "check-proof", proof, "--record", record, "--trust", trust);
+}
 
 async function readdirOne(path: string): Promise<string | undefined> {
   return (await readdir(path)).toSorted()[0];
