@@ -4,7 +4,9 @@ import { expect, test } from "vitest";
 import { checkDocument } from "../../worker/policy/checked.ts";
 import { policySchema } from "../../worker/policy/json-schema.ts";
 import { OFFLINE } from "../../worker/policy/known.ts";
-import { FAMILIES, SIGNAL_NAMES } from "../../worker/policy/signals.ts";
+import { FAMILIES, SIGNAL_NAMES, SIGNALS } from "../../worker/policy/signals.ts";
+import { CATEGORIES } from "../../worker/routing/smart/categories.ts";
+import { TIERS } from "../../worker/routing/smart/classify.ts";
 
 const folder = join(import.meta.dirname, "..", "..", "policies");
 const read = (name: string) => readFileSync(join(folder, name), "utf8");
@@ -37,4 +39,9 @@ test("the folder holds the policies that people begin with", () => {
       (name) => `${name}.yaml`,
     ),
   );
+});
+
+test("tasks and tiers are those of the classifier", () => {
+  expect(SIGNALS["content.task"].values).toEqual(CATEGORIES);
+  expect(SIGNALS["content.difficulty"].values).toEqual(TIERS);
 });

@@ -9,6 +9,7 @@ import type { Known } from "../policy/known.ts";
 import type { SuiteResult } from "../policy/suite.ts";
 import type { Plan } from "../policy/plan.ts";
 import { providers } from "../providers/catalog.ts";
+import { dialNamed } from "../routing/smart/dial.ts";
 import { resolve, resolvableModels } from "../providers/resolve.ts";
 import { currentPolicies, findPolicy, insertPolicy, type PolicyRow } from "../store/policy-rows.ts";
 import { readShared } from "../store/org-rows.ts";
@@ -39,7 +40,8 @@ export async function knownIn(ctx: AdminContext, scope: string): Promise<Known> 
   };
   const aliases = Object.keys(shared.routing?.aliases ?? {});
   return {
-    serves: (name) => aliases.includes(name) || resolve(name, context).found,
+    serves: (name) =>
+      aliases.includes(name) || dialNamed(name) !== null || resolve(name, context).found,
     groups: [...resolvableModels(context).map(({ id }) => id), ...aliases],
     providers: providers().map(({ slug }) => slug),
     // There are no such objects yet, so that none of them exists.
