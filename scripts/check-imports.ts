@@ -29,7 +29,8 @@ const mayImport: Record<string, string[] | typeof anything> = {
   queues: ["core", "store"],
   "schedules.ts": ["core", "store"],
   telemetry: ["core", "store"],
-  admin: ["core", "policy", "store", "providers"],
+  // What explains a decision reads a request as the path does: with the same pure estimates and names.
+  admin: ["core", "policy", "store", "providers", "routing"],
   identity: ["core", "policy", "store", "providers"],
   dashboard: ["core", "admin"],
   "durable-objects": ["core", "store", "policy", "routing"],

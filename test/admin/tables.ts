@@ -135,6 +135,13 @@ export const INPUTS: Record<string, Record<string, unknown>> = {
   "audit_log.verify": {},
   "audit_log.objects": { limit: 3 },
   "audit_log.unlink": { user_id: "ada" },
+  "policy.explain": { request: { model: "gpt" } },
+  "policy.simulate": { workspace: "acme", yaml: "rules: [{ route: gpt }]" },
+  "authz.check": {
+    principal: { role: "developer" },
+    resource: { kind: "policy" },
+    actions: ["read", "write"],
+  },
 };
 
 type Statuses = Partial<Record<Role, number>>;
@@ -318,6 +325,9 @@ export const EXPECTED: Record<string, Statuses> = {
   "audit_log.verify": READS_AUDIT,
   "audit_log.objects": READS_AUDIT,
   "audit_log.unlink": ADMINS,
+  "policy.explain": READS_MODELS,
+  "policy.simulate": { ...ADMINS, auditor: 200 },
+  "authz.check": { ...ADMINS, auditor: 200 },
 };
 /** The same for callers whose own team is `t` and who are ada. */
 export const OWN: Record<string, Statuses> = {
@@ -466,6 +476,9 @@ export const REFERENCES: Record<string, Record<string, Kind>> = {
   "audit_log.verify": {},
   "audit_log.objects": {},
   "audit_log.unlink": { user_id: "user" },
+  "policy.explain": {},
+  "policy.simulate": { workspace: "org", team: "team" },
+  "authz.check": {},
 };
 
 /** Members that look like references and are names of something new, or of the organization (tested by itself). */
@@ -489,6 +502,8 @@ export const NO_REFERENCES: ReadonlySet<string> = new Set([
   "user.new policy_id",
   "key.regenerate new_key",
   "model.new model_name",
+  // The log of another organization is asked by nobody: a call of it is as unknown as one that was never made.
+  "policy.explain call_id",
   "model.update model_name",
   "credential.new credential_name",
   "credential.new custom_llm_provider",

@@ -2,13 +2,8 @@ import * as z from "zod";
 import type { Statement } from "../core/ports.ts";
 import { insertCredential, updateCredential, type CredentialRow } from "../store/credentials.ts";
 import type { AdminContext } from "./context.ts";
-import { checkSecret } from "./new-model.ts";
+import { checkSecret, lastFourOf } from "./secret.ts";
 import { changed, made, provenanceFields } from "./rows.ts";
-
-/** What people recognize a secret by; nothing of one that is too short to spare it. */
-export function lastFourOf(secret: string): string {
-  return secret.length >= 16 ? secret.slice(-4) : "";
-}
 
 /** A secret on its way to a row, and where it may be sent. */
 export interface Sealing {

@@ -1,6 +1,5 @@
 import * as z from "zod";
 import type { ProtocolName } from "../core/chat.ts";
-import { GatewayError } from "../core/errors.ts";
 import { DEPLOYMENT_PARAMS, type DeploymentParam } from "../core/model.ts";
 import { MODEL_TIERS } from "../core/model.ts";
 import type { Capability, ModelFacts } from "../core/model.ts";
@@ -11,6 +10,8 @@ import { filled } from "../providers/hosting.ts";
 import { modelFacts, providersOf } from "../providers/models.ts";
 import { invalidField } from "./faults.ts";
 import { alias, chosenId, price, tags } from "./fields.ts";
+import { secretText } from "./secret.ts";
+import { SECRET_PARTS } from "./secret-parts.ts";
 import { PRICE_FIELD_NAMES, PRICE_FIELDS, type PriceField } from "./prices.ts";
 
 const PRICES = Object.fromEntries(
@@ -38,19 +39,12 @@ const CAPABILITIES = Object.fromEntries(
 
 const tokens = z.int().min(1, "Must be at least 1").max(1e9, "At most 1,000,000,000");
 
-/** A provider's key. */
-export const secret = z
-  .string()
-  .min(1, "Must not be empty")
-  .max(8192, "At most 8192 characters")
-  .regex(/^[\x21-\x7e]+$/, "Must be printable ASCII without spaces");
-
 /** What an address or a signature is made of; it becomes a part of a URL. */
 const addressPart = z
   .string()
   .max(128, "At most 128 characters")
   .regex(/^[\w.-]+$/, "Only letters, digits, dots and dashes");
-const PARAMS = {
+export const PARAMS = {
   api_version: addressPart.nullish().describe("Azure's api-version"),
   aws_region_name: addressPart.nullish().describe("The region that calls are signed for"),
   vertex_project: addressPart.nullish(),
@@ -67,7 +61,7 @@ export const litellmParams = z.object({
     .max(2048, "At most 2048 characters")
     .nullish()
     .describe("As the vendor's SDK takes it; absent = the provider's own"),
-  api_key: secret
+  api_key: secretText
     .nullish()
     .describe("Kept sealed and bound to the host of api_base; no answer ever holds it"),
   litellm_credential_name: alias
@@ -75,6 +69,7 @@ export const litellmParams = z.object({
     .describe("A stored credential (POST /credentials) in the place of api_key"),
   region_name: alias.nullish(),
   ...PARAMS,
+  ...SECRET_PARTS,
   rpm: z.int().min(0).nullish(),
   tpm: z.int().min(0).nullish(),
   weight: z.number().min(0, "Must not be negative").max(1e6, "At most 1,000,000").nullish(),
@@ -118,7 +113,8 @@ export const modelInfo = z.object({
   ...PRICES,
 });
 
-export type LitellmParams = z.output<typeof litellmParams>;
+/** Parameters with the whole secret in `api_key`: see `withOneSecret`. */
+export type LitellmParams = Omit<z.output<typeof litellmParams>, keyof typeof SECRET_PARTS>;
 export type ModelInfo = z.output<typeof modelInfo>;
 
 /** Where a new deployment's model is called. */
@@ -155,21 +151,31 @@ export function placeOf(
   return { ...at, baseUrl: url.href.replace(/\/+$/, ""), host: url.host };
 }
 
-/** The provider's address for this deployment; refuses where a parameter that it needs is missing. */
+/** Refuses a deployment that does not say what its provider's address or signature needs. */
+export function checkParams(place: Place, params: Pick<LitellmParams, DeploymentParam>): void {
+  const row = findProvider(place.provider);
+  for (const [name, fallback] of Object.entries(row?.params ?? {})) {
+    if (fallback === null && params[name as DeploymentParam] == null) {
+      throw invalidField(["litellm_params", name], `The provider ${place.provider} needs it`);
+    }
+  }
+}
+
+/** The provider's address for this deployment; null where it has none without more being said. */
 function addressFor(row: ProviderRow, params: Pick<LitellmParams, DeploymentParam>): string | null {
   const own: Record<string, string> = {};
   for (const name of DEPLOYMENT_PARAMS) if (params[name] != null) own[name] = params[name];
   const known = paramsFor(row, own);
-  for (const [name, fallback] of Object.entries(row.params ?? {})) {
-    if (fallback === null && known[name] === undefined) {
-      throw invalidField(["litellm_params", name], `The provider ${row.slug} needs it`);
-    }
-  }
   for (const [name, bases] of Object.entries(row.baseUrlFor ?? {})) {
     const base = bases[known[name] ?? ""];
     if (base !== undefined) return base;
   }
   return row.baseUrl === null ? null : filled(row.baseUrl, known);
+}
+
+/** The catalog's row of what `model` and `custom_llm_provider` name. */
+export function rowOf(params: Pick<LitellmParams, "model" | "custom_llm_provider">): ProviderRow {
+  return providerOf(params).row;
 }
 
 function providerOf(params: Pick<LitellmParams, "model" | "custom_llm_provider">): {
@@ -198,16 +204,6 @@ function known(row: ProviderRow | undefined, path: string[]): ProviderRow {
   if (row !== undefined) return row;
   const slugs = providers().map((each) => each.slug);
   throw invalidField(path, `There is no such provider; known are ${slugs.join(", ")}`);
-}
-
-/** A secret of the environment must not be named from outside: whoever may call could read it off a host of his. */
-export function checkSecret(apiKey: string): void {
-  if (!apiKey.startsWith("os.environ/")) return;
-  throw new GatewayError(
-    "invalid_request",
-    "litellm_params.api_key: os.environ/… is not accepted over HTTP; send the key itself, it is kept sealed.",
-    { param: "litellm_params.api_key" },
-  );
 }
 
 /** What is known of the model: the catalog's facts, with whatever the caller says over them. */

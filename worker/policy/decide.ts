@@ -3,6 +3,7 @@ import type { Narrowing, PolicyPart, SignalsRead, SignalValue, Verdict } from ".
 import type { Tree, Predicate } from "./condition.ts";
 import { residencyTest, targetFact } from "./constraint.ts";
 import {
+  FAILED,
   linkTree,
   NO,
   YES,
@@ -183,7 +184,7 @@ function signalsRead(says: readonly Say[]): SignalsRead {
       if (answer === undefined || answer > 3) continue;
       if (each.private) {
         if (answer === NO || answer === YES) predicates[each.print] = answer === YES;
-        else unknown.push(`predicate:${each.print}`);
+        else unknown.push(`${answer === FAILED ? "failed" : "predicate"}:${each.print}`);
         continue;
       }
       for (const name of each.signals) {

@@ -15,8 +15,8 @@ export interface Facts {
   read: ReadSignal;
   /** Unix milliseconds. */
   now: number;
-  /** Recorded outcomes by fingerprint; undefined for a predicate that has none. */
-  recorded?: (print: string) => boolean | undefined;
+  /** Recorded answers by fingerprint; undefined for a predicate that has none. */
+  recorded?: (print: string) => Answer | undefined;
 }
 
 /** No, yes, unknown (a signal without a value), failed (arithmetic that has no result). */
@@ -85,12 +85,7 @@ export function link(plan: Plan): Linked {
     const known = trace.answers[index] as number;
     if (known !== NOT_ASKED) return known as Answer;
     const recorded = facts.recorded?.(predicates[index]?.print ?? "");
-    const answer =
-      recorded === undefined
-        ? (tests[index] as Test)(facts, trace.values, null)
-        : recorded
-          ? YES
-          : NO;
+    const answer = recorded ?? (tests[index] as Test)(facts, trace.values, null);
     trace.answers[index] = answer;
     return answer;
   };

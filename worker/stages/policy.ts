@@ -6,8 +6,9 @@ import type { Deps } from "../core/ports.ts";
 import { DEFAULT_CALENDAR } from "../policy/calendar.ts";
 import { decide } from "../policy/decide.ts";
 import { linkedDocument } from "../policy/library.ts";
+import { readerOf } from "../policy/reader.ts";
 import { teamOf } from "./payer.ts";
-import { signalsOf } from "./signals.ts";
+import { sourcesOf } from "./signals.ts";
 
 /**
  * What the organization's and the team's documents say of a request; null where there are none. The documents were
@@ -23,7 +24,7 @@ export function judge(deps: Deps, call: Authorized): Verdict | null {
   const documents = policies.map((policy) => linkedDocument(deps.isolate, policy));
   const now = deps.now();
   const calendar = documents[0]?.linked.plan.calendar ?? DEFAULT_CALENDAR;
-  const read = signalsOf(deps, call, now, calendar);
+  const read = readerOf(sourcesOf(deps, call), now, calendar);
   return decide(documents, { read, now }, REGIONS[principal.orgId[0] as RegionLetter]);
 }
 

@@ -1,184 +1,34 @@
 import type { Authorized } from "../core/call.ts";
-import { REGIONS, type RegionLetter } from "../core/ids.ts";
-import type { Json } from "../core/json.ts";
-import type { BudgetStanding, DetectedSignal, SignalValue } from "../core/policy.ts";
 import type { Deps } from "../core/ports.ts";
-import type { Calendar } from "../policy/calendar.ts";
-import { hasCode, languageOf, modalitiesOf, toolNames } from "../policy/content.ts";
-import type { ReadSignal } from "../policy/evaluate.ts";
-import { scheduleSignal } from "../policy/scheduled.ts";
+import type { SignalSources } from "../policy/reader.ts";
 import { resolve } from "../providers/resolve.ts";
 import { estimateTokens } from "../routing/tokens.ts";
 import { worstCase } from "../routing/worst-case.ts";
 import { payerOf } from "./payer.ts";
 
-/** Longest value that a policy sees of what a caller wrote. */
-const MAX_TEXT = 1_024;
-/** A word that callers and administrators class things by. */
-const LABEL = /^[a-z0-9][a-z0-9_.-]{0,63}$/;
-
-/**
- * The signals of one request (CONTRACT 3.2), each read when a policy comes to it and at most once. Null is absent;
- * undefined is unknown, because what would tell is off.
- */
-export function signalsOf(
-  deps: Deps,
-  call: Authorized,
-  now: number,
-  calendar: Calendar,
-): ReadSignal {
-  const known = new Map<string, SignalValue | undefined>();
-  const reader = new Reader(deps, call);
-  return (name) => {
-    if (known.has(name)) return known.get(name);
-    const value = scheduleSignal(name, now, calendar) ?? reader.read(name);
-    known.set(name, value);
-    return value;
+/** Where the signals of a request come from; nothing is computed before a policy asks for it. */
+export function sourcesOf(deps: Deps, call: Authorized): SignalSources {
+  const { identity, chat, extensions, headers, endpoint, country } = call;
+  return {
+    identity,
+    chat,
+    extensions,
+    headers,
+    endpoint,
+    country,
+    detectors: deps.detectors,
+    standing: () => deps.account.standing?.(payerOf(call)),
+    tokens: () => estimateTokens(chat),
+    estimate: () => worstCaseUsd(deps, call),
   };
 }
 
-class Reader {
-  readonly #deps: Deps;
-  readonly #call: Authorized;
-  #standing: BudgetStanding | null | undefined;
-
-  constructor(deps: Deps, call: Authorized) {
-    this.#deps = deps;
-    this.#call = call;
-  }
-
-  read(name: string): SignalValue | undefined {
-    const { identity, chat, extensions, headers } = this.#call;
-    const { principal, shared, key, team } = identity;
-    const { org } = shared;
-    if (name.startsWith("header.")) return clipped(headers[name.slice("header.".length)]);
-    if (name.startsWith("metadata.")) return this.#metadata(name.slice("metadata.".length));
-    const set = (member: string): string | null =>
-      label(key?.metadata[member]) ?? label(team?.metadata[member]);
-    switch (name) {
-      case "identity.workspace":
-        return org.alias;
-      case "identity.team_id":
-        return principal.teamId ?? org.defaultTeamId ?? null;
-      case "identity.user_id":
-        return principal.userId ?? null;
-      case "identity.key_id":
-        return principal.keyId ?? null;
-      case "identity.customer_id":
-        return extensions.customerId ?? null;
-      case "identity.role":
-        return principal.role;
-      case "identity.groups":
-        return this.#groups();
-      case "identity.plan":
-        return label(org.metadata["plan"]);
-      case "identity.cost_center":
-        return clipped(headers["x-routero-cost-center"]) ?? set("cost_center");
-      case "identity.auth_method":
-        return principal.kind;
-      // What an administrator set on a key or team can't be talked away by a caller.
-      case "identity.region":
-        return set("region") ?? label(headers["x-routero-region"]);
-      case "region.country":
-        return this.#call.country ?? null;
-      case "region.residency":
-        return label(org.metadata["residency"]);
-      case "region.fedramp":
-        return this.#home() === "fedramp";
-      case "region.gateway":
-        return this.#home();
-      case "content.has_code":
-        return hasCode(chat);
-      case "content.language":
-        return languageOf(chat);
-      case "content.input_tokens":
-        return estimateTokens(chat);
-      case "content.data_class":
-        return label(headers["x-routero-data-class"]) ?? label(extensions.metadata["data_class"]);
-      case "content.modalities":
-        return modalitiesOf(chat);
-      case "content.tools":
-        return toolNames(chat);
-      case "content.model":
-        return chat.model.slice(0, 256);
-      case "content.endpoint":
-        return this.#call.endpoint;
-      default:
-        return name.startsWith("budget.") ? this.#budget(name) : this.#detected(name);
-    }
-  }
-
-  #home(): string {
-    return REGIONS[this.#call.identity.principal.orgId[0] as RegionLetter] ?? "global";
-  }
-
-  #groups(): string[] | null {
-    const { key, team } = this.#call.identity;
-    const listed = key?.metadata["groups"];
-    const own = Array.isArray(listed) ? listed.filter((each) => typeof each === "string") : [];
-    const groups = [...new Set([...(team === null ? [] : [team.alias]), ...own])];
-    return groups.length === 0 ? null : groups.slice(0, 100);
-  }
-
-  #metadata(member: string): SignalValue {
-    const { metadata, tags } = this.#call.extensions;
-    if (member === "tags") return tags.length === 0 ? null : tags;
-    return plain(Object.hasOwn(metadata, member) ? metadata[member] : undefined);
-  }
-
-  #detected(name: string): SignalValue | undefined {
-    return this.#deps.detectors[name as DetectedSignal]?.(this.#call.chat);
-  }
-
-  #budget(name: string): SignalValue | undefined {
-    if (name === "budget.estimated_cost_usd") return this.#estimate();
-    this.#standing ??= this.#deps.account.standing?.(payerOf(this.#call)) ?? null;
-    const standing = this.#standing;
-    // No budget over this request: nothing remains and nothing is used up.
-    if (standing === null) return null;
-    switch (name) {
-      case "budget.remaining_pct":
-        return standing.remainingPct;
-      case "budget.remaining_usd":
-        return standing.remaining / 1e9;
-      case "budget.state":
-        return standing.state;
-      case "budget.scope":
-        return standing.scope;
-      case "budget.resets_in_s":
-        return standing.resetsInS;
-      default:
-        return undefined;
-    }
-  }
-
-  /** The worst case of the model as requested; null where it resolves to nothing or has no known price. */
-  #estimate(): number | null {
-    const resolution = resolve(this.#call.model, {
-      shared: this.#call.identity.shared,
-      hasPlatformKey: (provider) => this.#deps.platformKey(provider) !== null,
-    });
-    if (!resolution.found || !resolution.candidates.some(({ facts }) => facts.prices)) return null;
-    return worstCase(this.#call, resolution.candidates).cost / 1e9;
-  }
-}
-
-/** A label in lower case; null for anything that is none. */
-function label(value: Json | undefined): string | null {
-  if (typeof value !== "string") return null;
-  const lower = value.trim().toLowerCase();
-  return LABEL.test(lower) ? lower : null;
-}
-
-function clipped(value: string | undefined): string | null {
-  return value === undefined ? null : value.slice(0, MAX_TEXT);
-}
-
-/** A member of the metadata as a signal: scalars and lists of texts; anything else is absent. */
-function plain(value: Json | undefined): SignalValue {
-  if (typeof value === "string") return value.slice(0, MAX_TEXT);
-  if (typeof value === "number" || typeof value === "boolean") return value;
-  if (!Array.isArray(value)) return null;
-  const texts = value.filter((each) => typeof each === "string").slice(0, 100);
-  return texts.map((each) => each.slice(0, MAX_TEXT));
+/** The worst case of the model as requested; null where it resolves to nothing or has no known price. */
+function worstCaseUsd(deps: Deps, call: Authorized): number | null {
+  const resolution = resolve(call.model, {
+    shared: call.identity.shared,
+    hasPlatformKey: (provider) => deps.platformKey(provider) !== null,
+  });
+  if (!resolution.found || !resolution.candidates.some(({ facts }) => facts.prices)) return null;
+  return worstCase(call, resolution.candidates).cost / 1e9;
 }

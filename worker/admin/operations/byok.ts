@@ -10,7 +10,7 @@ import {
   replacedCredential,
   shownSecret,
 } from "../new-credential.ts";
-import { secret } from "../new-model.ts";
+import { secretText } from "../secret.ts";
 import { inOrg, operation } from "../operation.ts";
 import { placeFor } from "./credentials.ts";
 
@@ -90,7 +90,7 @@ const create = operation({
   input: z.object({
     ...ORG,
     provider: alias,
-    api_key: secret.describe("Kept sealed; no answer ever holds it"),
+    api_key: secretText.describe("Kept sealed; no answer ever holds it"),
   }),
   output: ownShape,
   example: { input: { provider: "openai", api_key: "sk-proj-your-own-key" }, output: ROW },
@@ -120,7 +120,7 @@ const rotate = operation({
   http: [{ method: "POST", path: "/byok/{provider}/rotate" }],
   permission: { resource: "credential", action: "write" },
   event: "credential.rotated",
-  input: z.object({ ...ORG, provider: reference, api_key: secret }),
+  input: z.object({ ...ORG, provider: reference, api_key: secretText }),
   output: ownShape,
   example: {
     input: { provider: "openai", api_key: "sk-proj-your-next-key" },

@@ -1,6 +1,8 @@
 import * as z from "zod";
 import { GatewayError } from "../../core/errors.ts";
 import type { JsonObject } from "../../core/json.ts";
+import type { DeploymentParam } from "../../core/model.ts";
+import { ownAddress } from "../../providers/catalog.ts";
 import {
   deleteCredential,
   findCredential,
@@ -19,7 +21,9 @@ import {
   replacedCredential,
   shownSecret,
 } from "../new-credential.ts";
-import { placeOf, secret, type Place } from "../new-model.ts";
+import { PARAMS, placeOf, rowOf, type LitellmParams, type Place } from "../new-model.ts";
+import { secretText } from "../secret.ts";
+import { SECRET_PARTS, withOneSecret } from "../secret-parts.ts";
 import { inOrg, operation } from "../operation.ts";
 import { changed, pageShape } from "../rows.ts";
 import { PAGE_ROW } from "../examples.ts";
@@ -27,7 +31,9 @@ import { PAGE_ROW } from "../examples.ts";
 const MISSING = { what: "credential", param: "credential_name" };
 
 const values = z.strictObject({
-  api_key: secret.describe("Kept sealed; no answer ever holds it"),
+  api_key: secretText.nullish().describe("Kept sealed; no answer ever holds it"),
+  ...SECRET_PARTS,
+  ...PARAMS,
   api_base: z
     .string()
     .max(2048, "At most 2048 characters")
@@ -71,8 +77,9 @@ export function placeFor(
   ctx: AdminContext,
   provider: string,
   apiBase: string | null | undefined,
+  said: Partial<Pick<LitellmParams, DeploymentParam>> = {},
 ): Place & { host: string } {
-  const params = { model: `${provider}/any`, api_base: apiBase };
+  const params = { ...said, model: `${provider}/any`, api_base: apiBase };
   const place = placeOf(params, ctx.deps.settings);
   const { host } = place;
   if (host === null) {
@@ -122,11 +129,17 @@ const create = operation({
     if (typeof provider !== "string" || provider === "") {
       throw invalidField(["credential_info", "custom_llm_provider"], "Field required");
     }
-    const { api_key: key, api_base: apiBase } = input.credential_values;
-    const place = placeFor(ctx, provider, apiBase);
+    const at = ["credential_values"];
+    const catalog = rowOf({ model: `${provider}/any` });
+    const said = withOneSecret(input.credential_values, catalog, at);
+    const { api_key: key } = said;
+    if (key == null) throw invalidField([...at, "api_key"], "Field required");
+    const place = placeFor(ctx, provider, said.api_base, said);
+    // Models that name the credential are called where it was stored for.
+    const apiBase = said.api_base ?? (ownAddress(catalog) === null ? place.baseUrl : null);
     const { row, statement } = await newCredential(
       ctx,
-      { provider: place.provider, host: place.host, apiBase: apiBase ?? null, secret: key },
+      { provider: place.provider, host: place.host, apiBase, secret: key },
       { name: input.credential_name, metadata: info },
     );
     await ctx.commit({
@@ -192,7 +205,10 @@ const update = operation({
   missing: MISSING,
   target: (ctx, input) => named(ctx, input.credential_name),
   async run(ctx, input, row) {
-    const { api_key: key, api_base: asked } = input.credential_values ?? {};
+    const catalog = rowOf({ model: `${row.provider}/any` });
+    const said = withOneSecret(input.credential_values ?? {}, catalog, ["credential_values"]);
+    const { api_base: asked } = said;
+    const key = said.api_key ?? undefined;
     const apiBase = asked === undefined ? row.apiBase : asked;
     const place = placeFor(ctx, row.provider, apiBase);
     if (apiBase !== row.apiBase && key === undefined) {

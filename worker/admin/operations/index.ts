@@ -18,6 +18,7 @@ import { CHANGED_ORGANIZATIONS } from "./organization-changes.ts";
 import { ORGANIZATION_MEMBERS } from "./organization-members.ts";
 import { ORGANIZATIONS } from "./organizations.ts";
 import { POLICIES } from "./policies.ts";
+import { POLICY_DECISIONS } from "./policy-decisions.ts";
 import { ROTATION } from "./rotation.ts";
 import { SWITCH_ORG } from "./switch-org.ts";
 import { CHANGED_TEAMS } from "./team-changes.ts";
@@ -56,4 +57,5 @@ export const OPERATIONS: readonly Operation[] = [
   ...POLICIES,
   ...AUDIT_LOG,
   ...AUDIT_PROOFS,
+  ...POLICY_DECISIONS,
 ];

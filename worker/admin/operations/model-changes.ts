@@ -25,15 +25,18 @@ import {
 } from "../model-credential.ts";
 import { replacedCredential, secretFields } from "../new-credential.ts";
 import {
+  checkParams,
   factsOf,
   litellmParams,
   modelInfo,
   placeOf,
+  rowOf,
   withoutPrices,
   type LitellmParams,
   type ModelInfo,
   type Place,
 } from "../new-model.ts";
+import { withOneSecret } from "../secret-parts.ts";
 import { inOrg, operation } from "../operation.ts";
 import { keepsRouted } from "../policy-publishing.ts";
 import { PRICE_FIELD_NAMES, PRICE_FIELDS } from "../prices.ts";
@@ -52,7 +55,7 @@ async function modelTarget(ctx: AdminContext, id: string | null | undefined) {
   return row && { ...inOrg(ctx), object: row };
 }
 
-type Change = z.output<typeof change>;
+type Change = Partial<LitellmParams>;
 const change = litellmParams.partial();
 
 /** What a deployment would be made of now: what it was made of, with a change over it; null takes a member away. */
@@ -184,8 +187,10 @@ const update = operation({
   missing: MISSING,
   target: (ctx, input) => modelTarget(ctx, input.model_id ?? input.model_info?.id),
   async run(ctx, input, row) {
-    const wish = input.litellm_params ?? {};
     const { id: _, ...wished } = input.model_info ?? {};
+    const asked = input.litellm_params ?? {};
+    const provider = rowOf(merged(row, asked, wished).params);
+    const wish = withOneSecret(asked, provider, ["litellm_params"]);
     const { params, info } = merged(row, wish, wished);
     if (input.model_name != null && input.model_name !== row.group) await keepsGroup(ctx, row);
     const named = await namedCredential(ctx, wish);
@@ -194,6 +199,7 @@ const update = operation({
         ? null
         : await findCredential(ctx.deps.db, ctx.orgId, row.credentialId);
     const place = placeOf(addressed(params, named ?? held), ctx.deps.settings, info.mode);
+    checkParams(place, params);
     const moved = place.baseUrl !== row.baseUrl || place.provider !== row.provider;
     if (held !== null && moved && wish.api_key === undefined && named === null) {
       throw new GatewayError(

@@ -21,12 +21,15 @@ import {
 import {
   CAPABILITY_FIELDS,
   CAPABILITY_NAMES,
+  checkParams,
   factsOf,
   litellmParams,
   modelInfo,
   placeOf,
+  rowOf,
   withoutPrices,
 } from "../new-model.ts";
+import { withOneSecret } from "../secret-parts.ts";
 import { secretFields } from "../new-credential.ts";
 import { inOrg, operation } from "../operation.ts";
 import { dollarsPerToken, PRICE_FIELD_NAMES, PRICE_FIELDS } from "../prices.ts";
@@ -116,10 +119,12 @@ const create = operation({
   errors: ["conflict", "not_found"],
   target: inOrg,
   async run(ctx, input) {
-    const { litellm_params: params } = input;
+    const provider = rowOf(input.litellm_params);
+    const params = withOneSecret(input.litellm_params, provider, ["litellm_params"]);
     const wished = input.model_info ?? {};
     const named = await namedCredential(ctx, params);
     const place = placeOf(addressed(params, named), ctx.deps.settings, wished.mode);
+    checkParams(place, params);
     const facts = factsOf(place, params, wished);
     const id = wished.id ?? crypto.randomUUID();
     const provenance = made(ctx.actor, ctx.now);

@@ -1,0 +1,197 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startGateway, type TestGateway } from "../support/cluster/index.ts";
+import { startUpstream, type Upstream } from "../support/upstream/index.ts";
+
+const SOON = { timeout: 7_000, interval: 100 };
+const POLICY = `constraints:
+  - { id: no-training, when: { content.data_class: secret }, forbid: { training: true } }
+rules:
+  - { id: blocked-team, when: { header.x-team: shadow }, block: { message: "Not you." } }
+  - { id: eu, when: { identity.region: eu }, route: cheap }
+  - { id: rest, route: dear }
+`;
+
+let gw: TestGateway;
+let up: Upstream;
+let key = "";
+
+beforeAll(async () => {
+  [gw, up] = await Promise.all([
+    startGateway({ vars: { PROFILE: "self-hosted" }, tenant: false }),
+    startUpstream(),
+  ]);
+  await gw.admin("POST", "/organization/new", { organization_alias: "acme" });
+  key = (await gw.admin<{ key: string }>("POST", "/key/generate", {})).key;
+  for (const [name, price] of [
+    ["cheap", 0.000_001],
+    ["dear", 0.000_01],
+  ] as const) {
+    await gw.admin("POST", "/model/new", {
+      model_name: name,
+      litellm_params: {
+        model: "openai/gpt-test",
+        api_base: `${up.url}/v1`,
+        api_key: "sk-upstream-0123456789",
+        input_cost_per_token: price,
+        output_cost_per_token: price,
+      },
+    });
+  }
+  await gw.admin("PUT", "/policy/acme", { yaml: POLICY });
+});
+afterAll(() => Promise.all([gw.stop(), up.stop()]));
+
+async function chat(headers: Record<string, string> = {}): Promise<Response> {
+  const answer = await fetch(`${gw.url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json", ...headers },
+    body: JSON.stringify({
+      model: "dear",
+      messages: [{ role: "user", content: "What is the capital of France?" }],
+    }),
+  });
+  await answer.text();
+  return answer;
+}
+
+interface Explained {
+  decision: { rule: string; route?: string; block: { message: string } | null };
+  signals: Record<string, unknown>;
+  documents: {
+    version: number;
+    rules: { id: string; when: string | null; answer: string; matched: boolean }[];
+  }[];
+}
+const explain = (body: object, as?: string) =>
+  fetch(`${gw.url}/policy/explain`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${as ?? gw.masterKey}`, "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+
+/** Waits until the calls see the policy. */
+async function inForce(): Promise<void> {
+  await expect
+    .poll(async () => (await chat()).headers.get("x-routero-policy-version"), SOON)
+    .not.toBeNull();
+}
+
+describe("an explanation", () => {
+  it("of a call that was made shows each rule that was asked, and no value of a header", async () => {
+    await inForce();
+    const answer = await chat({ "x-routero-region": "eu", "x-team": "tigers-9" });
+    expect(answer.headers.get("x-routero-policy-rule")).toBe("eu");
+    const call_id = answer.headers.get("x-routero-call-id");
+    await expect.poll(async () => (await explain({ call_id })).status, SOON).toBe(200);
+    const text = await (await explain({ call_id })).text();
+    expect(text).not.toContain("tigers-9");
+    const { decision, documents, signals } = JSON.parse(text) as Explained;
+    expect(decision).toMatchObject({ rule: "eu", route: "cheap", block: null });
+    expect(signals).toMatchObject({ "identity.region": "eu" });
+    expect(documents[0]?.rules.map(({ id, answer: said, matched }) => [id, said, matched])).toEqual(
+      [
+        ["blocked-team", "no", false],
+        ["eu", "yes", true],
+      ],
+    );
+    expect(documents[0]?.rules[1]?.when).toBe('identity.region == "eu"');
+  });
+
+  it("of a refusal names the rule, though a later version would let it pass", async () => {
+    const refused = await chat({ "x-team": "shadow" });
+    expect(refused.status).toBe(403);
+    const call_id = refused.headers.get("x-routero-call-id");
+    await gw.admin("PUT", "/policy/acme", { yaml: "rules: [{ route: cheap }]" });
+    await expect.poll(async () => (await explain({ call_id })).status, SOON).toBe(200);
+    const found = (await (await explain({ call_id })).json()) as Explained;
+    expect(found.decision).toMatchObject({ rule: "blocked-team", block: { message: "Not you." } });
+    expect(found.documents[0]?.version).toBe(1);
+    await gw.admin("POST", "/policy/acme/rollback", { version: 1 });
+  });
+
+  it("of a request that was not made calls no model", async () => {
+    const before = up.calls.all.length;
+    const request = {
+      model: "dear",
+      messages: [{ role: "user", content: "hi" }],
+      headers: { "X-Team": "shadow" },
+    };
+    const found = (await (await explain({ request })).json()) as Explained;
+    expect(found.decision).toMatchObject({ rule: "blocked-team" });
+    expect(found.signals).toMatchObject({ "header.x-team": "shadow" });
+    expect(up.calls.all.length).toBe(before);
+  });
+
+  it("of another key's call is not given to a developer", async () => {
+    const user = await gw.admin<{ key: string }>("POST", "/user/new", {
+      user_id: "dev",
+      user_role: "internal_user",
+    });
+    const call_id = (await chat()).headers.get("x-routero-call-id");
+    await expect.poll(async () => (await explain({ call_id })).status, SOON).toBe(200);
+    expect((await explain({ call_id }, user.key)).status).toBe(404);
+    expect((await explain({ call_id: "req_none" }, user.key)).status).toBe(404);
+  });
+});
+
+interface Simulation {
+  decisions: number;
+  changed: number;
+  undetermined: number;
+  missing: string[];
+  changes: { from: object; to: object; requests: number }[];
+  blocks: { before: number; after: number };
+  cost_usd: { before: number; after: number; requests: number };
+}
+
+describe("a simulation", () => {
+  it("tells from recorded signals which routes and blocks change and what it costs, never from content", async () => {
+    for (let i = 0; i < 3; i++) await chat({ "x-routero-region": "eu" });
+    for (let i = 0; i < 2; i++) await chat({ "x-routero-region": "us" });
+    const simulate = (yaml: string) =>
+      gw.admin<Simulation>("POST", "/policy/simulate", { workspace: "acme", yaml });
+    await expect
+      .poll(async () => (await simulate(POLICY)).decisions, SOON)
+      .toBeGreaterThanOrEqual(8);
+    // Under its own document nothing changes.
+    await expect.poll(async () => (await simulate(POLICY)).changed, SOON).toBe(0);
+    const swapped = POLICY.replace("region: eu }, route: cheap", "region: us }, route: cheap");
+    const found = await simulate(swapped);
+    expect(found.changes).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({
+          from: { rule: "rest", route: "dear", blocked: false },
+          to: { rule: "eu", route: "cheap", blocked: false },
+          requests: 2,
+        }),
+      ]),
+    );
+    // A header that this policy asks is known where the same was asked before; another one is not on record.
+    const other = await simulate(POLICY.replace("x-team: shadow", "x-squad: shadow"));
+    expect(other.undetermined).toBe(other.decisions);
+    expect(other.missing).toEqual(["header.x-squad"]);
+    const open = await simulate("rules: [{ route: cheap }]");
+    expect(open.blocks.before).toBeGreaterThan(open.blocks.after);
+    await expect
+      .poll(async () => (await simulate("rules: [{ route: cheap }]")).cost_usd.requests, SOON)
+      .toBeGreaterThan(3);
+    const { cost_usd: cost } = await simulate("rules: [{ route: cheap }]");
+    expect(cost.after).toBeLessThan(cost.before);
+  });
+});
+
+it("what a role may do can be asked", async () => {
+  const asked = await gw.admin<{ actions: Record<string, { effect: string }> }>(
+    "POST",
+    "/authz/check",
+    {
+      principal: { role: "developer" },
+      resource: { kind: "policy" },
+      actions: ["read", "write"],
+    },
+  );
+  expect(asked.actions).toMatchObject({
+    read: { effect: "EFFECT_ALLOW" },
+    write: { effect: "EFFECT_DENY" },
+  });
+});

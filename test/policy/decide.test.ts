@@ -1,0 +1,121 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { SignalsRead, Verdict } from "../../worker/core/policy.ts";
+import { bundleText, linkBundle } from "../../worker/policy/bundle.ts";
+import { decide, type LinkedDocument } from "../../worker/policy/decide.ts";
+import { link } from "../../worker/policy/evaluate.ts";
+import type { Plan } from "../../worker/policy/plan.ts";
+import { replay } from "../../worker/policy/replay.ts";
+import { constraint, deployments, policy, request, yamlOf } from "./decisions.ts";
+import { compiled } from "./documents.ts";
+
+const REQUESTS = Number(process.env["FC_RUNS"] ?? 10_000);
+const NOW = Date.UTC(2026, 2, 29, 6, 30);
+
+const documentOf = (plan: Plan, scope = "org"): LinkedDocument => ({
+  scope,
+  version: 3,
+  hash: scope,
+  linked: link(plan),
+});
+
+/** What a verdict comes to, functions replaced by what they say of each deployment. */
+function seen(verdict: Verdict | null, targets: Parameters<Verdict["narrowings"][number]>[0][]) {
+  if (verdict === null) return null;
+  const { narrowings, signals: _, ...rest } = verdict;
+  return { ...rest, removed: targets.map((each) => narrowings.map((narrow) => narrow(each))) };
+}
+
+test("a decision is decided again from its record and the archived bundle, by the rule or refusal, for 10,000 requests", () => {
+  let decisions = 0;
+  let unknown = 0;
+  fc.assert(
+    fc.property(
+      policy,
+      policy,
+      fc.array(request, { minLength: 40, maxLength: 40 }),
+      deployments,
+      (org, team, all, targets) => {
+        const plans = [compiled(yamlOf(org)).plan, compiled(yamlOf(team), { team: true }).plan];
+        const documents = plans.flatMap((plan, index) =>
+          plan === null ? [] : [documentOf(plan, index === 0 ? "org" : "t")],
+        );
+        // The archive holds text, and a record is JSON.
+        const archived = documents.map((each) => ({
+          ...each,
+          linked: linkBundle(bundleText("", null, each.linked.plan)),
+        }));
+        for (const given of all) {
+          if (documents.length === 0) return;
+          const verdict = decide(
+            documents,
+            { now: NOW, read: (name) => given[name] ?? (name in given ? given[name] : null) },
+            "eu",
+          );
+          const record = JSON.parse(JSON.stringify(verdict?.signals)) as SignalsRead;
+          const again = replay(archived, { signals: record, at: NOW + 3 }, "eu");
+          expect(seen(again, targets)).toEqual(seen(verdict, targets));
+          decisions++;
+          unknown += record.unknown.length > 0 ? 1 : 0;
+          const text = JSON.stringify(record);
+          for (const secret of ['"c1"', '"c3"', "x-team"]) expect(text).not.toContain(secret);
+        }
+      },
+    ),
+    { numRuns: Math.ceil(REQUESTS / 25) },
+  );
+  expect(decisions).toBeGreaterThanOrEqual(Math.min(REQUESTS, 10_000));
+  expect(unknown).toBeGreaterThan(decisions / 50);
+});
+
+test("a constraint never makes a target reachable, whatever stands beside it and whatever is unknown", () => {
+  fc.assert(
+    fc.property(policy, constraint, request, deployments, (document, added, given, targets) => {
+      const facts = { now: NOW, read: (name: string) => (name in given ? given[name] : null) };
+      const reach = (constraints: object[]) => {
+        const { plan } = compiled(yamlOf({ ...document, constraints }));
+        if (plan === null) return null;
+        const verdict = decide([documentOf(plan)], facts, "eu");
+        return {
+          verdict,
+          ids: targets
+            .filter((each) => verdict?.narrowings.every((narrow) => narrow(each) === null))
+            .map(({ id }) => id),
+        };
+      };
+      const before = reach(document.constraints);
+      const after = reach([...document.constraints, added]);
+      if (before === null || after === null) return;
+      expect(before.ids).toEqual(expect.arrayContaining(after.ids));
+      // It does nothing else either: the rule and its route stay.
+      expect([after.verdict?.rule, after.verdict?.route]).toEqual([
+        before.verdict?.rule,
+        before.verdict?.route,
+      ]);
+    }),
+    { numRuns: Math.ceil(REQUESTS / 40) },
+  );
+});
+
+test("a team's document never makes a target reachable, nor lifts a block, nor leads away from where a rule sent for a reason", () => {
+  fc.assert(
+    fc.property(policy, policy, request, deployments, (org, team, given, targets) => {
+      const plans = [compiled(yamlOf(org)).plan, compiled(yamlOf(team), { team: true }).plan];
+      const [first, second] = plans;
+      if (first == null || second == null) return;
+      const facts = { now: NOW, read: (name: string) => (name in given ? given[name] : null) };
+      const alone = decide([documentOf(first)], facts, "eu");
+      const both = decide([documentOf(first), documentOf(second, "t")], facts, "eu");
+      const reach = (verdict: Verdict | null) =>
+        targets
+          .filter((each) => verdict?.narrowings.every((narrow) => narrow(each) === null))
+          .map(({ id }) => id);
+      expect(reach(alone)).toEqual(expect.arrayContaining(reach(both)));
+      if (alone?.block != null) expect(both?.block).toEqual(alone.block);
+      // Every rule of these documents has a condition: a route of the organization's stands.
+      if (alone?.route !== undefined) expect(both?.route).toBe(alone.route);
+      if (alone?.maxCost !== undefined) expect(both?.maxCost).toBeLessThanOrEqual(alone.maxCost);
+    }),
+    { numRuns: Math.ceil(REQUESTS / 40) },
+  );
+});

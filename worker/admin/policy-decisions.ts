@@ -1,0 +1,203 @@
+import { GatewayError } from "../core/errors.ts";
+import type { Identity } from "../core/call.ts";
+import type { ChatRequest, Part } from "../core/chat.ts";
+import { REGIONS, type RegionLetter } from "../core/ids.ts";
+import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
+import type { ShownRecord } from "../core/audit.ts";
+import type { PolicyPart, SignalsRead, SignalValue, Verdict } from "../core/policy.ts";
+import { linkBundle } from "../policy/bundle.ts";
+import { DEFAULT_CALENDAR } from "../policy/calendar.ts";
+import { decide, type LinkedDocument } from "../policy/decide.ts";
+import { explainDocument, watched, type ExplainedDocument } from "../policy/explain.ts";
+import type { Facts } from "../policy/evaluate.ts";
+import { readerOf } from "../policy/reader.ts";
+import { recordedFacts, type Recorded } from "../policy/replay.ts";
+import { resolve } from "../providers/resolve.ts";
+import { estimateTokens } from "../routing/tokens.ts";
+import { worstCase } from "../routing/worst-case.ts";
+import { currentPolicies } from "../store/policy-rows.ts";
+import type { AdminContext } from "./context.ts";
+
+/** A decision with the way that led to it. */
+export interface Explained {
+  decision: JsonObject | null;
+  signals: Record<string, SignalValue>;
+  documents: ExplainedDocument[];
+}
+
+/** The region that an organization lives in. */
+export function gatewayOf(ctx: AdminContext): string {
+  return REGIONS[ctx.orgId[0] as RegionLetter] ?? "global";
+}
+
+/** A document of the archive, ready to decide. */
+export async function archived(
+  ctx: AdminContext,
+  part: Pick<PolicyPart, "scope" | "version" | "hash">,
+): Promise<LinkedDocument> {
+  const text = await ctx.deps.policyArchive.load(ctx.orgId, part.hash);
+  if (text === null) {
+    throw new GatewayError(
+      "control_plane_unavailable",
+      "The archive has no such policy bundle now.",
+    );
+  }
+  const { scope, version, hash } = part;
+  return { scope, version, hash, linked: linkBundle(text) };
+}
+
+/** The documents in force for a team's requests. */
+export async function inForce(
+  ctx: AdminContext,
+  teamId: string | undefined,
+): Promise<LinkedDocument[]> {
+  const rows = await currentPolicies(ctx.deps.db, ctx.orgId);
+  const binding = rows.filter(({ scope }) => scope === "org" || scope === teamId);
+  return Promise.all(binding.map((row) => archived(ctx, row)));
+}
+
+/** The way of a decision through its documents. */
+export function explained(
+  documents: readonly LinkedDocument[],
+  facts: Facts,
+  gateway: string,
+): Explained {
+  const { facts: seen, read } = watched(facts);
+  const verdict = decide(documents, seen, gateway);
+  return {
+    decision: verdict === null ? null : verdictFields(verdict),
+    documents: documents.map((each) => explainDocument(each, seen)),
+    signals: read,
+  };
+}
+
+/** What a verdict says, without its functions. */
+export function verdictFields(verdict: Verdict): JsonObject {
+  const { narrowings: _, signals: __, ...said } = verdict;
+  return said as unknown as JsonObject;
+}
+
+/** What a record of a decision or refusal keeps of its inputs; null for any other record. */
+export function recordedOf(record: ShownRecord): (Recorded & { parts: PolicyPart[] }) | null {
+  const { signals, policy } = record;
+  if (!isJsonObject(signals) || !Array.isArray(policy)) return null;
+  return {
+    at: timeOf(record),
+    signals: signals as unknown as SignalsRead,
+    parts: policy as unknown as PolicyPart[],
+  };
+}
+
+/** Unix milliseconds of a record. */
+export function timeOf({ timestamp }: ShownRecord): number {
+  return typeof timestamp === "string" ? Date.parse(timestamp) : 0;
+}
+
+/** Explains a recorded decision by the versions that made it. */
+export async function explainRecord(
+  ctx: AdminContext,
+  record: ShownRecord,
+): Promise<Explained | null> {
+  const recorded = recordedOf(record);
+  if (recorded === null) return null;
+  const documents = await Promise.all(recorded.parts.map((part) => archived(ctx, part)));
+  const calendar = documents[0]?.linked.plan.calendar ?? null;
+  return explained(documents, recordedFacts(recorded, calendar), gatewayOf(ctx));
+}
+
+/** A request that was not made, as POST /policy/explain takes one. */
+export interface AskedRequest {
+  model: string;
+  messages: Json[];
+  tools: Json[];
+  metadata: JsonObject;
+  headers: Record<string, string>;
+  customerId: string | undefined;
+  /** Signals that take the place of what the request would say. */
+  signals: Record<string, SignalValue>;
+  at: number;
+}
+
+/** Explains a request by the documents in force, without making it; the caller stands for itself. */
+export async function explainRequest(
+  ctx: AdminContext,
+  identity: Identity,
+  asked: AskedRequest,
+): Promise<Explained> {
+  const { deps } = ctx;
+  const { shared } = identity;
+  const documents = await inForce(ctx, identity.principal.teamId ?? shared.org.defaultTeamId);
+  const chat = chatOf(asked);
+  const tags = Array.isArray(asked.metadata["tags"])
+    ? asked.metadata["tags"].filter((each) => typeof each === "string")
+    : [];
+  const read = readerOf(
+    {
+      identity,
+      chat,
+      extensions: {
+        tags,
+        metadata: asked.metadata as Record<string, Json>,
+        ...(asked.customerId !== undefined && { customerId: asked.customerId }),
+      },
+      headers: Object.fromEntries(
+        Object.entries(asked.headers).map(([name, value]) => [name.toLowerCase(), value]),
+      ),
+      endpoint: "chat",
+      detectors: deps.detectors,
+      standing: () => undefined,
+      tokens: () => estimateTokens(chat),
+      estimate() {
+        const resolution = resolve(asked.model, {
+          shared,
+          hasPlatformKey: (provider) => deps.platformKey(provider) !== null,
+        });
+        if (!resolution.found || !resolution.candidates.some(({ facts }) => facts.prices))
+          return null;
+        const bytes = JSON.stringify(asked.messages).length;
+        return worstCase({ bytes, chat }, resolution.candidates).cost / 1e9;
+      },
+    },
+    asked.at,
+    documents[0]?.linked.plan.calendar ?? DEFAULT_CALENDAR,
+  );
+  const facts: Facts = {
+    now: asked.at,
+    read: (name) => (Object.hasOwn(asked.signals, name) ? asked.signals[name] : read(name)),
+  };
+  return explained(documents, facts, gatewayOf(ctx));
+}
+
+/** As much of a chat as signals look at. */
+function chatOf({ model, messages, tools }: AskedRequest): ChatRequest {
+  return {
+    model,
+    messages: messages.filter(isJsonObject).map((message) => ({
+      role: message["role"] === "user" ? ("user" as const) : ("assistant" as const),
+      parts: partsOf(message["content"]),
+    })),
+    stream: false,
+    streamUsage: false,
+    sampling: {},
+    tools: tools.filter(isJsonObject).map((tool) => {
+      const named = isJsonObject(tool["function"]) ? tool["function"]["name"] : tool["name"];
+      return { type: "function" as const, name: typeof named === "string" ? named : "unnamed" };
+    }),
+    extra: {},
+    dialect: "openai-chat",
+  };
+}
+
+function partsOf(content: Json | undefined): Part[] {
+  if (typeof content === "string") return [{ type: "text", text: content }];
+  if (!Array.isArray(content)) return [];
+  return content.filter(isJsonObject).flatMap((part): Part[] => {
+    const { type, text } = part;
+    if (typeof text === "string") return [{ type: "text", text }];
+    const kind = typeof type === "string" ? type : "";
+    const source = { type: "id" as const, id: "" };
+    if (kind.startsWith("image")) return [{ type: "image", source }];
+    if (kind.includes("audio")) return [{ type: "audio", data: "", format: "" }];
+    return kind.includes("file") || kind === "document" ? [{ type: "file", source }] : [];
+  });
+}
