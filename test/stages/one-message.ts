@@ -11,7 +11,8 @@ export interface OneMessage {
 
 /** Asserts that a stream is one whole message of its dialect, as strict clients take it, and reads it. */
 export function oneMessage(dialect: DialectName, stream: string): OneMessage {
-  if (dialect === "gemini") return oneOfResponses(stream);
+  if (dialect === "gemini") return oneOfCandidates(stream);
+  if (dialect === "openai-responses") return oneOfItems(stream);
   return dialect === "anthropic" ? oneOfEvents(stream) : oneOfChunks(stream);
 }
 
@@ -89,7 +90,7 @@ function oneOfEvents(stream: string): OneMessage {
   return { told: toldByEvents(events), id: message["id"], model: message["model"], meta };
 }
 
-function oneOfResponses(stream: string): OneMessage {
+function oneOfCandidates(stream: string): OneMessage {
   const chunks = eventsOf(stream).map((each) => JSON.parse(each) as Loose);
   const one = (name: string) => {
     const all = new Set(chunks.map((chunk) => chunk[name]));
@@ -127,5 +128,84 @@ function oneOfResponses(stream: string): OneMessage {
     id: one("responseId"),
     model: one("modelVersion"),
     meta: chunks.at(-1)?.["routero"],
+  };
+}
+
+/** Events of the Responses API: numbered without a gap, items opened and closed in turn, one end that holds them all. */
+function oneOfItems(stream: string): OneMessage {
+  const events = eventsOf(stream).map((each) => JSON.parse(each) as Loose);
+  expect(events.map((event) => event["sequence_number"])).toEqual(events.map((_, n) => n));
+  const types = events.map((event) => event["type"] as string);
+  expect(types[0]).toBe("response.created");
+  expect(types.filter((type) => type === "response.created")).toHaveLength(1);
+  const ends = types.filter((type) => /^response\.(completed|incomplete|failed)$/.test(type));
+  expect(ends).toEqual([types.at(-1)]);
+  const items = new Map<number, { id: string; open: boolean; text: string }>();
+  for (const event of events) {
+    const place = event["output_index"] as number;
+    const item = items.get(place);
+    if (event["type"] === "response.output_item.added") {
+      expect(item).toBeUndefined();
+      items.set(place, { id: event["item"]["id"] as string, open: true, text: "" });
+    } else if (event["type"] === "response.output_item.done") {
+      expect(item?.open).toBe(true);
+      expect(event["item"]["id"]).toBe(item?.id);
+      item!.open = false;
+    } else if (event["item_id"] !== undefined) {
+      expect(event["item_id"]).toBe(item?.id);
+      expect(item?.open).toBe(true);
+      if (/(output_text|refusal|summary_text)\.delta$/.test(event["type"] as string)) {
+        item!.text += event["delta"] as string;
+      }
+    }
+  }
+  expect([...items.values()].every((item) => !item.open)).toBe(true);
+  const last = events.at(-1) as Loose;
+  const response = last["response"] as Loose;
+  const output = response["output"] as Loose[];
+  const texts = output.flatMap((item) =>
+    item["type"] === "message" ? (item["content"] as Loose[]) : [],
+  );
+  const text = texts.map((part) => (part["text"] ?? part["refusal"] ?? "") as string).join("");
+  const streamed = [...items.entries()]
+    .filter(([, item]) =>
+      output.some((each) => each["id"] === item.id && each["type"] === "message"),
+    )
+    .map(([, item]) => item.text);
+  if (streamed.length > 0) expect(streamed.join("")).toBe(text);
+  const calls = output.filter((item) => item["type"] === "function_call");
+  const summaries = output
+    .filter((item) => item["type"] === "reasoning")
+    .flatMap((item) => item["summary"] as Loose[]);
+  const usage = response["usage"] as Loose | null;
+  const id = events[0]?.["response"]["id"] as string;
+  expect(response["id"]).toBe(id);
+  return {
+    told: {
+      text,
+      reasoning: summaries.map((each) => each["text"] as string).join(""),
+      calls: calls.map((each) => ({
+        name: each["name"] as string,
+        input: JSON.parse(each["arguments"] as string) as unknown,
+      })),
+      finish:
+        calls.length > 0
+          ? "tool_calls"
+          : types.at(-1) === "response.completed"
+            ? "stop"
+            : response["incomplete_details"]?.["reason"] === "max_output_tokens"
+              ? "length"
+              : "content_filter",
+      usage: usage
+        ? {
+            prompt: usage["input_tokens"] as number,
+            completion: usage["output_tokens"] as number,
+            cached: 0,
+          }
+        : undefined,
+    },
+    id,
+    model: response["model"] as string,
+    meta: last["routero"] as Loose | undefined,
   };
 }

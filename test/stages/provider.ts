@@ -3,6 +3,7 @@ import type { Behaviour } from "../support/upstream/index.ts";
 import { anthropic } from "../support/upstream/wire/anthropic.ts";
 import { gemini } from "../support/upstream/wire/gemini.ts";
 import { openaiChat } from "../support/upstream/wire/openai-chat.ts";
+import { openaiResponses } from "../support/upstream/wire/openai-responses.ts";
 import type { Wire } from "../support/upstream/wire/wire.ts";
 import type { ProtocolName } from "../../worker/core/chat.ts";
 import type { UpstreamRequest } from "../../worker/core/ports.ts";
@@ -12,6 +13,7 @@ const WIRES: Partial<Record<ProtocolName, Wire>> = {
   "openai-chat": openaiChat,
   anthropic,
   gemini,
+  "openai-responses": openaiResponses,
 };
 
 /** Where a provider's stream breaks: behind so many events, or inside its bytes. */

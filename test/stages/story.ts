@@ -8,8 +8,8 @@ import type { Behaviour } from "../support/upstream/index.ts";
 import { answerOf, sizeOf, type Cut } from "./provider.ts";
 import { chosen, deployment, world } from "./world.ts";
 
-export type Wire = "openai-chat" | "anthropic" | "gemini";
-export const WIRES: readonly Wire[] = ["openai-chat", "anthropic", "gemini"];
+export type Wire = "openai-chat" | "anthropic" | "gemini" | "openai-responses";
+export const WIRES: readonly Wire[] = ["openai-chat", "anthropic", "gemini", "openai-responses"];
 export const ROUTES = WIRES.flatMap((client) =>
   WIRES.flatMap((first) => WIRES.map((second) => ({ client, first, second }))),
 );
@@ -29,10 +29,20 @@ export const ASK: Record<Wire, JsonObject> = {
     max_tokens: 900,
     messages: [{ role: "user", content: "tell" }],
   },
+  "openai-responses": { model: "group", stream: true, input: "tell" },
   gemini: { contents: [{ role: "user", parts: [{ text: "tell" }] }] },
 };
 /** What Google's URL says. */
 export const FROM_URL = { model: "group", stream: true };
+
+/** A deployment that speaks this and nothing else: some vendors answer a caller's own dialect where they can. */
+const speaking = (id: string, wire: Wire): Deployment => ({
+  ...deployment(id, wire),
+  provider:
+    wire === "openai-chat" || wire === "gemini"
+      ? "openai_compatible"
+      : deployment(id, wire).provider,
+});
 
 export interface Story {
   client: Wire;
@@ -51,8 +61,8 @@ export interface Story {
 /** One stream whose first provider breaks, and whatever the others do. */
 export async function tell(story: Story) {
   const { client, first, second, behaviour, cut, goesOn } = story;
-  const a = deployment("a", first);
-  const b = deployment("b", second);
+  const a = speaking("a", first);
+  const b = speaking("b", second);
   const { deps, sent } = world((request, n) =>
     n === 0
       ? answerOf(first, request, behaviour, cut, story.after)
@@ -103,7 +113,7 @@ export async function sizes(story: Omit<Story, "cut">) {
     found = await sizeOf(whole.clone());
     return whole;
   });
-  const call = chosen({ ...ASK[story.client], ...story.ask }, [deployment("a", story.first)], {
+  const call = chosen({ ...ASK[story.client], ...story.ask }, [speaking("a", story.first)], {
     dialect: story.client,
     fromUrl: story.client === "gemini" ? FROM_URL : {},
   });

@@ -219,7 +219,12 @@ describe("an answer cut while the model thinks", () => {
     async (route) => {
       const behaviour = thinking("let me think about this", "The answer is four.");
       const goesOn = thinking("other thoughts altogether", "The answer is four.");
-      const { stream, error } = await tell({ ...route, behaviour, cut: { events: 4 }, goesOn });
+      const { stream, error } = await tell({
+        ...route,
+        behaviour,
+        cut: { events: route.first === "openai-responses" ? 6 : 4 },
+        goesOn,
+      });
       expect(error).toBeNull();
       const { told } = oneMessage(route.client, stream);
       expect(told).toMatchObject({ text: "The answer is four.", finish: "stop" });

@@ -78,9 +78,9 @@ export interface StreamEncoder {
   /**
    * Takes over an answer that the caller has the beginning of: nothing of `delivered` is written again, and what follows
    * goes on with it. `own` = the beginning was not written by an encoder but by a provider of this dialect, whose ids
-   * and numbers stay as they are. Called once, before any `push`.
+   * and numbers stay as they are; `last` is the data of the last event that was sent. Called once, before any `push`.
    */
-  resume(delivered: readonly ChatEvent[], own: boolean): void;
+  resume(delivered: readonly ChatEvent[], own: boolean, last?: string): void;
 }
 
 /** What a protocol has to know of the target to write a request for it. */

@@ -8,6 +8,8 @@ import { Delivered } from "../routing/continuation/index.ts";
 export interface Unit {
   bytes: Uint8Array;
   events: readonly ChatEvent[];
+  /** The bytes as text, or data of the provider's event. */
+  wire?: string;
 }
 
 /**
@@ -20,6 +22,7 @@ export class CallerView {
   begun = false;
   /** The beginning was passed on as a provider of the caller's dialect wrote it. */
   private own = false;
+  private lastWire: string | undefined;
   private readonly call: Chosen;
 
   constructor(call: Chosen) {
@@ -51,14 +54,23 @@ export class CallerView {
       includeUsage: wants.usage,
       ...(wants.meta && { meta }),
     });
-    if (this.begun) encoder.resume(this.delivered.replay(), this.own);
+    if (this.begun) encoder.resume(this.delivered.replay(), this.own, this.lastEvent());
     return encoder;
+  }
+
+  private lastEvent(): string | undefined {
+    const text = this.lastWire?.trimEnd();
+    const at = text?.lastIndexOf("\ndata: ") ?? -1;
+    return at < 0 ? text : text?.slice(at + 7);
   }
 
   /** These units are the caller's now. */
   deliver(units: readonly Unit[], verbatim: boolean): void {
     if (!this.begun) this.own = verbatim;
     this.begun = true;
-    for (const { events } of units) for (const event of events) this.delivered.push(event);
+    for (const { events, wire } of units) {
+      for (const event of events) this.delivered.push(event);
+      if (wire) this.lastWire = wire;
+    }
   }
 }

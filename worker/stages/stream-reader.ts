@@ -46,7 +46,7 @@ export function verbatimReader({ view, prepared, tally, meta }: Reading): Stream
     const events = from.event === null ? [] : parser.push(from.event);
     tally.observe(events);
     const bytes = provider.verbatim?.block(from.raw, from.event, options) ?? from.raw;
-    return { bytes, events };
+    return from.event === null ? { bytes, events } : { bytes, events, wire: from.event.data };
   };
   return {
     block,
@@ -70,10 +70,10 @@ export function translatingReader(reading: Reading, splice: Splice | null): Stre
   const { view, prepared, tally, meta, ended } = reading;
   const parser = prepared.protocol.provider.parseStream();
   const encoder = view.encoder(meta);
-  const unit = (events: ChatEvent[]): Unit => ({
-    bytes: utf8.encode(events.map((event) => encoder.push(event)).join("")),
-    events,
-  });
+  const unit = (events: ChatEvent[]): Unit => {
+    const wire = events.map((event) => encoder.push(event)).join("");
+    return { bytes: utf8.encode(wire), events, wire };
+  };
   const spliced = (events: ChatEvent[]): ChatEvent[] => {
     if (splice === null) return events;
     const out = events.flatMap((event) => {

@@ -3,6 +3,7 @@ import type { Json, JsonObject } from "../../core/json.ts";
 import { NO_USAGE } from "../../core/usage.ts";
 import type { TokenUsage } from "../../core/usage.ts";
 import { objectIn, objectsIn } from "../answers.ts";
+import { parsed } from "../fields.ts";
 import type { StreamEncoder, StreamOptions } from "../protocol.ts";
 import { sseText } from "../sse.ts";
 import { writeAnnotations } from "./citations.ts";
@@ -77,7 +78,7 @@ export class ResponseStreamEncoder implements StreamEncoder {
     }
   }
 
-  resume(delivered: readonly ChatEvent[], own: boolean): void {
+  resume(delivered: readonly ChatEvent[], own: boolean, last?: string): void {
     let before: Part["type"] | undefined;
     for (const event of delivered) {
       // On the provider's own wire reasoning and its encrypted form are one item.
@@ -86,6 +87,20 @@ export class ResponseStreamEncoder implements StreamEncoder {
       if (!joined) this.push(event);
       if (own && event.type === "start") this.response["id"] = event.id;
     }
+    if (last !== undefined) this.follow(objectIn(parsed(last)) ?? {});
+  }
+
+  /** Goes on with the number and the item of the last event. */
+  private follow(last: JsonObject): void {
+    const { sequence_number: sequence, output_index: place, item_id: id } = last;
+    if (typeof sequence === "number") this.sequence = sequence + 1;
+    if (typeof place !== "number") return;
+    this.places = Math.max(this.places, place + 1);
+    const known = id ?? objectIn(last["item"])?.["id"];
+    const item = [...this.items.values()].at(-1);
+    if (item === undefined || typeof known !== "string") return;
+    item.index = place;
+    item.id = known;
   }
 
   private begin(): string {
