@@ -14,7 +14,7 @@ import type {
   SingleMessage,
   SingleReply,
 } from "../worker/core/account.ts";
-import { covers, isAmount, minus, NOTHING, plus } from "../worker/core/amount.ts";
+import { covers, isAmount, isNothing, minus, NOTHING, plus } from "../worker/core/amount.ts";
 import type { Amount } from "../worker/core/amount.ts";
 import { thresholdsOf } from "../worker/core/limits.ts";
 import type { Definition } from "../worker/core/limits.ts";
@@ -92,9 +92,14 @@ export class LedgerBook {
 
   /**
    * Holds for one request, in all its scopes or in none. With `settleForLess` it may come to less than the maximum, not
-   * less than the minimum.
+   * less than the minimum; `waiting` others want their part of what is left.
    */
-  single(message: SingleMessage, now: number, settleForLess: boolean): SingleReply {
+  single(
+    message: SingleMessage,
+    now: number,
+    settleForLess: boolean,
+    waiting: number = 0,
+  ): SingleReply {
     return this.#storage.transact((tables) => {
       const known = tables.singles.get(message.id);
       if (known !== null && known.grants.length > 0) return { granted: true, grants: known.grants };
@@ -104,11 +109,12 @@ export class LedgerBook {
         const row = spendRowOf(tables, scope, terms.window.id);
         const enough = settleForLess && terms.limits?.tiers.capOutput !== false ? min : max;
         const room = roomBelow(message.cheap ? terms.cheapCap : terms.cap, standingOf(row));
+        const others = waiting + Number(!isNothing(row.outstanding));
         // Given back before it came: it must not be granted any more.
         if (known !== null || !covers(room, enough)) {
           return refusal({ scope, terms, row, cheap: message.cheap, max, min }, now);
         }
-        lent.push({ scope, terms, lent: shareOf(room, max, enough, row.outstanding) });
+        lent.push({ scope, terms, lent: shareOf(room, { max, enough, others }) });
       }
       const { longestMs } = message;
       const grants = lent.map(({ scope, ...each }) =>

@@ -9,13 +9,15 @@ interface Waiting {
   keys: string[];
   /** The scope that it waits for. */
   blockedBy: string;
+  /** The whole would not fit whatever came back: it takes less as soon as there is any. */
+  less: boolean;
   resolve: (reply: SingleReply) => void;
   timer: unknown;
 }
 
 interface Parts {
-  /** One attempt; `settleForLess` as in `LedgerBook.single`. */
-  attempt: (message: SingleMessage, settleForLess: boolean) => SingleReply;
+  /** One attempt; `settleForLess` and `waiting` as in `LedgerBook.single`. */
+  attempt: (message: SingleMessage, settleForLess: boolean, waiting: number) => SingleReply;
   setTimer: (work: () => void, ms: number) => unknown;
   clearTimer: (timer: unknown) => void;
 }
@@ -41,14 +43,16 @@ export class HoldQueue {
     const keys = message.items.map(({ scope }) => scopeKey(scope));
     const { closed } = this;
     const behind = keys.find((key) => closed.has(key));
-    const reply = behind === undefined ? this.#parts.attempt(message, false) : null;
+    let reply = behind === undefined ? this.#attempt(message, false) : null;
+    const less = reply?.granted === false && !reply.fits;
+    if (less) reply = this.#attempt(message, true);
     if (reply?.granted === true) return reply;
     const blockedBy = behind ?? (reply ? scopeKey(reply.scope) : "");
     const count = this.#waiting.filter((each) => each.blockedBy === blockedBy).length;
     const mayWait = message.waitMs > 0 && count < MOST_WAITING && (reply?.waits ?? true);
-    if (!mayWait) return this.#parts.attempt(message, true);
+    if (!mayWait) return this.#attempt(message, true);
     return new Promise((resolve) => {
-      const waiting: Waiting = { message, keys, blockedBy, resolve, timer: null };
+      const waiting: Waiting = { message, keys, blockedBy, less, resolve, timer: null };
       waiting.timer = this.#parts.setTimer(() => this.#expire(waiting), message.waitMs);
       this.#waiting.push(waiting);
     });
@@ -61,7 +65,7 @@ export class HoldQueue {
     const still: Waiting[] = [];
     for (const waiting of this.#waiting) {
       const behind = waiting.keys.find((key) => closed.has(key));
-      const reply = behind === undefined ? this.#attempt(waiting) : null;
+      const reply = behind === undefined ? this.#again(waiting) : null;
       if (reply !== null && (reply.granted || !reply.waits)) {
         this.#end(waiting, reply.granted ? reply : this.#last(waiting, reply));
         continue;
@@ -73,9 +77,16 @@ export class HoldQueue {
     this.#waiting = still;
   }
 
-  #attempt({ message }: Waiting): SingleReply | null {
+  #attempt(message: SingleMessage, settleForLess: boolean): SingleReply {
+    return this.#parts.attempt(message, settleForLess, this.#waiting.length);
+  }
+
+  #again(waiting: Waiting): SingleReply | null {
     try {
-      return this.#parts.attempt(message, false);
+      const reply = this.#attempt(waiting.message, waiting.less);
+      if (reply.granted || reply.fits || waiting.less) return reply;
+      waiting.less = true;
+      return this.#attempt(waiting.message, true);
     } catch {
       return null;
     }
@@ -84,7 +95,7 @@ export class HoldQueue {
   /** What can't be had whole may do in part. */
   #last({ message }: Waiting, refused: HoldRefusal): SingleReply {
     try {
-      return this.#parts.attempt(message, true);
+      return this.#attempt(message, true);
     } catch {
       return refused;
     }
@@ -93,7 +104,7 @@ export class HoldQueue {
   #expire(waiting: Waiting): void {
     this.#waiting = this.#waiting.filter((each) => each !== waiting);
     try {
-      this.#end(waiting, this.#parts.attempt(waiting.message, true));
+      this.#end(waiting, this.#attempt(waiting.message, true));
     } catch {
       // The caller's own patience ends too; it asks again or gives the hold back.
     }

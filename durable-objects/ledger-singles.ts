@@ -17,15 +17,17 @@ const NO_VIEW: ScopeView = {
 };
 
 /**
- * What a request gets of the room: all that it asks for, or where that does not fit, all of the room if nobody else
- * holds any of it, and half of it otherwise; never less than enough.
+ * What a request gets of the room: all that it asks for, or where that does not fit, its part of the room beside those
+ * that hold some of it already and those that wait; never less than enough.
  */
-export function shareOf(room: Amount, max: Amount, enough: Amount, outstanding: Amount): Amount {
-  const place = (name: keyof Amount) => {
-    if (room[name] >= max[name]) return max[name];
-    const share = outstanding[name] === 0 ? room[name] : Math.floor(room[name] / 2);
-    return Math.max(enough[name], share);
-  };
+export function shareOf(
+  room: Amount,
+  { max, enough, others }: { max: Amount; enough: Amount; others: number },
+): Amount {
+  const place = (name: keyof Amount) =>
+    room[name] >= max[name]
+      ? max[name]
+      : Math.max(enough[name], Math.floor(room[name] / (1 + others)));
   return { cost: place("cost"), requests: place("requests"), tokens: place("tokens") };
 }
 
@@ -37,11 +39,19 @@ export function refusal(
   const { scope, terms, row, cheap, max, min } = asked;
   const view = viewOf(scope, terms, row, now) ?? NO_VIEW;
   const cap = cheap ? terms.cheapCap : terms.cap;
-  const waits = covers(beyond(cap, row.settled), min);
+  const whole = beyond(cap, row.settled);
   const mayThrottle =
     !cheap &&
     terms.cheapCap.cost > terms.cap.cost &&
     covers(roomBelow(terms.cheapCap, standingOf(row)), min);
   const reason = scope.meter ?? (mayThrottle ? "throttle" : "budget");
-  return { granted: false, reason, scope, view, needed: max, waits };
+  return {
+    granted: false,
+    reason,
+    scope,
+    view,
+    needed: max,
+    waits: covers(whole, min),
+    fits: covers(whole, max),
+  };
 }

@@ -47,7 +47,8 @@ export class Ledger extends DurableObject<Env> {
     this.#book = new LedgerBook(new LedgerSqlite(ctx.storage));
     this.#drain = new OutboxDrain(this.#book);
     this.#queue = new HoldQueue({
-      attempt: (message, settleForLess) => this.#book.single(message, Date.now(), settleForLess),
+      attempt: (message, settleForLess, waiting) =>
+        this.#book.single(message, Date.now(), settleForLess, waiting),
       setTimer: (work, ms) => setTimeout(work, ms),
       clearTimer: (timer) => clearTimeout(timer as number),
     });

@@ -2,7 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { nanoUsd } from "../../worker/core/money.ts";
 import { startCluster, type Cluster } from "../support/cluster/index.ts";
-import { startUpstream, text, type Upstream } from "../support/upstream/index.ts";
+import { startUpstream, text, type Call, type Upstream } from "../support/upstream/index.ts";
 
 /** Callers at the same time, and how long each asks again. */
 const CALLERS = 64;
@@ -45,8 +45,13 @@ interface Race {
   /** What the provider counted, in nano-dollars. */
   billed: number;
   calls: number;
-  teamId: string;
-  spent: () => Promise<{ spent: number; reserved: number; state: string }>;
+  models: string[];
+  tokens: number;
+  /** The most that the provider served at the same time. */
+  most: number;
+  minuteEnded: boolean;
+  /** What the team's books say, in nano-dollars. */
+  spent: () => Promise<number>;
 }
 
 /** What a provider would bill for a call, by its own count. */
@@ -96,6 +101,7 @@ async function newTeam(limits: object, keys = 8): Promise<{ teamId: string; keys
 async function race(limits: object, more: object): Promise<Race> {
   const { teamId, keys } = await newTeam(limits);
   const from = up.calls.all.length;
+  const began = Date.now();
   const status: number[] = [];
   const until = Date.now() + PATIENCE_MS;
   const caller = async (at: number) => {
@@ -118,22 +124,105 @@ async function race(limits: object, more: object): Promise<Race> {
       "GET",
       `/team/info?team_id=${teamId}&organization_id=${cluster.tenant.organizationId}`,
     );
-    return { spent: nanoUsd(shown.team_info.spend), reserved: 0, state: "" };
+    return nanoUsd(shown.team_info.spend);
   };
   const served = status.filter((each) => each === 200).length;
-  return { status, served, billed, calls: calls.length, teamId, spent };
+  const tokens = calls.reduce((sum, { billed: { input, output } }) => sum + input + output, 0);
+  const minute = (at: number) => Math.floor(at / 60_000);
+  return {
+    status,
+    served,
+    billed,
+    calls: calls.length,
+    models: calls.map((call) => call.model),
+    tokens,
+    most: atOnce(calls),
+    minuteEnded: minute(began) !== minute(Date.now()),
+    spent,
+  };
+}
+
+/** How many calls were in flight together, at most. */
+function atOnce(calls: Call[]): number {
+  const marks = calls.flatMap(({ at: { received = 0, end = Infinity } }) => [
+    { at: received, by: 1 },
+    { at: end, by: -1 },
+  ]);
+  let now = 0;
+  let most = 0;
+  for (const { by } of marks.toSorted((a, b) => a.at - b.at || a.by - b.by)) {
+    now += by;
+    most = Math.max(most, now);
+  }
+  return most;
 }
 
 const usd = (nano: number) => nano / 1e9;
 
-test("callers of one team never spend more than its budget, and what fits is served", async () => {
-  const budget = FITS * (await oneCall());
-  const { served, billed, calls, spent } = await race(
-    { max_budget: usd(budget) },
+test.each([
+  ["callers who name a length", {}, { max_tokens: WORDS }],
+  ["callers who name none", {}, {}],
+])(
+  "%s never spend more than their team's budget, and what fits is served",
+  async (_, tiers, more) => {
+    const budget = FITS * (await oneCall());
+    const { served, billed, calls, spent } = await race(
+      { max_budget: usd(budget), ...tiers },
+      more,
+    );
+    expect(billed).toBeLessThanOrEqual(budget);
+    expect(served).toBeGreaterThanOrEqual(36);
+    expect(calls).toBe(served);
+    await expect.poll(spent, { timeout: 5_000 }).toBe(billed);
+  },
+  60_000,
+);
+
+test("a throttled team goes on with the cheaper model, and never beyond its cap", async () => {
+  const budget = 20 * (await oneCall());
+  const cap = Math.round(budget * 1.2);
+  const { served, billed, models, spent } = await race(
+    { max_budget: usd(budget), tiers: { throttle: true } },
     { max_tokens: WORDS },
   );
-  expect(billed).toBeLessThanOrEqual(budget);
-  expect(served).toBeGreaterThanOrEqual(36);
-  expect(calls).toBe(served);
-  await expect.poll(async () => (await spent()).spent, { timeout: 5_000 }).toBe(billed);
+  const dear = models.filter((model) => model === "race").length;
+  expect(dear).toBeLessThanOrEqual(20);
+  expect(served).toBeGreaterThan(dear + 10);
+  expect(billed).toBeLessThanOrEqual(cap);
+  await expect.poll(spent, { timeout: 5_000 }).toBe(billed);
+}, 60_000);
+
+test("what a provider bills beyond its own cap is settled in full, and is all that is overspent", async () => {
+  const factor = 1.5;
+  up.model("race", { ...text(ANSWER), latency: 30, usage: { output: WORDS * factor } });
+  try {
+    const worst = 330_000;
+    const budget = FITS * worst;
+    const { billed, calls, spent } = await race({ max_budget: usd(budget) }, { max_tokens: WORDS });
+    await expect.poll(spent, { timeout: 5_000 }).toBe(billed);
+    // Each call is at most half its answer over what was held for it.
+    expect(billed).toBeLessThanOrEqual(budget + calls * WORDS * 0.5 * 10_000);
+  } finally {
+    up.model("race", { ...text(ANSWER), latency: 30 });
+  }
+}, 60_000);
+
+test("requests and tokens of a minute are never more than the limit, over all isolates", async () => {
+  const requests = 24;
+  const byRequests = await race({ rpm_limit: requests }, { max_tokens: WORDS });
+  // A minute may end meanwhile.
+  const minutes = 1 + Number(byRequests.minuteEnded);
+  expect(byRequests.calls).toBeLessThanOrEqual(requests * minutes);
+  expect(byRequests.served).toBeGreaterThanOrEqual(requests - 2);
+  const tokens = 2_000;
+  const byTokens = await race({ tpm_limit: tokens }, { max_tokens: WORDS });
+  expect(byTokens.tokens).toBeLessThanOrEqual(tokens * (1 + Number(byTokens.minuteEnded)));
+  expect(byTokens.served).toBeGreaterThanOrEqual(8);
+}, 90_000);
+
+test("no more requests run at a time than allowed, and every slot comes back", async () => {
+  const parallel = 3;
+  const { served, most } = await race({ max_parallel_requests: parallel }, { max_tokens: WORDS });
+  expect(most).toBeLessThanOrEqual(parallel);
+  expect(served).toBe(CALLERS);
 }, 60_000);

@@ -140,7 +140,15 @@ describe("a hedged first byte", () => {
       const limit = { cost: 1, requests: null, tokens: null };
       const full = { settled: { ...max, cost: 1 }, outstanding: max, state: "block" } as const;
       const view = { limit, budget: 1, ...full, endsInMs: null, endsAt: null };
-      return { granted: false, reason: "budget", scope, view, needed: max, waits: false };
+      return {
+        granted: false,
+        reason: "budget",
+        scope,
+        view,
+        needed: max,
+        waits: false,
+        fits: false,
+      };
     };
     const call = chosen({ ...ASK, max_tokens: 100 }, [deployment("a"), deployment("b")], {
       settings: { hedgeAfter: 20 },

@@ -62,8 +62,9 @@ export interface HoldRefusal {
   view: ScopeView;
   /** What the request asked for in this scope. */
   needed: Amount;
-  /** It would fit if what others have reserved were free. */
+  /** The least that would do would fit if what others have reserved were free; `fits`: the whole would. */
   waits: boolean;
+  fits: boolean;
 }
 
 export type HoldAnswer =
