@@ -11,7 +11,7 @@ import type { TokenUsage } from "./usage.ts";
 /** The wire protocols that callers speak to us, by the name of their folder in `worker/protocols/`. */
 export type DialectName = "openai-chat" | "openai-responses" | "anthropic" | "gemini";
 /** All wire protocols: those, and the ones that only providers speak. */
-export type ProtocolName = DialectName | "cohere" | "ollama";
+export type ProtocolName = DialectName | "bedrock-converse" | "cohere" | "ollama";
 
 export interface ChatRequest {
   /** The model as the caller wrote it. */

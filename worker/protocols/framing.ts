@@ -1,9 +1,10 @@
+import { AwsChunkSplitter, AwsEventSplitter } from "./aws-events.ts";
 import { JsonArraySplitter } from "./json-array.ts";
 import { LineSplitter } from "./ndjson.ts";
 import { SseSplitter, type SseBlock } from "./sse.ts";
 
 /** How the events of a streamed answer are put into bytes. */
-export type Framing = "sse" | "ndjson" | "json-array";
+export type Framing = "sse" | "ndjson" | "json-array" | "aws-events" | "aws-chunks";
 
 /**
  * Cuts a byte stream into blocks and keeps every byte: the blocks' bytes in a row are the input, however it was
@@ -24,6 +25,8 @@ interface FramingRow {
   splitter: () => Splitter;
 }
 
+const AWS_STREAM = "application/vnd.amazon.eventstream";
+
 const ROWS: Readonly<Record<Framing, FramingRow>> = {
   sse: {
     accept: "text/event-stream",
@@ -39,6 +42,16 @@ const ROWS: Readonly<Record<Framing, FramingRow>> = {
     accept: "application/json",
     types: ["application/json"],
     splitter: () => new JsonArraySplitter(),
+  },
+  "aws-events": {
+    accept: AWS_STREAM,
+    types: [AWS_STREAM],
+    splitter: () => new AwsEventSplitter(),
+  },
+  "aws-chunks": {
+    accept: AWS_STREAM,
+    types: [AWS_STREAM],
+    splitter: () => new AwsChunkSplitter(),
   },
 };
 

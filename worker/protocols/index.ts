@@ -1,5 +1,6 @@
 import type { DialectName, ProtocolName } from "../core/chat.ts";
 import { anthropic } from "./anthropic/index.ts";
+import { bedrockConverse } from "./bedrock-converse/index.ts";
 import { cohere } from "./cohere/index.ts";
 import { gemini } from "./gemini/index.ts";
 import { ollama } from "./ollama/index.ts";
@@ -16,6 +17,7 @@ const DIALECTS: Readonly<Record<DialectName, Dialect>> = {
 
 const PROTOCOLS: Readonly<Record<ProtocolName, Protocol>> = {
   ...DIALECTS,
+  "bedrock-converse": bedrockConverse,
   cohere,
   ollama,
 };

@@ -160,7 +160,8 @@ export const FEATURES: readonly Feature[] = [
       world.up.script(world.provider.model, [text('{"city":"Oslo"}')]);
       const { answer, sent } = await asks(world, { turns: [user("Where?")], schema: CITY }, false);
       expect(JSON.parse(answer.told.text)).toEqual({ city: "Oslo" });
-      expect(sent).toMatch(/"required": ?\["city"\]/);
+      // Bedrock takes the schema as a text.
+      expect(sent.replaceAll("\\", "")).toMatch(/"required": ?\["city"\]/);
     },
   },
   {
@@ -185,7 +186,9 @@ export const FEATURES: readonly Feature[] = [
       // After content the stream ends with an error that the client throws; so does every try to go on with it.
       const breaks = errorAfter({ content: 2 }, "overloaded", "Out of breath.");
       up.model(provider.model, mix(text(FIVE), slow(25), breaks));
-      expect((await refused(true)).message).toMatch(/Out of breath|Every deployment failed/);
+      expect((await refused(true)).message).toMatch(
+        /Out of breath|Every deployment failed|broke off/,
+      );
       up.reset();
       up.model(provider.model, fails("server_error"));
       expect((await refused(true)).status).toBe(503);

@@ -61,4 +61,36 @@ export const PROVIDERS: readonly Provider[] = [
     model: "llama-matrix",
     params: (up) => ({ model: "ollama/llama-matrix", api_base: up.url }),
   },
+  {
+    name: "bedrock",
+    model: "us.anthropic.claude-matrix-v1:0",
+    params: (up) => ({
+      model: "bedrock/us.anthropic.claude-matrix-v1:0",
+      api_base: up.url,
+      aws_region_name: "us-east-1",
+      aws_access_key_id: "AKIDMATRIX",
+      aws_secret_access_key: "not-a-real-key",
+    }),
+  },
+  {
+    name: "bedrock_anthropic",
+    model: "anthropic.claude-invoke-v1:0",
+    params: (up) => ({
+      model: "bedrock_anthropic/anthropic.claude-invoke-v1:0",
+      api_base: up.url,
+      aws_region_name: "us-east-1",
+      aws_access_key_id: "AKIDMATRIX",
+      aws_secret_access_key: "not-a-real-key",
+    }),
+  },
+  {
+    name: "vertex_ai_anthropic",
+    model: "claude-vertex",
+    params: (up) => ({
+      model: "vertex_ai_anthropic/claude-vertex",
+      api_base: up.url,
+      vertex_project: "project-1",
+      ...KEY,
+    }),
+  },
 ];

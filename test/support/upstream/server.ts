@@ -9,6 +9,7 @@ import { recordedBody, recordedFrames } from "./recording.ts";
 import { compose } from "./reply.ts";
 import { countInput, NO_USAGE, type Usage } from "./tokens.ts";
 import { anthropic } from "./wire/anthropic.ts";
+import { bedrockInvoke, converse, vertexAnthropic } from "./wire/bedrock.ts";
 import { cohere } from "./wire/cohere.ts";
 import { gemini } from "./wire/gemini.ts";
 import { ollama } from "./wire/ollama.ts";
@@ -17,7 +18,17 @@ import { openaiResponses } from "./wire/openai-responses.ts";
 import { type Ask, type Frame, type Wire } from "./wire/wire.ts";
 
 /** Asked in this order; the more particular ones first. */
-const wires: Wire[] = [anthropic, gemini, cohere, ollama, openaiResponses, openaiChat];
+const wires: Wire[] = [
+  anthropic,
+  converse,
+  bedrockInvoke,
+  vertexAnthropic,
+  gemini,
+  cohere,
+  ollama,
+  openaiResponses,
+  openaiChat,
+];
 
 export interface UpstreamOptions {
   /** Credentials that are let in (bearer, x-api-key or api-key); unset lets everybody in. */

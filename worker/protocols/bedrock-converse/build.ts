@@ -1,0 +1,169 @@
+import type { ChatRequest, Tool, ToolChoice } from "../../core/chat.ts";
+import type { JsonObject } from "../../core/json.ts";
+import { budgetOf, effortOf } from "../effort.ts";
+import type { BuiltRequest, Target } from "../protocol.ts";
+import { SPELLINGS } from "../spellings.ts";
+import { unsupported } from "../unsupported.ts";
+import { buildMessages } from "./build-messages.ts";
+
+/** Writes a Converse request; model and streaming stand in the URL. */
+export function buildRequest(request: ChatRequest, target: Target): BuiltRequest {
+  const degraded = new Set<string>();
+  const { system, messages } = buildMessages(request.messages, degraded);
+  const body: JsonObject = { messages };
+  if (system.length > 0) body["system"] = system;
+  for (const name of Object.keys(request.extra)) if (!SPELLINGS.has(name)) degraded.add(name);
+  const config = configOf(request, target, degraded);
+  writeTools(body, request, degraded);
+  writeFormat(body, request, degraded);
+  const more = thinkingOf(request, target, degraded);
+  if (request.sampling.topK !== undefined) more["top_k"] = request.sampling.topK;
+  // A model that thinks runs at its own temperature.
+  if (more["thinking"] !== undefined) {
+    for (const name of ["temperature", "topP"] as const) {
+      if (config[name] === undefined) continue;
+      delete config[name];
+      degraded.add(name === "topP" ? "top_p" : name);
+    }
+  }
+  if (Object.keys(config).length > 0) body["inferenceConfig"] = config;
+  if (Object.keys(more).length > 0) body["additionalModelRequestFields"] = more;
+  if (request.user !== undefined) degraded.add("user");
+  return { body, degraded: [...degraded] };
+}
+
+function configOf({ sampling }: ChatRequest, { facts }: Target, degraded: Set<string>): JsonObject {
+  if (sampling.n !== undefined && sampling.n > 1) throw unsupported("`n` above 1", "n");
+  const config: JsonObject = {};
+  const most = facts.maxOutput ?? Number.POSITIVE_INFINITY;
+  if (sampling.maxOutputTokens !== undefined) {
+    if (sampling.maxOutputTokens > most) degraded.add("max_tokens");
+    config["maxTokens"] = Math.min(sampling.maxOutputTokens, most);
+  }
+  const refused = new Set(facts.quirks?.refuses);
+  if (sampling.temperature !== undefined) {
+    if (refused.has("temperature")) degraded.add("temperature");
+    else {
+      // The scale ends at 1.
+      config["temperature"] = Math.min(sampling.temperature, 1);
+      if (sampling.temperature > 1) degraded.add("temperature");
+    }
+  }
+  if (sampling.topP !== undefined) {
+    if (refused.has("top_p")) degraded.add("top_p");
+    else config["topP"] = sampling.topP;
+  }
+  const stop = sampling.stop?.filter((each) => each.trim() !== "") ?? [];
+  if (stop.length > 0) config["stopSequences"] = stop;
+  const lost: [string, unknown][] = [
+    ["seed", sampling.seed],
+    ["presence_penalty", sampling.presencePenalty || undefined],
+    ["frequency_penalty", sampling.frequencyPenalty || undefined],
+    ["logit_bias", sampling.logitBias],
+    ["logprobs", sampling.logprobs || undefined],
+    ["top_logprobs", sampling.topLogprobs],
+  ];
+  for (const [name, value] of lost) if (value !== undefined) degraded.add(name);
+  return config;
+}
+
+/** "None" is said by offering none, unless the history holds calls: then tools have to be there. */
+function writeTools(body: JsonObject, request: ChatRequest, degraded: Set<string>): void {
+  const { tools, toolChoice: choice } = request;
+  if (tools.length === 0) return;
+  const used = request.messages.some(({ parts }) =>
+    parts.some((part) => part.type === "toolCall" || part.type === "toolResult"),
+  );
+  if (choice?.type === "none") {
+    if (!used) return;
+    degraded.add("tool_choice");
+  }
+  if (request.parallelToolCalls === false) degraded.add("parallel_tool_calls");
+  const wire = wireChoice(choice);
+  body["toolConfig"] = {
+    tools: tools.flatMap(buildTool),
+    ...(wire && { toolChoice: wire }),
+  };
+}
+
+function buildTool(tool: Tool): JsonObject[] {
+  if (tool.type === "native") {
+    const type = tool.value["type"];
+    throw unsupported(`The tool of type '${typeof type === "string" ? type : "unknown"}'`, "tools");
+  }
+  const { name, description, parameters = {}, cache } = tool;
+  const schema = parameters["type"] === undefined ? { type: "object", ...parameters } : parameters;
+  const spec = { name, ...(description && { description }), inputSchema: { json: schema } };
+  return [{ toolSpec: spec }, ...(cache ? [{ cachePoint: { type: "default" } }] : [])];
+}
+
+function wireChoice(choice: ToolChoice | undefined): JsonObject | undefined {
+  switch (choice?.type) {
+    case "auto":
+      return { auto: {} };
+    case "required":
+      return { any: {} };
+    case "function":
+      return { tool: { name: choice.name } };
+    case "native":
+      throw unsupported("This form of `tool_choice`", "tool_choice");
+    default:
+      return undefined;
+  }
+}
+
+function writeFormat(
+  body: JsonObject,
+  { responseFormat: format }: ChatRequest,
+  degraded: Set<string>,
+): void {
+  if (format === undefined || format.type === "text") return;
+  // JSON of any shape can't be asked for, only that of a schema.
+  if (format.type === "json") {
+    degraded.add("response_format");
+    return;
+  }
+  const { name, description, schema } = format;
+  body["outputConfig"] = {
+    textFormat: {
+      type: "json_schema",
+      structure: {
+        jsonSchema: {
+          name,
+          ...(description !== undefined && { description }),
+          schema: JSON.stringify(schema),
+        },
+      },
+    },
+  };
+}
+
+/** Thinking as the model is told it (PROTOCOLS 22), in the fields that are the model's own. */
+function thinkingOf(request: ChatRequest, { facts }: Target, degraded: Set<string>): JsonObject {
+  const { reasoning, toolChoice } = request;
+  if (!reasoning) return {};
+  const forced = toolChoice?.type === "required" || toolChoice?.type === "function";
+  const off = reasoning.effort === "none";
+  if (facts.reasoning === "none" || (forced && facts.reasoning !== "effort")) {
+    if (!off) degraded.add("reasoning_effort");
+    return {};
+  }
+  const effort = effortOf(reasoning);
+  if (facts.reasoning === "effort") {
+    return off || effort === undefined ? {} : { reasoning_effort: effort };
+  }
+  if (off) return facts.reasoning === "budget" ? { thinking: { type: "disabled" } } : {};
+  if (facts.reasoning === "adaptive") {
+    return {
+      thinking: { type: "adaptive" },
+      ...(effort !== undefined && { output_config: { effort } }),
+    };
+  }
+  const most = request.sampling.maxOutputTokens ?? facts.maxOutput ?? 8192;
+  const budget = Math.min(budgetOf(reasoning) ?? 1024, Math.floor(most * 0.8));
+  if (budget < 1024) {
+    degraded.add("reasoning_effort");
+    return {};
+  }
+  return { thinking: { type: "enabled", budget_tokens: budget } };
+}

@@ -1,0 +1,51 @@
+import type { ChatResponse, Part } from "../../core/chat.ts";
+import type { JsonObject } from "../../core/json.ts";
+import { argumentsOf, badAnswer, objectIn, objectsIn, stringOf, textOf } from "../answers.ts";
+import { parseFinish } from "./finish.ts";
+import { parseUsage } from "./usage.ts";
+
+/** Reads a whole answer. It names neither itself nor its model nor a time. */
+export function parseResponse(body: JsonObject): ChatResponse {
+  const message = objectIn(objectIn(body["output"])?.["message"]);
+  if (!message) throw badAnswer("it has no output message");
+  const parts = objectsIn(message["content"]).map(readBlock);
+  const response: ChatResponse = {
+    id: "",
+    created: 0,
+    model: "",
+    choices: [{ index: 0, parts, finish: parseFinish(stringOf(body["stopReason"]) ?? "") }],
+    extra: {},
+    dialect: "bedrock-converse",
+  };
+  const usage = objectIn(body["usage"]);
+  if (usage) response.usage = parseUsage(usage);
+  return response;
+}
+
+/** A block of an answer; kinds that the canonical form does not name are native. */
+export function readBlock(block: JsonObject): Part {
+  const text = stringOf(block["text"]);
+  if (text !== undefined) return { type: "text", text };
+  const call = objectIn(block["toolUse"]);
+  if (call) {
+    return {
+      type: "toolCall",
+      id: stringOf(call["toolUseId"]) ?? "",
+      name: stringOf(call["name"]) ?? "",
+      arguments: argumentsOf(call["input"] ?? {}),
+    };
+  }
+  const reasoning = objectIn(block["reasoningContent"]);
+  if (reasoning) {
+    const redacted = textOf(reasoning["redactedContent"]);
+    if (redacted !== undefined) return { type: "thinking", text: "", redacted };
+    const shown = objectIn(reasoning["reasoningText"]) ?? {};
+    const signature = textOf(shown["signature"]);
+    return {
+      type: "thinking",
+      text: stringOf(shown["text"]) ?? "",
+      ...(signature !== undefined && { signature }),
+    };
+  }
+  return { type: "native", dialect: "bedrock-converse", value: block };
+}
