@@ -279,3 +279,27 @@ describe("a team's document", () => {
     expect((await chat()).headers.get("x-routero-route")).toBe("open");
   });
 });
+
+it("a document also comes with POST /config/update, and a broken one changes nothing", async () => {
+  const rules = [{ id: "by-config", route: "open" }];
+  const done = await gw.admin<{ policy: { version: number; changed: boolean } }>(
+    "POST",
+    "/config/update",
+    {
+      policy: { workspace: "finance", rules },
+    },
+  );
+  expect(done.policy.changed).toBe(true);
+  const list = await gw.admin<{ policies: { version: number }[] }>("GET", "/policy/list");
+  expect(list.policies[0]?.version).toBe(done.policy.version);
+  const refused = await gw
+    .admin("POST", "/config/update", {
+      policy: "rules: [{ rout: open }]",
+      router_settings: { num_retries: 1 },
+    })
+    .then(() => null)
+    .catch((cause: unknown) => cause as { status: number });
+  expect(refused).toMatchObject({ status: 422 });
+  const settings = await gw.admin<{ router_settings: object }>("GET", "/config/list");
+  expect(settings.router_settings).not.toHaveProperty("num_retries");
+});

@@ -7,6 +7,9 @@ import type { AdminContext } from "../context.ts";
 import { invalidFields } from "../faults.ts";
 import { metadata, ORG } from "../fields.ts";
 import { notFound, operation } from "../operation.ts";
+import { checkDocument } from "../../policy/checked.ts";
+import { knownIn } from "../policy-publishing.ts";
+import { putIntoForce } from "./policies.ts";
 import { routerPartOf, settingFields, shownSettings } from "../router.ts";
 
 /** The organization that a call acts in, as its router settings' owner. */
@@ -67,8 +70,17 @@ const update = operation({
     router_settings: metadata.optional().describe("See GET /config/list for every setting"),
     litellm_settings: metadata.optional(),
     general_settings: metadata.optional(),
+    policy: z
+      .union([z.string().max(600_000), z.record(z.string(), z.unknown())])
+      .optional()
+      .describe("A policy document, as YAML or as an object: the same as PUT /policy/{workspace}"),
   }),
-  output: z.object({ message: z.string(), router_settings: router, ignored: z.array(z.string()) }),
+  output: z.object({
+    message: z.string(),
+    router_settings: router,
+    ignored: z.array(z.string()),
+    policy: z.object({ version: z.number(), hash: z.string(), changed: z.boolean() }).optional(),
+  }),
   example: {
     input: EXAMPLE,
     output: { message: "Config updated successfully", ...EXAMPLE, ignored: [] },
@@ -86,15 +98,30 @@ const update = operation({
       ...unknownSettings(sent).map((name) => `router_settings.${name}`),
       ...Object.keys(input.general_settings ?? {}).map((name) => `general_settings.${name}`),
     ].map((name) => name.slice(0, 128));
+    const policy = input.policy === undefined ? undefined : await published(ctx, input.policy);
     const patch = read.data.router_settings as JsonObject;
     const after = await changeRouting(ctx, row, patch);
     return {
       message: "Config updated successfully",
       router_settings: shownSettings(after),
       ignored: ignored.slice(0, 100),
+      ...(policy !== undefined && { policy }),
     };
   },
 });
+
+/** Publishes a document that came with other settings; nothing of the call is applied where it is refused. */
+async function published(ctx: AdminContext, document: string | object) {
+  ctx.require("policy", "write", { orgId: ctx.orgId });
+  const yaml = typeof document === "string" ? document : JSON.stringify(document, null, 2);
+  const checked = checkDocument(await knownIn(ctx, "org"), yaml);
+  const { version, hash, changed } = await putIntoForce(ctx, "org", checked, {
+    dryRun: false,
+    ifMatch: null,
+    restores: null,
+  });
+  return { version, hash, changed };
+}
 
 const list = operation({
   id: "config.list",
