@@ -401,7 +401,7 @@ export const REFERENCES: Record<string, Record<string, Kind>> = {
   "team.member_add": { team_id: "team", "member.user_id": "user", "member.user_email": "user" },
   "team.member_update": { team_id: "team", user_id: "user", user_email: "user" },
   "team.member_delete": { team_id: "team", user_id: "user", user_email: "user" },
-  "user.new": { budget_id: "budget", "teams.0": "team" },
+  "user.new": { budget_id: "budget", "teams.0": "team", "organizations.0": "org" },
   "user.list": {},
   "user.info": { user_id: "user" },
   "user.update": { budget_id: "budget", user_id: "user" },
@@ -500,6 +500,8 @@ export const NO_REFERENCES: ReadonlySet<string> = new Set([
   "key.update policy_id",
   "key.regenerate policy_id",
   "user.new policy_id",
+  "model.new policy_id",
+  "model.update policy_id",
   "key.regenerate new_key",
   "model.new model_name",
   // The log of another organization is asked by nobody: a call of it is as unknown as one that was never made.

@@ -1,29 +1,18 @@
 import * as z from "zod";
-import { GatewayError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import { usdNumber } from "../core/money.ts";
 import { keyRouterSettings, type KeyRouterSettings } from "../core/router-settings.ts";
 import { wider } from "./faults.ts";
-import { reference } from "./fields.ts";
 import type { Maker } from "./key-bounds.ts";
 
-/** What a caller may say of a key's own way to choose, and of the capabilities that come with it. */
+/** What a caller may say of a key's own way to choose. */
 export const KEY_ROUTING = {
   // A mistyped constraint that is dropped would be none: what is unknown here is refused.
   router_settings: z
     .strictObject(keyRouterSettings.shape)
     .nullish()
     .describe("How its requests are routed, over what the organization says; 5 chains at most"),
-  policy_id: reference.nullish().describe("A bundle of capabilities; there are none yet"),
 };
-
-/** Refuses a bundle that does not exist, which today is every one: nothing that is asked for is dropped silently. */
-export function requirePolicy(policyId: string | null | undefined): void {
-  if (policyId == null) return;
-  throw new GatewayError("feature_not_found", "policy_id: there is no such policy here.", {
-    param: "policy_id",
-  });
-}
 
 /** Settings as they are stored: what was said, and nothing where nothing was. */
 export function storedRouting(settings: KeyRouterSettings | null | undefined): JsonObject {

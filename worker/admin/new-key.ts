@@ -2,6 +2,7 @@ import * as z from "zod";
 import type { JsonObject } from "../core/json.ts";
 import type { KeyType } from "../core/principal.ts";
 import { insertKey, type KeyPatch, type KeyRow } from "../store/keys.ts";
+import { CAPABILITIES, requireCapabilities } from "./capabilities.ts";
 import type { AdminContext } from "./context.ts";
 import { addDuration } from "./duration.ts";
 import {
@@ -23,7 +24,7 @@ import {
   makerOf,
   type KeyOwner,
 } from "./key-bounds.ts";
-import { boundRouting, KEY_ROUTING, requirePolicy, storedRouting } from "./key-routing.ts";
+import { boundRouting, KEY_ROUTING, storedRouting } from "./key-routing.ts";
 import { changed, limitColumns, limitPatch, made } from "./rows.ts";
 
 /** What a caller may say of a new key, whoever it is for. */
@@ -40,6 +41,7 @@ export const KEY_FIELDS = {
   metadata: metadata.default({}),
   blocked: z.boolean().default(false),
   ...KEY_ROUTING,
+  ...CAPABILITIES,
   ...ATTACHED_LIMITS,
 };
 
@@ -55,6 +57,7 @@ export const KEY_CHANGES = {
   tags: tags.nullish(),
   metadata: metadata.nullish(),
   ...KEY_ROUTING,
+  ...CAPABILITIES,
   ...ATTACHED_LIMITS,
 };
 
@@ -117,7 +120,7 @@ export function keyPatch(
   if (change.router_settings !== undefined) {
     patch.routerSettings = storedRouting(change.router_settings);
   }
-  requirePolicy(change.policy_id);
+  requireCapabilities(change);
   if (change.policy_id === null) patch.policyId = null;
   if (change.duration !== undefined) {
     patch.expiresAt = change.duration === null ? null : addDuration(ctx.now, change.duration);
@@ -143,7 +146,7 @@ export function keyPatch(
 
 /** Makes a key and the statement that keeps it; nothing is written, and the token is in this answer alone. */
 export async function newKey(ctx: AdminContext, wish: KeyWish, owner: KeyOwner) {
-  requirePolicy(wish.policy_id);
+  requireCapabilities(wish);
   const bounds = withinMaker(ctx, wish, owner);
   const issued = await ctx.deps.issueKey(ctx.orgId);
   const row: KeyRow = {

@@ -13,6 +13,7 @@ import {
   type DeploymentRow,
 } from "../../store/deployments.ts";
 import type { ChangeEvent } from "../change-record.ts";
+import { POLICY, requireCapabilities } from "../capabilities.ts";
 import type { AdminContext } from "../context.ts";
 import { MODEL_ROW } from "../examples.ts";
 import { alias, ORG, reference } from "../fields.ts";
@@ -172,6 +173,7 @@ const update = operation({
       .refine((name) => !name.includes("*"), { error: "Must be one name" })
       .nullish(),
     litellm_params: change.nullish(),
+    ...POLICY,
     model_info: modelInfo.extend({ id: reference.nullish() }).nullish(),
   }),
   output: modelShape.extend({ model_id: z.string() }),
@@ -187,6 +189,7 @@ const update = operation({
   missing: MISSING,
   target: (ctx, input) => modelTarget(ctx, input.model_id ?? input.model_info?.id),
   async run(ctx, input, row) {
+    requireCapabilities(input);
     const { id: _, ...wished } = input.model_info ?? {};
     const asked = input.litellm_params ?? {};
     const provider = rowOf(merged(row, asked, wished).params);

@@ -9,6 +9,7 @@ import {
   type DeploymentRow,
 } from "../../store/deployments.ts";
 import type { ChangeEvent } from "../change-record.ts";
+import { POLICY, requireCapabilities } from "../capabilities.ts";
 import type { AdminContext } from "../context.ts";
 import { MODEL_ROW } from "../examples.ts";
 import { alias, ORG, PAGE, reference } from "../fields.ts";
@@ -106,6 +107,7 @@ const create = operation({
       .describe("The name that callers use"),
     litellm_params: litellmParams,
     model_info: modelInfo.nullish(),
+    ...POLICY,
     ...ORG,
   }),
   output: modelShape.extend({ model_id: z.string() }),
@@ -119,6 +121,7 @@ const create = operation({
   errors: ["conflict", "not_found"],
   target: inOrg,
   async run(ctx, input) {
+    requireCapabilities(input);
     const provider = rowOf(input.litellm_params);
     const params = withOneSecret(input.litellm_params, provider, ["litellm_params"]);
     const wished = input.model_info ?? {};

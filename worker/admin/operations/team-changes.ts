@@ -21,6 +21,7 @@ import {
   reference,
   tags,
 } from "../fields.ts";
+import { CAPABILITIES, requireCapabilities } from "../capabilities.ts";
 import type { AdminContext } from "../context.ts";
 import { operation } from "../operation.ts";
 import { revokeKeys } from "../revoked-keys.ts";
@@ -52,6 +53,7 @@ const update = operation({
     model_aliases: aliases.nullish(),
     tags: tags.nullish(),
     metadata: metadata.nullish(),
+    guardrails: CAPABILITIES.guardrails,
     ...ATTACHED_LIMITS,
   }),
   output: teamShape.extend({ data: teamShape.describe("The same row") }),
@@ -63,6 +65,7 @@ const update = operation({
   missing: MISSING,
   target: (ctx, input) => teamTarget(ctx, input.team_id),
   async run(ctx, input, row) {
+    requireCapabilities(input);
     const patch: TeamPatch = { ...limitPatch(input), ...changed(ctx.actor, ctx.now) };
     if (input.team_alias !== undefined) patch.alias = input.team_alias ?? row.id;
     if (input.models !== undefined) patch.models = input.models ?? [];

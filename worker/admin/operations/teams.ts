@@ -13,6 +13,7 @@ import {
   type TeamRow,
 } from "../../store/teams.ts";
 import { findUser } from "../../store/users.ts";
+import { CAPABILITIES, requireCapabilities } from "../capabilities.ts";
 import type { AdminContext } from "../context.ts";
 import { KEY_ROW, TEAM_ROW } from "../examples.ts";
 import { invalidField } from "../faults.ts";
@@ -94,6 +95,7 @@ const create = operation({
     tags: tags.default([]),
     metadata: metadata.default({}),
     blocked: z.boolean().default(false),
+    guardrails: CAPABILITIES.guardrails,
     ...ATTACHED_LIMITS,
   }),
   output: teamShape,
@@ -109,6 +111,7 @@ const create = operation({
   errors: ["conflict", "not_found"],
   target: inOrg,
   async run(ctx, input) {
+    requireCapabilities(input);
     const id = input.team_id ?? crypto.randomUUID();
     const members = await membersOf(ctx, input.members_with_roles);
     const row: TeamRow = {

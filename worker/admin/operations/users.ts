@@ -2,6 +2,7 @@ import * as z from "zod";
 import { GatewayError } from "../../core/errors.ts";
 import { roleWithin } from "../../policy/authz/roles.ts";
 import { listKeys } from "../../store/keys.ts";
+import { findOrg } from "../../store/orgs.ts";
 import { findTeam, insertTeamMember, listTeams, type TeamRow } from "../../store/teams.ts";
 import { findUser, insertUser, listUsers, type UserRow } from "../../store/users.ts";
 import type { ChangeEvent } from "../change-record.ts";
@@ -32,6 +33,14 @@ async function teamsOf(ctx: AdminContext, names: readonly string[]): Promise<Tea
   return [...found.values()];
 }
 
+/** A user is made in one organization: another one that is named is missing there. */
+async function requireActing(ctx: AdminContext, names: readonly string[]): Promise<void> {
+  for (const [index, name] of names.entries()) {
+    const org = await findOrg(ctx.deps.db, name);
+    if (org?.id !== ctx.orgId) throw notFound("organization", `organizations[${index}]`);
+  }
+}
+
 const create = operation({
   id: "user.new",
   section: "Users",
@@ -47,6 +56,11 @@ const create = operation({
     user_alias: alias.nullish(),
     user_role: z.enum(ROLE_NAMES).default("internal_user"),
     teams: z.array(reference).max(100, "At most 100 teams").default([]),
+    organizations: z
+      .array(reference)
+      .max(20, "At most 20 organizations")
+      .nullish()
+      .describe("The one that the call acts in; others let a user in by /organization/member_add"),
     auto_create_key: z.boolean().default(true),
     ...ORG,
     ...KEY_FIELDS,
@@ -79,6 +93,7 @@ const create = operation({
         param: "user_role",
       });
     }
+    await requireActing(ctx, input.organizations ?? []);
     const teams = await teamsOf(ctx, input.teams);
     const row: UserRow = {
       orgId: ctx.orgId,
