@@ -99,6 +99,7 @@ export function compose(
     policyArchive: policyArchive(env),
     account: makeEscrow({ isolate, ledger: books, now, waitUntil, log }),
     audit: groupedAudit({ isolate, send: trailSend(env), waitUntil, now }),
+    healthObject: (orgId) => providerHealth(env, orgId),
     health: makeHealth({
       memory: isolate.health,
       isolate: isolate.id,

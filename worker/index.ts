@@ -1,3 +1,4 @@
+import { checkRound } from "./admin/health-checks.ts";
 import { buildApp } from "./app.ts";
 import { readConfig, type Config } from "./config.ts";
 import type { Isolate } from "./core/isolate.ts";
@@ -47,8 +48,11 @@ export default {
     };
     return app.fetch(request, { deps, metricsToken: config.metricsToken, ready }, ctx);
   },
-  async scheduled(_event, env) {
-    await housekeep(env.DB, Date.now());
+  async scheduled(_event, env, ctx) {
+    isolate ??= newIsolate();
+    config ??= readConfig(env);
+    const deps = compose(env, ctx, isolate, config);
+    await Promise.all([housekeep(env.DB, Date.now()), checkRound(deps)]);
   },
   async queue(batch, env) {
     const stores = trailStores(env, alert);

@@ -142,6 +142,14 @@ export function openWorld(now: () => number = Date.now): World {
     auditLog,
     auditArchive: (orgId) => logOf(orgId).archive,
     health: trusting,
+    healthObject: () => ({
+      sync: async () => [],
+      probe: async () => false,
+      expect: async () => undefined,
+      checked: async () => undefined,
+      view: async () => [],
+      history: async () => [],
+    }),
     books: () => ({ spend: async () => [] }),
     metrics: { request: () => undefined, audit: () => undefined },
     issueKey: async (orgId) => issued(mintKey(peppers, orgId)),
@@ -184,12 +192,12 @@ export function openWorld(now: () => number = Date.now): World {
     log: { info: log, warn: log, error: log },
     now,
     addressOf: () => "10.0.0.1",
-    waitUntil: unused("waitUntil"),
+    waitUntil: () => undefined,
     platformKey: (provider) => (provider === "openai" ? "sk-platform" : null),
     isolate: undefined as never,
     account: undefined as never,
     audit: undefined as never,
-    upstream: undefined as never,
+    upstream: { send: async () => Response.json({ data: [] }) },
   };
   const app = new Hono();
   mountAdmin(app, () => deps);

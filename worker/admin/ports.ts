@@ -1,5 +1,6 @@
 import type { LedgerPort } from "../core/account.ts";
 import type { AuditLogPort } from "../core/audit.ts";
+import type { HealthObjectPort } from "../core/health.ts";
 import type { Deps } from "../core/ports.ts";
 import type { SignedKeys } from "../store/signed-key.ts";
 import type { InvitationTokens } from "../store/invitation-token.ts";
@@ -18,6 +19,8 @@ export interface AdminDeps extends Deps {
   /** An organization's log, and the objects that it is sealed in. */
   auditLog: (orgId: string) => AuditLogPort;
   auditArchive: (orgId: string) => Pick<AuditArchive, "read" | "list">;
+  /** What is known together of an organization's deployments. */
+  healthObject: (orgId: string) => HealthObjectPort;
   /** Where policy bundles lie. */
   policyArchive: PolicyArchive;
   /** Makes a virtual key of an organization; its row is the operation's to write. */

@@ -13,6 +13,7 @@ import {
   type ProviderRow,
 } from "../providers/catalog.ts";
 import { hostedBody, hostedPath, hostingAt, type Hosting } from "../providers/hosting.ts";
+import { secretSource } from "../providers/secret.ts";
 import { SigningFault } from "../providers/signing/fault.ts";
 import { signatureOf, type Unsigned } from "../providers/signing/index.ts";
 import { AttemptFault } from "./attempt.ts";
@@ -168,23 +169,19 @@ function passed(names: readonly string[], headers: Record<string, string>): Reco
 
 async function secretOf(deps: Deps, call: Chosen, deployment: Deployment): Promise<string | null> {
   const { shared, principal } = call.identity;
-  if (deployment.credentialId !== undefined) {
-    const credential = shared.credentials.find((each) => each.id === deployment.credentialId);
-    if (credential === undefined || credential.host !== new URL(deployment.baseUrl).host) {
+  const source = secretSource(shared, deployment);
+  switch (source.kind) {
+    case "gone":
       throw new AttemptFault({
         class: "deployment",
         status: 401,
         message: "The deployment's credential is gone or belongs to another host.",
       });
-    }
-    return deps.vault.open(principal.orgId, credential);
+    case "stored":
+      return deps.vault.open(principal.orgId, source.credential);
+    case "platform":
+      return deps.platformKey(source.provider);
+    case "none":
+      return null;
   }
-  // A key for the whole provider, the organization's or else the platform's, goes to the catalog's address alone.
-  const { provider, baseUrl } = deployment;
-  if (baseUrl !== findProvider(provider)?.baseUrl) return null;
-  const { host } = new URL(baseUrl);
-  const own = shared.credentials.find(
-    (each) => each.byok && each.provider === provider && each.host === host,
-  );
-  return own ? deps.vault.open(principal.orgId, own) : deps.platformKey(provider);
 }

@@ -51,6 +51,16 @@ export function listOrgs(db: Db, request: PageRequest): Promise<Page<OrgRow>> {
   return page(request, db.$count(organizations), rows);
 }
 
+/** Bare ids of organizations, oldest first. */
+export async function orgIds(db: Db, limit: number): Promise<string[]> {
+  const rows = await db
+    .select({ id: organizations.id })
+    .from(organizations)
+    .orderBy(asc(organizations.createdAt), asc(organizations.id))
+    .limit(limit);
+  return rows.map((row) => row.id);
+}
+
 /** The bare id of the oldest organization; null before there is one. */
 export async function firstOrgId(db: Db): Promise<string | null> {
   const rows = await db

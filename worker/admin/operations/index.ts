@@ -8,6 +8,7 @@ import { CREDENTIALS } from "./credentials.ts";
 import { BLOCKED_CUSTOMERS } from "./customer-blocks.ts";
 import { CUSTOMERS } from "./customers.ts";
 import { FALLBACKS } from "./fallbacks.ts";
+import { HEALTH } from "./health.ts";
 import { INVITATIONS } from "./invitations.ts";
 import { CHANGED_KEYS } from "./key-changes.ts";
 import { KEYS } from "./keys.ts";
@@ -51,6 +52,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...CHANGED_MODELS,
   ...CONFIG,
   ...FALLBACKS,
+  ...HEALTH,
   ...CREDENTIALS,
   ...BYOK,
   ...ROTATION,

@@ -31,6 +31,7 @@ import {
   withoutPrices,
 } from "../new-model.ts";
 import { withOneSecret } from "../secret-parts.ts";
+import { checkNew } from "../health-checks.ts";
 import { secretFields } from "../new-credential.ts";
 import { inOrg, operation } from "../operation.ts";
 import { dollarsPerToken, PRICE_FIELD_NAMES, PRICE_FIELDS } from "../prices.ts";
@@ -162,6 +163,7 @@ const create = operation({
     }
     statements.push(insertDeployment(ctx.orgId, row));
     await ctx.commit({ statements, touches: ["shared"], events });
+    ctx.deps.waitUntil(checkNew(ctx.deps, ctx.orgId, [id]));
     return {
       model_id: id,
       ...modelFields(row, credential?.row.lastFour),

@@ -1,0 +1,95 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startGateway, UPSTREAM_KEY, type TestGateway } from "../support/cluster/index.ts";
+import { startUpstream, text, type Upstream } from "../support/upstream/index.ts";
+
+let gw: TestGateway;
+let up: Upstream;
+let organization_id: string;
+
+beforeAll(async () => {
+  [gw, up] = await Promise.all([
+    startGateway({ vars: { PROFILE: "self-hosted" } }),
+    startUpstream({ keys: [UPSTREAM_KEY] }),
+  ]);
+  organization_id = gw.tenant.organizationId;
+});
+afterAll(async () => {
+  await gw?.stop();
+  await up?.stop();
+});
+
+interface Latest {
+  latest_health_checks: Record<string, { status: string; error: string | null }>;
+  states: Record<string, { state: string }>;
+}
+const latest = () => gw.admin<Latest>("GET", `/health/latest?organization_id=${organization_id}`);
+const added = async (name: string, more: object = {}) => {
+  const target = { upstream: up, organizationId: organization_id };
+  const made = await gw.newModel(name, target, more as Record<string, unknown>);
+  return (made as { model_id: string }).model_id;
+};
+const connect = (body: object) =>
+  gw.admin("POST", "/health/test_connection", { organization_id, ...body });
+
+async function ask(model: string) {
+  const answer = await fetch(`${gw.url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${gw.firstKey}` },
+    body: JSON.stringify({ model, messages: [{ role: "user", content: "hello" }] }),
+  });
+  return { status: answer.status, body: await answer.text(), headers: answer.headers };
+}
+
+test("a new deployment is checked behind the call that adds it, without a paid call; one with a refused key never serves", async () => {
+  up.model("pair", text("from the good one"));
+  const good = await added("pair");
+  const bad = await added("pair", { api_key: "sk-upstream-wrong-0123456789" });
+  await expect
+    .poll(async () => (await latest()).latest_health_checks, { timeout: 5_000, interval: 50 })
+    .toMatchObject({ [good]: { status: "healthy" }, [bad]: { status: "unhealthy" } });
+  expect(up.calls.all).toHaveLength(0);
+  expect((await latest()).states[bad]?.state).toBe("open");
+  // The exchange behind the first requests tells the isolate of it.
+  await ask("pair");
+  await expect.poll(async () => (await latest()).states[good]?.state).toBe("closed");
+  const before = up.calls.all.length;
+  for (let n = 0; n < 10; n++)
+    expect((await ask("pair")).headers.get("x-routero-model-id")).toBe(good);
+  expect(up.calls.all.length - before).toBeLessThanOrEqual(12);
+});
+
+test("checks on demand and by the minute are kept as history", async () => {
+  const now = await gw.admin<{ healthy_count: number; unhealthy_count: number }>(
+    "GET",
+    `/health?organization_id=${organization_id}`,
+  );
+  expect(now).toMatchObject({ healthy_count: 1, unhealthy_count: 1 });
+  const count = async () =>
+    (await gw.admin<{ total: number }>("GET", `/health/history?organization_id=${organization_id}`))
+      .total;
+  const before = await count();
+  await gw.tick();
+  expect(await count()).toBeGreaterThan(before);
+});
+
+test("a connection is tried before anything is kept, and a stored key never goes to another host", async () => {
+  const api_base = `${up.url}/v1`;
+  const params = { model: "openai/gpt-4o", api_base, api_key: UPSTREAM_KEY };
+  await expect(connect({ litellm_params: params })).resolves.toMatchObject({ status: "success" });
+  await expect(
+    connect({ litellm_params: { ...params, api_key: "sk-upstream-wrong-0123456789" } }),
+  ).resolves.toMatchObject({ status: "error" });
+  await gw.admin("POST", "/credentials", {
+    organization_id,
+    credential_name: "kept",
+    credential_values: { api_key: UPSTREAM_KEY, api_base },
+    credential_info: { custom_llm_provider: "openai" },
+  });
+  const named = { model: "openai/gpt-4o", litellm_credential_name: "kept" };
+  await expect(connect({ litellm_params: named })).resolves.toMatchObject({ status: "success" });
+  const elsewhere = { ...named, api_base: "http://127.0.0.1:9/v1" };
+  await expect(connect({ litellm_params: elsewhere })).rejects.toMatchObject({
+    status: 400,
+    body: { error: { param: "litellm_params.api_base" } },
+  });
+});
