@@ -11,6 +11,7 @@ import { root } from "../scripts/bundle.ts";
 import { firstContent } from "./first-content.ts";
 import { median, table, type Row } from "./rows.ts";
 import { startRungs, type Rung } from "./rungs.ts";
+import { timeToCancel } from "./time-to-cancel.ts";
 import { load } from "./wrk.ts";
 
 const { values } = parseArgs({
@@ -35,10 +36,10 @@ const CASES = [
 
 const say = (line: string) => console.error(line);
 
-const { rungs, stop } = await startRungs({ portkey: values.portkey, say });
+const { rungs, cut, stop } = await startRungs({ portkey: values.portkey, say });
 const rows: Row[] = [];
 try {
-  const total = rounds * (CASES.length + 1) * rungs.length;
+  const total = rounds * (CASES.length + 2) * rungs.length;
   let done = 0;
   for (let round = 1; round <= rounds; round++) {
     for (const each of CASES) {
@@ -56,6 +57,14 @@ try {
         rows.push({ rung: rung.name, case: "stream, first content", round, ...figures });
       say(
         `[${++done}/${total}] first content · ${rung.name}: ${figures === null ? "not served" : `p50 ${figures.p50} ms`}`,
+      );
+    }
+    for (const rung of rungs) {
+      const figures = await timeToCancel(rung, cut, values.quick ? 10 : 40);
+      if (figures !== null)
+        rows.push({ rung: rung.name, case: "stream, time to cancel", round, ...figures });
+      say(
+        `[${++done}/${total}] time to cancel · ${rung.name}: ${figures === null ? "not served" : `p50 ${figures.p50} ms`}`,
       );
     }
   }

@@ -10,10 +10,10 @@ import { bootstrap } from "../cli/bootstrap.ts";
 import { root } from "../scripts/bundle.ts";
 import { makeSecrets } from "../scripts/secrets.ts";
 import { serve } from "../scripts/serve.ts";
-import { startNginx, startPaced, type Upstream } from "./upstreams.ts";
+import { ENDLESS, startNginx, startPaced, type Upstream } from "./upstreams.ts";
 
-/** Which upstream answers: at once, after 50 ms, or as a stream. */
-export type UpstreamPath = "instant" | "slow" | "stream";
+/** Which upstream answers: at once, after 50 ms, as a stream, or as a stream that only a cut ends. */
+export type UpstreamPath = "instant" | "slow" | "stream" | "endless";
 
 /** One rung of the ladder and the request that takes it. */
 export interface Rung {
@@ -30,12 +30,17 @@ interface Options {
 const PORTKEY = "@portkey-ai/gateway@1.15.2";
 const messages = [{ role: "user", content: "Say forty words about gateways. ".repeat(4) }];
 const bodyFor = (model: string, path: UpstreamPath) =>
-  JSON.stringify({ model, messages, ...(path === "stream" && { stream: true }) });
+  JSON.stringify({
+    model,
+    messages,
+    ...((path === "stream" || path === "endless") && { stream: true }),
+    ...(path === "endless" && { max_tokens: ENDLESS }),
+  });
 
 /** Starts every rung on loopback; `stop` ends all that was started. */
 export async function startRungs(
   options: Options,
-): Promise<{ rungs: Rung[]; stop: () => Promise<void> }> {
+): Promise<{ rungs: Rung[]; cut: () => Promise<number>; stop: () => Promise<void> }> {
   for (const tool of ["wrk", "nginx"]) {
     if (!onPath(tool))
       throw new Error(`${tool} is not installed; in Debian: apt-get install wrk nginx-light`);
@@ -84,7 +89,7 @@ export async function startRungs(
       stops.push(portkey.stop);
       rungs.push(portkey.rung);
     }
-    return { rungs, stop };
+    return { rungs, cut: paced.cut, stop };
   } catch (cause) {
     await stop();
     throw cause;
@@ -129,7 +134,7 @@ async function startGateway(upstreamOf: (path: UpstreamPath) => Upstream) {
   const { MASTER_KEY: masterKey } = secrets;
   if (masterKey === undefined) throw new Error("no master key was made");
   const { key } = await bootstrap({ url: served.url, masterKey });
-  for (const path of ["instant", "slow", "stream"] as const) {
+  for (const path of ["instant", "slow", "stream", "endless"] as const) {
     const answer = await fetch(`${served.url}/model/new`, {
       method: "POST",
       headers: { authorization: `Bearer ${masterKey}`, "content-type": "application/json" },

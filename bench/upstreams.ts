@@ -64,8 +64,12 @@ http {
   };
 }
 
+/** Asked for this many tokens, the paced upstream streams an event every 20 ms until it is cut. */
+export const ENDLESS = 4242;
+
 /** A server that answers after 50 ms, or streams ten events without a pause when asked to stream. */
-export async function startPaced(): Promise<Upstream> {
+export async function startPaced(): Promise<Upstream & { cut: () => Promise<number> }> {
+  let told: (at: number) => void = () => undefined;
   const server = createServer((request, answer) => {
     let body = "";
     request.on("data", (piece: Buffer) => (body += piece.toString()));
@@ -73,6 +77,14 @@ export async function startPaced(): Promise<Upstream> {
       if (body.includes('"stream":true')) {
         answer.writeHead(200, { "content-type": "text/event-stream" });
         answer.write(chunk({ role: "assistant", content: "" }));
+        if (body.includes(`"max_tokens":${ENDLESS}`)) {
+          const ticking = setInterval(() => answer.write(chunk({ content: "t " })), 20);
+          answer.on("close", () => {
+            clearInterval(ticking);
+            told(performance.now());
+          });
+          return;
+        }
         for (let i = 0; i < 10; i++) answer.write(chunk({ content: `t${i} ` }));
         answer.end(`${chunk({}, "stop")}data: [DONE]\n\n`);
         return;
@@ -88,6 +100,8 @@ export async function startPaced(): Promise<Upstream> {
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}/v1`,
+    /** When the next endless stream is cut, by `performance.now`. */
+    cut: () => new Promise((resolve) => (told = resolve)),
     async stop() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

@@ -1,13 +1,14 @@
 import * as z from "zod";
 import type { ProtocolName } from "../core/chat.ts";
 import { DEPLOYMENT_PARAMS, type DeploymentParam } from "../core/model.ts";
-import { MODEL_TIERS } from "../core/model.ts";
+import { MODEL_TIERS, PREFILL_FORMS } from "../core/model.ts";
 import type { Capability, ModelFacts } from "../core/model.ts";
 import type { Settings } from "../core/ports.ts";
 import { findProvider, paramsFor, providers, type ProviderRow } from "../providers/catalog.ts";
 import { checkEgress } from "../providers/egress.ts";
 import { filled } from "../providers/hosting.ts";
 import { modelFacts, providersOf } from "../providers/models.ts";
+import { knownPrefill } from "../providers/prefill.ts";
 import { invalidField } from "./faults.ts";
 import { alias, chosenId, price, tags } from "./fields.ts";
 import { secretText } from "./secret.ts";
@@ -109,6 +110,13 @@ export const modelInfo = z.object({
     .enum(MODEL_TIERS)
     .nullish()
     .describe("How strong the smart router takes it for; absent = what is known of its name"),
+  prefill: z
+    .enum(["none", ...PREFILL_FORMS])
+    .nullish()
+    .describe(
+      "How the model is told to go on from the beginning of its answer, if it can; absent = what is known of it",
+    ),
+  supports_assistant_prefill: z.boolean().nullish(),
   ...CAPABILITIES,
   ...PRICES,
 });
@@ -216,12 +224,23 @@ export function factsOf(place: Place, params: LitellmParams, info: ModelInfo): M
     if (said != null) facts.capabilities[CAPABILITY_FIELDS[name]] = said;
   }
   if (info.tier != null) facts.tier = info.tier;
+  const prefill = prefillFact(place, info);
+  if (prefill !== undefined) facts.prefill = prefill;
   const most = info.max_output_tokens ?? info.max_tokens;
   if (info.max_input_tokens != null) facts.contextWindow = info.max_input_tokens;
   if (most != null) facts.maxOutput = most;
   const prices = pricesOf(params, info);
   if (prices !== undefined) facts.prices = prices;
   return facts;
+}
+
+/** How the caller says that the model goes on from a beginning; undefined leaves it to what is known. */
+function prefillFact(place: Place, info: ModelInfo): ModelFacts["prefill"] {
+  const { prefill, supports_assistant_prefill: supports } = info;
+  if (prefill === "none" || (prefill == null && supports === false)) return "none";
+  if (prefill != null) return { form: prefill };
+  const known = knownPrefill(place.provider, place.model) !== undefined;
+  return supports === true && !known ? { form: "assistant" } : undefined;
 }
 
 /** Prices are kept in the facts, in whole nano-dollars; absent fields are not kept at all. */

@@ -26,7 +26,8 @@ export interface Quirks {
 }
 
 /** How a target is told that the last message is the beginning of its own answer (PROTOCOLS 14). */
-export type PrefillForm = "assistant" | "prefix" | "partial" | "vllm";
+export const PREFILL_FORMS = ["assistant", "prefix", "partial", "vllm"] as const;
+export type PrefillForm = (typeof PREFILL_FORMS)[number];
 
 /** A target that goes on from the beginning of an answer. */
 export interface Prefill {
@@ -57,8 +58,8 @@ export interface ModelFacts {
   tier?: ModelTier;
   reasoning?: ReasoningControl;
   quirks?: Quirks;
-  /** Absent = none, or not known. */
-  prefill?: Prefill;
+  /** Over what the catalog knows: the catalog's word where absent. */
+  prefill?: Prefill | "none";
 }
 
 /** Parameters of a deployment that its provider's address or signature is made of. */

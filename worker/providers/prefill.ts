@@ -48,9 +48,13 @@ const ROWS: readonly PrefillRow[] = [
 
 /** How a deployment is told to go on from the beginning of its answer; undefined where it can't be, or may not. */
 export function prefillOf({ provider, model, baseUrl, facts }: Deployment): Prefill | undefined {
-  const prefill =
-    facts.prefill ??
-    ROWS.find((row) => row.providers.includes(provider) && row.model.test(model))?.prefill;
-  const elsewhere = prefill?.baseUrl !== undefined && baseUrl !== findProvider(provider)?.baseUrl;
+  const prefill = facts.prefill ?? knownPrefill(provider, model);
+  if (prefill === undefined || prefill === "none") return undefined;
+  const elsewhere = prefill.baseUrl !== undefined && baseUrl !== findProvider(provider)?.baseUrl;
   return elsewhere ? undefined : prefill;
+}
+
+/** What is known of a provider's model; undefined for those that take no beginning, and for unknown ones. */
+export function knownPrefill(provider: string, model: string): Prefill | undefined {
+  return ROWS.find((row) => row.providers.includes(provider) && row.model.test(model))?.prefill;
 }
