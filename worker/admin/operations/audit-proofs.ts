@@ -258,7 +258,8 @@ const unlink = operation({
   input: z.object({ ...ORG, user_id: chosenId.optional(), customer_id: customerId.optional() }),
   output: z.object({ unlinked: z.boolean() }),
   example: { input: { user_id: "ada" }, output: { unlinked: true } },
-  errors: [],
+  errors: ["not_found"],
+  missing: { what: "person in the log", param: "user_id" },
   target: inOrg,
   async run(ctx, { user_id: user, customer_id: customer }) {
     const log = ctx.deps.auditLog(ctx.orgId);
@@ -268,12 +269,15 @@ const unlink = operation({
       user === undefined
         ? await log.unlink("customer", customer ?? "")
         : await log.unlink("user", user);
+    if (!unlinked)
+      throw notFound("person in the log", user === undefined ? "customer_id" : "user_id");
     // Not whom: that is what must not be known any more.
-    const event = {
-      type: "audit.unlinked" as const,
-      objectId: user === undefined ? "customer" : "user",
-    };
-    if (unlinked) await ctx.commit({ statements: [], touches: [], events: [event] });
+    const objectId = user === undefined ? "customer" : "user";
+    await ctx.commit({
+      statements: [],
+      touches: [],
+      events: [{ type: "audit.unlinked", objectId }],
+    });
     return { unlinked };
   },
 });
