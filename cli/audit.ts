@@ -9,6 +9,7 @@ import type { LogObjects, Report } from "../worker/core/sealed-log/report.ts";
 import { verifyLog } from "../worker/core/sealed-log/verify.ts";
 import { ask, download, folderObjects, gatewayObjects, saveIn } from "./audit-objects.ts";
 import type { Gateway } from "./audit-objects.ts";
+import { replayLog } from "./audit-replay.ts";
 
 const usage = `Usage: npm run -s routero -- audit <command> [options]
 
@@ -17,6 +18,8 @@ Commands
   verify DIR|URL          rebuild the log from its records: chain, tree, checkpoints, signatures, every byte
   prove DIR|URL EVENT_ID  the proof that an event is in the log, as a text that is checked offline
   check-proof FILE        check such a proof; --record FILE compares the record's text, too
+  replay DIR|URL [EVENT_ID]
+                          decide one request, or all of them, anew from the record and the archived policies
 
 Options
   --since FILE            verify: a checkpoint that was kept elsewhere; proves that nothing before it was changed
@@ -133,6 +136,27 @@ export async function auditCommand(words: string[], output: Output): Promise<num
       );
       if (record === null) output.out("Its text was not compared: --record FILE does that.");
       return 0;
+    }
+    case "replay": {
+      const objects = await from(needs("a folder or a gateway's address"));
+      let [count, odd] = [0, 0];
+      for await (const event of replayLog(objects, second ?? null)) {
+        count += 1;
+        const wrong = !event.same || event.missing.length > 0;
+        if (wrong) odd += 1;
+        if (second !== undefined) output.out(JSON.stringify(event, null, 2));
+        else if (wrong)
+          output.out(
+            `${event.eventId}: ${[...event.differs, ...event.missing].join(", ")} differ or are missing`,
+          );
+        progress(`${count} decisions`);
+      }
+      if (second !== undefined && count === 0) {
+        output.err(`the log has no decision ${second}`);
+        return 1;
+      }
+      output.out(`${count} decisions made anew, ${count - odd} the same, ${odd} not`);
+      return odd === 0 ? 0 : 1;
     }
     default:
       throw new AuditUsage(`there is no command "audit ${command}"; audit --help lists them`);

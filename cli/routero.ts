@@ -20,7 +20,7 @@ Commands
               offline: {id, prompt} or {id, messages} a line in, {id, score, category, difficulty, ms} a line out
   policy check|test|apply|rollback|simulate|explain
               policy documents, offline and at a gateway; policy --help tells more
-  audit export|verify|prove|check-proof
+  audit export|verify|prove|check-proof|replay
               the audit log: out of a gateway, and checked without one; audit --help tells more
 
 Options of bootstrap and keys

@@ -33,7 +33,8 @@ export const SEEDS: readonly [path: string, input: JsonObject][] = [
 /** Operations that are done with the key of the user `ada`, since the master key is nobody's. */
 export const PERSONAL: ReadonlySet<string> = new Set(["user.switch_org"]);
 
-/** A fitting input of each operation, in a world with a team `t`, a user `ada`; `$invitation` is the id of the seed, `$event` the last change's. */
+/** A fitting input of each operation, in a world with a team `t`, a user `ada`; `$invitation` is the id of the seed, `$event` the last change's,
+ * `$decision` a request's decision. */
 export const INPUTS: Record<string, Record<string, unknown>> = {
   "organization.new": { organization_alias: "other" },
   "organization.list": {},
@@ -139,6 +140,7 @@ export const INPUTS: Record<string, Record<string, unknown>> = {
   "audit_log.verify": {},
   "audit_log.objects": { limit: 3 },
   "audit_log.unlink": { user_id: "ada" },
+  "audit_log.replay": { event_id: "$decision" },
   "policy.explain": { request: { model: "gpt" } },
   "policy.simulate": { workspace: "acme", yaml: "rules: [{ route: gpt }]" },
   "authz.check": {
@@ -333,6 +335,7 @@ export const EXPECTED: Record<string, Statuses> = {
   "audit_log.verify": READS_AUDIT,
   "audit_log.objects": READS_AUDIT,
   "audit_log.unlink": ADMINS,
+  "audit_log.replay": READS_AUDIT,
   "policy.explain": READS_MODELS,
   "policy.simulate": { ...ADMINS, auditor: 200 },
   "authz.check": { ...ADMINS, auditor: 200 },
@@ -491,6 +494,7 @@ export const REFERENCES: Record<string, Record<string, Kind>> = {
   "audit_log.verify": {},
   "audit_log.objects": {},
   "audit_log.unlink": { user_id: "user" },
+  "audit_log.replay": { event_id: "event" },
   "policy.explain": {},
   "policy.simulate": { workspace: "org", team: "team" },
   "authz.check": {},

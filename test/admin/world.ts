@@ -7,6 +7,7 @@ import type { AuditLogPort, AuditRecord } from "../../worker/core/audit.ts";
 import { GatewayError } from "../../worker/core/errors.ts";
 import type { JsonObject } from "../../worker/core/json.ts";
 import type { Change } from "../../worker/core/ports.ts";
+import { timeOrderedId } from "../../worker/core/ids.ts";
 import { proveCredential } from "../../worker/identity/credential.ts";
 import { trusting } from "../../worker/routing/health.ts";
 import { makeSignedKeys } from "../../worker/store/signed-key.ts";
@@ -76,9 +77,17 @@ export function openWorld(now: () => number = Date.now): World {
   const bundles = new Map<string, string>();
   const logs: JsonObject[] = [];
   let lastEvent = "";
+  /** A decision that every organization has on record, under an id of its own in each world. */
+  const decision: Omit<AuditRecord, "orgId"> = {
+    eventId: `evt_${timeOrderedId(now())}`,
+    type: "request.routed",
+    at: now(),
+    actor: "master",
+    data: { model: "gpt", plan: [] },
+  };
   const auditLogs = new Map<string, { log: LogWorld | null; waiting: AuditRecord[] }>();
   const auditOf = (orgId: string) => {
-    const known = auditLogs.get(orgId) ?? { log: null, waiting: [] };
+    const known = auditLogs.get(orgId) ?? { log: null, waiting: [{ ...decision, orgId }] };
     auditLogs.set(orgId, known);
     return known;
   };
@@ -229,7 +238,13 @@ export function openWorld(now: () => number = Date.now): World {
     const rest = Object.fromEntries(
       Object.entries(input).map(([name, value]) => [
         name,
-        value === "$invitation" ? invitation : value === "$event" ? lastEvent : value,
+        value === "$invitation"
+          ? invitation
+          : value === "$event"
+            ? lastEvent
+            : value === "$decision"
+              ? decision.eventId
+              : value,
       ]),
     );
     const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {

@@ -111,6 +111,62 @@ test("requests and changes are in the log, come out of the gateway, and are chec
     out: expect.stringContaining("not the one that was sealed"),
   });
 
+  // A policy that decides, and two deployments whose order is drawn: made anew offline, it comes out the same.
+  const again = await routero("audit", "replay", folder);
+  expect([again.code, again.out]).toEqual([
+    0,
+    expect.stringMatching(/^1 decisions made anew, 1 the same/),
+  ]);
+  for (const id of ["d1", "d2", "d3"])
+    await call("/model/new", {
+      model_name: "drawn",
+      litellm_params: { model: "sim/echo", weight: id === "d1" ? 1 : 3 },
+      model_info: { id },
+    });
+  const workspace = gw.tenant.organizationId;
+  const published = await fetch(`${gw.url}/policy/${workspace}`, {
+    method: "PUT",
+    headers: { authorization: `Bearer ${gw.masterKey}`, "content-type": "application/json" },
+    body: JSON.stringify({
+      yaml: "rules:\n  - { id: secret, when: { metadata.class: secret }, block: { message: no } }\n  - { id: all, route: drawn }\n",
+    }),
+  });
+  expect([published.status, await published.text()]).toEqual([200, expect.any(String)]);
+  const ids: string[] = [];
+  const chat = async (metadata: object) => {
+    const said = await fetch(`${gw.url}/v1/chat/completions`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${gw.firstKey}`, "content-type": "application/json" },
+      body: JSON.stringify({
+        model: "sim/echo",
+        metadata,
+        messages: [{ role: "user", content: `hello ${ids.length}` }],
+      }),
+    });
+    ids.push(said.headers.get("x-routero-call-id") ?? "");
+    await said.text();
+    return said.status;
+  };
+  await expect.poll(() => chat({ class: "secret" }), { timeout: 10_000 }).toBe(403);
+  for (let n = 0; n < 8; n++) expect(await chat({ class: "open" })).toBe(200);
+  const later = `${folder}/later`;
+  expect(await routero("audit", "export", later)).toMatchObject({ code: 0 });
+  const all = await routero("audit", "replay", later);
+  expect([all.code, all.out]).toEqual([0, expect.stringMatching(/^\d+ decisions made anew/)]);
+  const events = (
+    (await (await call("/audit-log?event_type=request.routed&limit=1")).json()) as Logged
+  ).data;
+  const replayed = (await (
+    await call("/audit-log/replay", { event_id: String(events[0]?.["event_id"]) })
+  ).json()) as { replayed: Record<string, unknown> };
+  expect(replayed).toMatchObject({
+    same: true,
+    unknown: [],
+    replayed: { rule_id: "all", route: "drawn" },
+  });
+  expect(new Set(replayed.replayed["plan"] as string[])).toEqual(new Set(["d1", "d2", "d3"]));
+  expect(await routero("audit", "verify", later)).toMatchObject({ code: 0 });
+
   const segment = join(
     folder,
     "audit/segments",

@@ -145,6 +145,13 @@ export interface CandidateState {
   /** Requests and tokens of this minute. */
   requests: number;
   tokens: number;
+  /** The same as of the last sync, without this isolate's own since. */
+  synced: { requests: number; tokens: number };
+  /** The deployment's own limits a minute, where it has any. */
+  rpm: number | null;
+  tpm: number | null;
+  /** The strategy of its group. */
+  strategy: Strategy;
 }
 
 /** One deployment that was considered, and what became of it. */

@@ -8,6 +8,7 @@ import type {
   DroppedBy,
   RoutingSettings,
   Step,
+  Strategy,
 } from "../core/routing.ts";
 import { lackOf } from "./capability.ts";
 import { ordered, type Draw, type Rated } from "./order.ts";
@@ -61,7 +62,7 @@ export function makePlan(links: readonly Link[], facts: PlanFacts): MadePlan {
       const standing = facts.standing(deployment);
       const rated = { deployment, standing, estimate: facts.estimate(deployment) };
       const out = dropOf(rated, settings, hard, facts);
-      const candidate = candidateOf(group, rated, out);
+      const candidate = candidateOf(group, settings.strategy, rated, out);
       candidates.push(candidate);
       if (out === null) usable.push(rated);
       else if (out.by === "health" && standing.openUntil !== null) {
@@ -127,6 +128,7 @@ function dropOf(
 
 function candidateOf(
   group: string,
+  strategy: Strategy,
   { deployment, standing, estimate }: Rated,
   out: Out | null,
 ): Candidate {
@@ -140,6 +142,10 @@ function candidateOf(
     inFlight: standing.inFlight,
     requests: standing.liveRequests,
     tokens: standing.liveTokens,
+    synced: { requests: standing.requests, tokens: standing.tokens },
+    rpm: deployment.rpm ?? null,
+    tpm: deployment.tpm ?? null,
+    strategy,
   };
   return {
     deployment: deployment.id,

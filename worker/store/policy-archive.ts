@@ -1,3 +1,5 @@
+import { policyName } from "../core/sealed-log/layout.ts";
+
 /** Where bundles lie for good, by hash and under the organization's own prefix. Nothing is ever overwritten or removed. */
 export interface PolicyArchive {
   /** Durable in both places when it returned; a hash is pointed to only after that. */
@@ -16,12 +18,16 @@ interface Parts {
 export function makePolicyArchive({ kv, r2, kvPrefix, archivePrefix }: Parts): PolicyArchive {
   const keyOf = (orgId: string, hash: string) => `${kvPrefix(orgId)}policy:${hash}`;
   const nameOf = (orgId: string, hash: string) =>
-    `${archivePrefix(orgId)}policy/${hash.replace("sha256:", "")}.json`;
+    archivePrefix(orgId) + policyName(hash.replace("sha256:", ""));
   return {
     async save(orgId, hash, text) {
       await Promise.all([
         kv.put(keyOf(orgId, hash), text),
-        r2.put(nameOf(orgId, hash), text, { httpMetadata: { contentType: "application/json" } }),
+        // It lies beside the log that names it, and is written once like everything there.
+        r2.put(nameOf(orgId, hash), text, {
+          httpMetadata: { contentType: "application/json" },
+          onlyIf: new Headers({ "if-none-match": "*" }),
+        }),
       ]);
     },
     async load(orgId, hash) {

@@ -6,10 +6,15 @@ import { readCheckpoint } from "../../core/sealed-log/checkpoint.ts";
 import { shownHash } from "../../core/sealed-log/leaf.ts";
 import { toBase64 } from "../../core/sealed-log/note.ts";
 import { verifyRange } from "../../core/sealed-log/verify-range.ts";
+import { compareReplay } from "../../core/sealed-log/replayed.ts";
+import { replay } from "../../policy/replay.ts";
+import { replayOrder } from "../../routing/replay.ts";
 import type { AdminContext } from "../context.ts";
+import { archived, gatewayOf, recordedOf } from "../policy-decisions.ts";
 import { invalidField } from "../faults.ts";
 import { ORG, customerId, chosenId, reference } from "../fields.ts";
 import { inOrg, notFound, operation } from "../operation.ts";
+import { one } from "./audit-log.ts";
 
 const PERMISSION = { resource: "audit", action: "read" } as const;
 /** Records that one call proves, and objects that one page holds. */
@@ -282,4 +287,58 @@ const unlink = operation({
   },
 });
 
-export const AUDIT_PROOFS = [proof, checkpoint, verify, objects, unlink];
+const replayAgain = operation({
+  id: "audit_log.replay",
+  section: "Audit",
+  summary: "Decide a recorded request anew",
+  notes:
+    "From the signals, candidates, states and seed in the record and the archived policies that it names: the same rule, order or refusal has to come out. `unknown` names what the record does not hold (it was too large, or of an older version). `routero audit replay` does it offline.",
+  http: [{ method: "POST", path: "/audit-log/replay" }],
+  permission: PERMISSION,
+  event: null,
+  input: z.object({ ...ORG, event_id: reference }),
+  output: z.object({
+    event_id: z.string(),
+    same: z.boolean(),
+    recorded: z.record(z.string(), z.unknown()),
+    replayed: z.record(z.string(), z.unknown()),
+    differs: z.array(z.string()),
+    unknown: z.array(z.string()),
+  }),
+  example: {
+    input: { event_id: EVENT },
+    output: {
+      event_id: EVENT,
+      same: true,
+      recorded: { rule_id: "eu", plan: ["d1", "d2"] },
+      replayed: { rule_id: "eu", plan: ["d1", "d2"] },
+      differs: [],
+      unknown: [],
+    },
+  },
+  errors: ["not_found"],
+  missing: { what: "event", param: "event_id" },
+  target: inOrg,
+  async run(ctx, { event_id }) {
+    const record = await one(ctx, event_id);
+    const type = record["event_type"];
+    if (type !== "request.routed" && type !== "request.blocked")
+      throw invalidField(
+        ["event_id"],
+        "Must be a decision: request.routed or request.blocked",
+        "body",
+      );
+    const recorded = recordedOf(record);
+    const verdict =
+      recorded === null
+        ? undefined
+        : replay(
+            await Promise.all(recorded.parts.map((part) => archived(ctx, part))),
+            recorded,
+            gatewayOf(ctx),
+          );
+    return { event_id, ...compareReplay(record, verdict, replayOrder(record)) };
+  },
+});
+
+export const AUDIT_PROOFS = [proof, checkpoint, verify, objects, unlink, replayAgain];
