@@ -74,6 +74,10 @@ export function routePrompt({ prompt, dial: name, models }: RouteOptions): {
     home: routed.home,
     reach: routed.reach,
     reason: routed.reason,
+    learned: null,
+    explored: false,
+    propensity: null,
+    seed: null,
     candidates: routed.scored,
   };
   return { order: routed.order, explanation: explainSmart(decision) };

@@ -5,6 +5,7 @@ import { GatewayError } from "../worker/core/errors.ts";
 import { isOrgId, REGIONS } from "../worker/core/ids.ts";
 import type { Region, RegionLetter } from "../worker/core/ids.ts";
 import type { HealthObjectPort } from "../worker/core/health.ts";
+import type { LearningObjectPort } from "../worker/core/learning.ts";
 import type { OrgControlPort } from "../worker/core/ports.ts";
 import { makePolicyArchive, type PolicyArchive } from "../worker/store/policy-archive.ts";
 import { makeAuditArchive } from "../worker/store/audit-archive.ts";
@@ -15,6 +16,7 @@ import type { AuditLog } from "./audit-log.ts";
 import type { KeyCheck } from "./key-check.ts";
 import type { Ledger } from "./ledger.ts";
 import type { OrgControl } from "./org-control.ts";
+import type { SmartLearning } from "./smart-learning.ts";
 import type { ProviderHealth } from "./provider-health.ts";
 
 // Where an organization's state lives, derived from its id alone. An object's jurisdiction is part of
@@ -52,6 +54,10 @@ export function auditLogName(orgId: string): string {
 
 export function providerHealthName(orgId: string): string {
   return `provider-health/${orgId}`;
+}
+
+export function smartLearningName(orgId: string): string {
+  return `smart-learning/${orgId}`;
 }
 
 /** Prefix of an organization's objects in R2; the region stands first, so that a bucket can be split by it. */
@@ -106,6 +112,19 @@ export function providerHealth(env: Env, orgId: string): HealthObjectPort {
     },
     view: () => asked(() => stub().view()),
     history: (request) => asked(() => stub().history(request)),
+  };
+}
+
+/** What the organization's smart router learns with. */
+export function smartLearning(env: Env, orgId: string): LearningObjectPort {
+  const name = smartLearningName(orgId);
+  const stub = () => objectOf<SmartLearning>(env, env.SMART_LEARNING, orgId, name);
+  return {
+    async observe(rows) {
+      await asked(() => stub().observe(rows));
+    },
+    judge: (judgement) => asked(() => stub().judge(judgement)),
+    snapshot: (version) => asked(() => stub().snapshot(version)),
   };
 }
 

@@ -5,7 +5,7 @@ import type { FromUrl } from "./core/call.ts";
 import type { DialectName } from "./core/chat.ts";
 import { asGatewayError, GatewayError } from "./core/errors.ts";
 import { answerMetrics } from "./telemetry/metrics.ts";
-import { gateway, listModels, refuseOutside } from "./gateway.ts";
+import { gateway, listModels, refuseOutside, takeFeedback } from "./gateway.ts";
 
 /** What a handler gets from `index.ts`: the composed world of this request. */
 export interface AppEnv {
@@ -63,6 +63,10 @@ export function buildApp(): Hono<AppEnv> {
     gateway(c.env.deps, c.req.raw, "openai-chat", { model: c.req.param("model") }),
   );
   app.all(AZURE_PATH, (c) => refusal(c, wrongMethod("POST")));
+  for (const path of ["/v1/feedback", "/feedback"]) {
+    app.post(path, (c) => takeFeedback(c.env.deps, c.req.raw));
+    app.all(path, (c) => refusal(c, wrongMethod("POST")));
+  }
   for (const path of ["/v1/models", "/models"]) {
     app.get(path, (c) => listModels(c.env.deps, c.req.raw, null));
     app.get(`${path}/:id{.+}`, (c) => listModels(c.env.deps, c.req.raw, c.req.param("id") ?? ""));

@@ -6,6 +6,7 @@ import {
   orgControl,
   providerHealth,
   policyArchive,
+  smartLearning,
 } from "../durable-objects/addresses.ts";
 import { trailSend } from "../durable-objects/trail.ts";
 import type { Config } from "./config.ts";
@@ -24,6 +25,7 @@ import { makeDirectory } from "./store/directory.ts";
 import { makeEscrow } from "./store/escrow.ts";
 import { makeInvitationTokens } from "./store/invitation-token.ts";
 import { issueKey, makeKeyVerifier, reissueKey } from "./store/key-verifier.ts";
+import { makeLearning } from "./store/learning.ts";
 import { firstOrgId } from "./store/orgs.ts";
 import { makeVault } from "./store/vault.ts";
 import { consoleLog } from "./telemetry/log.ts";
@@ -43,6 +45,7 @@ export function newIsolate(): Isolate {
     bundles: new Map(),
     policies: new Map(),
     accessTokens: new Map(),
+    learned: new Map(),
     firstOrg: null,
     bytesInFlight: 0,
   };
@@ -109,6 +112,12 @@ export function compose(
     }),
     authorizer,
     detectors: smartDetectors,
+    learning: makeLearning({
+      isolate,
+      object: (orgId) => smartLearning(env, orgId),
+      now,
+      waitUntil,
+    }),
     upstream: outbound,
     platformKey: (provider) => config.platformKeys.get(provider) ?? null,
     control,

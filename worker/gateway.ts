@@ -8,6 +8,7 @@ import { authenticate } from "./stages/authenticate.ts";
 import { authorize, mayCall } from "./stages/authorize.ts";
 import { refuseBlocked } from "./stages/policy.ts";
 import { callableModels, choose } from "./stages/choose.ts";
+import { feedback } from "./stages/feedback.ts";
 import { dispatch } from "./stages/dispatch.ts";
 import { noProgress } from "./stages/progress.ts";
 import type { Reached } from "./stages/report.ts";
@@ -78,6 +79,20 @@ export async function listModels(
     throw new GatewayError("model_not_found", "There is no such model for this key.", {
       param: "model",
     });
+  } catch (cause) {
+    return refuse(deps, call, "openai-chat", noProgress(), asGatewayError(cause));
+  }
+}
+
+/** POST /v1/feedback: a judgement of an answer, for an organization whose smart router learns. */
+export async function takeFeedback(deps: Deps, request: Request): Promise<Response> {
+  const call = greet(deps, request);
+  try {
+    keysStayOutOfUrls(request);
+    const authenticated = await authenticate(deps, call);
+    mayCall(deps, authenticated);
+    const answer = await feedback(deps, authenticated, request);
+    return Response.json(answer, { headers: openHeaders(deps, call) });
   } catch (cause) {
     return refuse(deps, call, "openai-chat", noProgress(), asGatewayError(cause));
   }

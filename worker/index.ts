@@ -14,6 +14,7 @@ export { AuditLog } from "../durable-objects/audit-log.ts";
 export { KeyCheck } from "../durable-objects/key-check.ts";
 export { Ledger } from "../durable-objects/ledger.ts";
 export { OrgControl } from "../durable-objects/org-control.ts";
+export { SmartLearning } from "../durable-objects/smart-learning.ts";
 export { ProviderHealth } from "../durable-objects/provider-health.ts";
 
 const app = buildApp();

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { startGround, type Ground } from "./support/ground.ts";
 
 const HARD =
@@ -66,5 +66,42 @@ describe("smart/* over the organization's own models", () => {
     const answer = await ask("hi", "smart/perfect");
     expect(answer.status).toBe(404);
     expect(await answer.text()).toContain("does not exist");
+  });
+
+  it("learns only where the organization says so, from judgements of its own calls", async () => {
+    const judge = (body: object) =>
+      fetch(`${ground.gw.url}/v1/feedback`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${ground.key}`, "content-type": "application/json" },
+        body: JSON.stringify(body),
+      });
+    const call = (answer: Response) => answer.headers.get("x-routero-call-id");
+    const off = await judge({ call_id: call(await ask("hi there")), thumb: "down" });
+    expect(await off.json()).toMatchObject({ status: "off" });
+    await ground.gw.admin("PATCH", "/organization/update", {
+      organization_id: ground.gw.tenant.organizationId,
+      metadata: { smart_learning: { exploration: 0 } },
+    });
+    const learned = async () => {
+      const said = await judge({
+        call_id: call(await ask(`hi there ${Math.random()}`)),
+        thumb: "down",
+      });
+      return said.status === 200 ? ((await said.json()) as { status: string }).status : said.status;
+    };
+    await vi.waitFor(async () => expect(await learned()).toBe("learned"), {
+      timeout: 10_000,
+      interval: 100,
+    });
+    expect((await judge({ call_id: "req_unknown", thumb: "up" })).status).toBe(404);
+    expect((await judge({ call_id: "req_unknown" })).status).toBe(400);
+    // Enough of it and small talk leaves the small model.
+    await vi.waitFor(
+      async () => {
+        await learned();
+        expect((await ask("hi there")).headers.get("x-routero-route")).not.toBe("small");
+      },
+      { timeout: 25_000, interval: 20 },
+    );
   });
 });

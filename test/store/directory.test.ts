@@ -76,6 +76,7 @@ function newIsolate(): Isolate {
     bundles: new Map(),
     policies: new Map(),
     accessTokens: new Map(),
+    learned: new Map(),
     firstOrg: null,
     bytesInFlight: 0,
   };

@@ -73,6 +73,39 @@ const modelSchema: JsonObject = {
 /** The data plane and the health checks. Requests and answers are the vendors' own forms, so these name only the core. */
 export const PATHS: readonly PathFacts[] = [
   {
+    id: "feedback",
+    section: "Inference",
+    summary: "Judge an answer",
+    notes:
+      "For the smart router of an organization that learns (`metadata.smart_learning`): the judgement counts for the model group that answered, at that kind of task. Each call is judged once, within a week, by the key that made it, its team or an administrator. The comment is not stored.",
+    http: [
+      { method: "POST", path: "/v1/feedback" },
+      { method: "POST", path: "/feedback" },
+    ],
+    permission: CALL,
+    input: {
+      type: "object",
+      properties: {
+        call_id: text("x-routero-call-id of the answer"),
+        thumb: { enum: ["up", "down"] },
+        score: { type: "number", minimum: 0, maximum: 1 },
+        chosen_model: text("Taken, and not used yet"),
+        comment: text("Not stored"),
+      },
+      required: ["call_id"],
+    },
+    output: {
+      type: "object",
+      properties: { call_id: { type: "string" }, status: { enum: ["learned", "known", "off"] } },
+      required: ["call_id", "status"],
+    },
+    example: {
+      input: { call_id: "req_4Vb0cQ2mXhT8sLr1yKp6Zd", thumb: "up" },
+      output: { call_id: "req_4Vb0cQ2mXhT8sLr1yKp6Zd", status: "learned" },
+    },
+    errors: ["invalid_request", "not_found", "request_too_large"],
+  },
+  {
     id: "chat.completions",
     section: "Inference",
     summary: "Chat, in OpenAI's form",

@@ -1,4 +1,5 @@
 import type { HealthReport } from "./health.ts";
+import type { LearnedCopy } from "./learning.ts";
 import type { LinkedPolicy } from "./policy.ts";
 import type { KeyRecord, OrgShared, TeamRecord, UserRecord } from "./records.ts";
 
@@ -103,6 +104,8 @@ export interface Isolate {
   secrets: Map<string, string>;
   /** Access tokens that providers' identity services issued for stored secrets; the signing step's alone. */
   accessTokens: Map<string, AccessToken>;
+  /** What organizations learned, by id and pinned version. */
+  learned: Map<string, LearnedCopy>;
   firstOrg: string | null;
   /** Bodies in memory, in bytes (PLATFORM 6). */
   bytesInFlight: number;

@@ -6,6 +6,7 @@ import type { HealthPort } from "./health.ts";
 import type { Isolate } from "./isolate.ts";
 import type { JsonObject } from "./json.ts";
 import type { BudgetStanding, Detectors, PolicyText } from "./policy.ts";
+import type { LearningPort } from "./learning.ts";
 import type { Metrics } from "./metrics.ts";
 import type { CredentialRecord, Delta, Opened, OrgShared } from "./records.ts";
 import type { Authorizer } from "./principal.ts";
@@ -25,6 +26,7 @@ export interface Deps {
   authorizer: Authorizer;
   /** What reads a request's content for policies; a detector that is off is left out. */
   detectors: Detectors;
+  learning: LearningPort;
   upstream: Upstream;
   /** The platform's own key for a provider, null where none is configured; it only goes to the catalog's host. */
   platformKey: (provider: string) => string | null;

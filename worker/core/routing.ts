@@ -202,6 +202,12 @@ export interface SmartDecision {
   /** 0–1, how far up the hull the prompt was put. */
   reach: number;
   reason: string;
+  /** The version of what the organization learned that this was decided by; null = learning is off, or nothing is known. */
+  learned: number | null;
+  /** Another model than the best was tried, with what chance this one was drawn, and the draw's seed; null = no draw. */
+  explored: boolean;
+  propensity: number | null;
+  seed: number | null;
   candidates: {
     group: string;
     deployment: string;

@@ -10,6 +10,7 @@ import type { AnswerContext } from "../protocols/protocol.ts";
 import { limitHeaders } from "./limit-headers.ts";
 import { noProgress } from "./progress.ts";
 import { overheadOf, report, type Reached } from "./report.ts";
+import { observe } from "./smart.ts";
 import { settle, totalCost, type Ending } from "./settle.ts";
 import { recordOutcome, recordRefusal } from "./trail.ts";
 import { watchCaller, type CallerWatch } from "./watch.ts";
@@ -223,6 +224,7 @@ async function keptAlive<T>(step: Promise<T>, sign: () => Promise<void>): Promis
 async function finish(deps: Deps, call: Chosen, progress: Progress, ending: Ending): Promise<void> {
   release(deps, call);
   report(deps, call, progress, ending);
+  observe(deps, call, progress);
   // The answer goes first: where objects share the worker's thread, settling would be done before it is written.
   await pause(SETTLE_AFTER_MS);
   try {

@@ -1,14 +1,17 @@
-import type { Authorized } from "../core/call.ts";
+import type { Authorized, Chosen, Progress } from "../core/call.ts";
 import type { Deployment } from "../core/model.ts";
+import { learningSettings } from "../core/learning.ts";
 import type { Deps } from "../core/ports.ts";
 import type { SmartDecision } from "../core/routing.ts";
 import { findProvider } from "../providers/catalog.ts";
 import { allows, resolvableModels, resolve, type ResolveContext } from "../providers/resolve.ts";
 import { lackOf } from "../routing/capability.ts";
 import type { Hard, PlanFacts } from "../routing/plan.ts";
-import type { Option } from "../routing/smart/choose.ts";
+import { usualQuality, type Option } from "../routing/smart/choose.ts";
 import { routeConversation } from "../routing/smart/conversation.ts";
 import { bent, dialNamed, type Dial } from "../routing/smart/dial.ts";
+import { estimate, NOTHING_LEARNED } from "../routing/smart/learn.ts";
+import { turnOf } from "../routing/smart/conversation.ts";
 import { ENGINE } from "../routing/smart/engine.ts";
 import { answersChat, beliefOf, knownAbility, knownWindow } from "../routing/smart/knowledge.ts";
 import { allowlists } from "./authorize.ts";
@@ -56,6 +59,12 @@ export function smartRoute(
       },
     ];
   });
+  const { orgId } = call.identity.principal;
+  const learning = learningSettings(call.identity.shared.org.metadata);
+  const learned = learning && deps.learning.learned(orgId, learning.version);
+  const beliefs = new Map(options.map(({ group, belief }) => [group, usualQuality(belief)]));
+  const known = (group: string, task: string) =>
+    estimate(learned ?? NOTHING_LEARNED, { group, task, belief: beliefs.get(group) ?? 0.5 });
   const inGroup = ({ group }: Option) => members.get(group) ?? [];
   const routed = routeConversation(call.chat, {
     options,
@@ -68,6 +77,13 @@ export function smartRoute(
           (knownWindow(each) ?? Number.POSITIVE_INFINITY) >= tokens * ROOM,
       ),
     healthy: (option) => inGroup(option).some((each) => facts.standing(each).state !== "open"),
+    ...(learned !== null && {
+      learned: (group: string, task: string) => known(group, task).mean,
+      // A pinned version decides the same each time: nothing is tried.
+      ...(learning?.version === null && {
+        explore: { share: learning.exploration, estimate: known },
+      }),
+    }),
   });
   const { said } = routed;
   // With nothing able all are named, so that the refusal tells of each what it lacks.
@@ -87,9 +103,30 @@ export function smartRoute(
       home: routed.home,
       reach: routed.reach,
       reason: routed.reason,
+      learned: learned?.version ?? null,
+      explored: routed.drawn?.explored ?? false,
+      propensity: routed.drawn?.propensity ?? null,
+      seed: routed.drawn === null ? null : routed.seed,
       candidates: routed.scored,
     },
   };
+}
+
+/** Tells the organization's learning which group answered; an attempt that never was teaches nothing. */
+export function observe(deps: Deps, call: Chosen, progress: Progress): void {
+  const { smart } = call.explanation;
+  const { shared, principal } = call.identity;
+  if (smart === undefined || learningSettings(shared.org.metadata) === null) return;
+  const served = call.plan.find(({ deployment }) => deployment.id === progress.deployment?.id);
+  if (served === undefined || progress.attempts.at(-1)?.error !== undefined) return;
+  deps.learning.observe(principal.orgId, {
+    callId: call.requestId,
+    group: served.group,
+    task: smart.task,
+    keyId: principal.keyId ?? null,
+    teamId: principal.teamId ?? null,
+    turn: turnOf(call.chat),
+  });
 }
 
 /** What a family is known to lack although no deployment says so. */

@@ -79,6 +79,8 @@ const TIER_QUALITY: Readonly<Record<ModelTier, number>> = {
   HEAVY: 0.77,
   REASONING: 0.85,
 };
+/** A model that is learned to reach less than this share of what was believed of it is no bargain at any price. */
+const FALLEN = 0.6;
 const TIER_WIDTH = 0.09;
 /** Milliseconds, where nothing was measured. */
 const TIER_LATENCY: Readonly<Record<ModelTier, number>> = {
@@ -103,7 +105,15 @@ export function chooseAmong(options: readonly Option[], wanted: Wanted): Choice 
     // A price that nobody knows is taken for the dearest: it is never chosen because it seems free.
     cost: dial.saves === "cost" ? (each.cost ?? dearest) : each.latency,
   }));
-  const hull = hullOf(points.toSorted((a, b) => (a.each.group < b.each.group ? -1 : 1)));
+  const standing = points.filter(({ quality }, at) => {
+    const belief = options[at]?.belief;
+    return belief === undefined || quality >= FALLEN * usualQuality(belief);
+  });
+  const hull = hullOf(
+    (standing.length > 0 ? standing : points).toSorted((a, b) =>
+      a.each.group < b.each.group ? -1 : 1,
+    ),
+  );
   for (const { each } of hull) each.onHull = true;
   const rank = said.unfamiliar ? draw : rankOf(said.need);
   const place = reach(rank, dial);

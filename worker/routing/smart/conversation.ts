@@ -4,6 +4,7 @@ import { needsOf } from "../capability.ts";
 import { chooseAmong, score, solves, type Choice, type Option, type Scored } from "./choose.ts";
 import { classify, type Classification } from "./classify.ts";
 import { worth, type Dial } from "./dial.ts";
+import { draw as drawModel, type Drawn, type Estimate } from "./learn.ts";
 import { promptOf, userTurns } from "./prompt.ts";
 import { FNV_START, step } from "./words.ts";
 
@@ -17,6 +18,11 @@ export interface RouteFacts {
   healthy: (option: Option) => boolean;
   dial: Dial;
   learned?: (group: string, task: Classification["task"]) => number | undefined;
+  /** Lets this share of conversations begin at another able model that may be as good; absent = none. */
+  explore?: {
+    share: number;
+    estimate: (group: string, task: Classification["task"]) => Estimate;
+  };
 }
 
 /** Where a request goes, and all that it was decided by. */
@@ -29,7 +35,10 @@ export interface Routed {
   /** Every able option as the last turn weighs it. */
   scored: Scored[];
   reach: number;
-  reason: Choice["reason"] | "home" | "rose" | "health";
+  reason: Choice["reason"] | "home" | "rose" | "health" | "explore";
+  /** How the home was drawn; null where nothing is explored. */
+  drawn: Drawn | null;
+  seed: number;
 }
 
 /** Turns looked at after the first: earlier ones were looked at when they came, and none of them leads down. */
@@ -72,6 +81,12 @@ export function routeConversation(chat: ChatRequest, facts: RouteFacts): Routed 
   let reason: Routed["reason"] = choice.reason;
   const find = (group: string | undefined) => options.find((each) => each.group === group);
   let current = find(choice.order[0]);
+  const seed = Math.floor(draw * 2 ** 32);
+  const drawn = current === undefined ? null : tried(current, turn, facts, seed);
+  if (drawn?.explored === true) {
+    current = find(drawn.group);
+    reason = "explore";
+  }
   const home = current?.group ?? null;
   for (const next of later.slice(-TURNS)) {
     const before = turn;
@@ -108,7 +123,35 @@ export function routeConversation(chat: ChatRequest, facts: RouteFacts): Routed 
   const ranked = current === undefined ? last.order : [current.group, ...last.order];
   const order = [...new Set(ranked)].filter((group) => usable.has(group));
   if (current !== undefined && order.length > 0 && order[0] !== current.group) reason = "health";
-  return { order, said: turn.said, home, scored: last.scored, reach: choice.reach, reason };
+  const { said } = turn;
+  return { order, said, home, scored: last.scored, reach: choice.reach, reason, drawn, seed };
+}
+
+/** How far below the chosen model's quality another may lie to be tried. */
+const TOLERANCE = 0.1;
+
+/** The draw for a conversation's home, the same each time the conversation comes back. */
+function tried(
+  current: Option,
+  { said, able, choice }: { said: Classification; able: readonly Option[]; choice: Choice },
+  { explore }: RouteFacts,
+  seed: number,
+): Drawn | null {
+  if (explore === undefined || explore.share <= 0) return null;
+  const quality = new Map(choice.scored.map((each) => [each.group, each.quality]));
+  const least = (quality.get(current.group) ?? 0) - TOLERANCE;
+  const options = able
+    .filter(({ group }) => (quality.get(group) ?? 0) >= least)
+    .map(({ group }) => ({ group, estimate: explore.estimate(group, said.task) }))
+    .toSorted((a, b) => (a.group < b.group ? -1 : 1));
+  return drawModel(options, seed, explore.share, current.group);
+}
+
+/** The same number for the same question in the same conversation. */
+export function turnOf(chat: ChatRequest): number {
+  const turns = userTurns(chat);
+  const ends = [turns[0], turns.at(-1)].map((at) => drawOf(chat.messages[at ?? -1]));
+  return Math.floor(((ends[0] ?? 0) * 0.5 + (ends[1] ?? 0) * 0.5) * 2 ** 48) + turns.length;
 }
 
 /** True where history holds what only the provider that made it can read: signed thinking and calls, native blocks. */

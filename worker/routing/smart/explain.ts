@@ -12,6 +12,8 @@ export interface SmartExplanation {
   dial: { quality: number; saves: string; budget: string };
   home: string | null;
   reason: string;
+  learned_version: number | null;
+  propensity: number | null;
   candidates: {
     group: string;
     tier: string;
@@ -28,6 +30,7 @@ const REASONS: Readonly<Record<string, string>> = {
   only: "only one model is worth its price here",
   home: "the conversation stays with the model of its first turn",
   rose: "a later turn gained more by a stronger model than the lost prompt cache costs",
+  explore: "another model that may be as good is tried, as this organization lets its router do",
   health: "the conversation's own model can't serve now; the next in the chain does",
 };
 
@@ -44,6 +47,8 @@ export function explainSmart(decision: SmartDecision): SmartExplanation {
     dial: { quality: decision.quality, saves: decision.saves, budget: decision.budget },
     home: decision.home,
     reason: REASONS[decision.reason] ?? decision.reason,
+    learned_version: decision.learned,
+    propensity: decision.propensity,
     candidates: decision.candidates.map((each) => ({
       group: each.group,
       tier: each.tier,

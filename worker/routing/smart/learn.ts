@@ -1,30 +1,11 @@
-import type { Category } from "./categories.ts";
+import type { Learned, Tally } from "../../core/learning.ts";
 
-/** Weighed successes and failures. */
-export interface Tally {
-  good: number;
-  bad: number;
-}
-
-/** What an organization has seen of one model group. */
-export interface Arm {
-  all: Tally;
-  tasks: Partial<Record<Category, Tally>>;
-  /** Page–Hinkley's sum: how long and how far rewards have lain below what was expected. */
-  drift: number;
-}
-
-/** Everything learned; plain data, kept and sent as JSON. The same events in the same order give the same state. */
-export interface Learned {
-  /** Grows with each batch that was folded in. */
-  version: number;
-  arms: Record<string, Arm>;
-}
+export type { Learned } from "../../core/learning.ts";
 
 /** What became of one request, as far as somebody said or showed. */
 export interface Lesson {
   group: string;
-  task: Category;
+  task: string;
   /** 0–1. */
   reward: number;
   /** How much it is believed, 0–1: an explicit thumb 1, what we only observed less. */
@@ -64,7 +45,8 @@ export function fold(state: Learned, lessons: readonly Lesson[]): Learned {
       const expected = here.all.good / seen;
       here.drift = Math.max(0, here.drift + weight * (expected - reward - SLACK));
     }
-    const tally = (here.tasks[task] ??= { good: 0, bad: 0 });
+    const tally = here.tasks[task] ?? { good: 0, bad: 0 };
+    here.tasks[task] = tally;
     for (const each of [here.all, tally]) {
       each.good = each.good * DECAY ** weight + weight * reward;
       each.bad = each.bad * DECAY ** weight + weight * (1 - reward);
@@ -90,12 +72,7 @@ function shrink(tally: Tally): void {
  */
 export function estimate(
   state: Learned,
-  {
-    group,
-    task,
-    belief,
-    global,
-  }: { group: string; task: Category; belief: number; global?: Tally },
+  { group, task, belief, global }: { group: string; task: string; belief: number; global?: Tally },
 ): Estimate {
   const base: Estimate = towards({ mean: belief, strength: BELIEF }, global);
   const arm = Object.hasOwn(state.arms, group) ? state.arms[group] : undefined;
@@ -127,12 +104,20 @@ const SAMPLES = 24;
 
 /**
  * Thompson sampling, held to a share: mostly the group that looks best, and for `share` of requests a group by the chance
- * that it is best, estimated with seeded samples. The seed alone decides; it is recorded for replay.
+ * that it is best, estimated with seeded samples. The seed alone decides; it is recorded for replay. `preferred` takes the
+ * place of what looks best, where price has a say too.
  */
-export function draw(options: readonly Drawable[], seed: number, share: number): Drawn | null {
+export function draw(
+  options: readonly Drawable[],
+  seed: number,
+  share: number,
+  preferred?: string,
+): Drawn | null {
   const [first] = options;
   if (first === undefined) return null;
-  const best = options.reduce((a, b) => (b.estimate.mean > a.estimate.mean ? b : a), first);
+  const best =
+    options.find(({ group }) => group === preferred) ??
+    options.reduce((a, b) => (b.estimate.mean > a.estimate.mean ? b : a), first);
   const random = randomOf(seed);
   const luck = random();
   const wins = new Map<string, number>();

@@ -1,0 +1,95 @@
+import type { JsonObject } from "./json.ts";
+
+/** Weighed successes and failures. */
+export interface Tally {
+  good: number;
+  bad: number;
+}
+
+/** What an organization has seen of one model group. */
+export interface Arm {
+  all: Tally;
+  /** By task. */
+  tasks: Record<string, Tally>;
+  /** Page–Hinkley's sum: how long and how far rewards have lain below what was expected. */
+  drift: number;
+}
+
+/** Everything learned; plain data, kept and sent as JSON. The same lessons in the same order give the same state. */
+export interface Learned {
+  /** Grows with each batch that was folded in. */
+  version: number;
+  arms: Record<string, Arm>;
+}
+
+/** A request that was routed while learning is on: who may judge it, and what it says about by being asked again. */
+export interface Observation {
+  callId: string;
+  group: string;
+  task: string;
+  keyId: string | null;
+  teamId: string | null;
+  /** The same for the same question in the same conversation. */
+  turn: number;
+}
+
+/** A judgement of one request. */
+export interface Judgement {
+  callId: string;
+  /** 0–1. */
+  reward: number;
+  /** Whose calls may be judged: those of this key or team; `any` for an administrator. */
+  by: { keyId: string | null; teamId: string | null; any: boolean };
+}
+
+/** `known`: judged before, the first judgement counts. `absent`: not seen, too old, or not the judge's. */
+export type Judged = "learned" | "known" | "absent";
+
+/** The object that learns for one organization. */
+export interface LearningObjectPort {
+  observe(rows: Observation[]): Promise<void>;
+  judge(judgement: Judgement): Promise<Judged>;
+  /** The present state, or the one of an earlier version; null where that is not kept. */
+  snapshot(version: number | null): Promise<Learned | null>;
+}
+
+/** Learning as the path and the operations see it. Nothing here makes a request wait but `judge`. */
+export interface LearningPort {
+  /** The newest copy of this isolate, null before there is one; asks for a newer one in the background. */
+  learned(orgId: string, version: number | null): Learned | null;
+  observe(orgId: string, row: Observation): void;
+  judge(orgId: string, judgement: Judgement): Promise<Judged>;
+}
+
+/** An isolate's copy of what an organization has learned. */
+export interface LearnedCopy {
+  learned: Learned | null;
+  /** Unix milliseconds at which the copy was asked for, and at which a request for it is under way. */
+  at: number;
+  flightAt: number | null;
+}
+
+/** How an organization learns: nothing unless its `metadata.smart_learning` says so. */
+export interface LearningSettings {
+  /** Share of conversations that may try another model, at most 0.05. */
+  exploration: number;
+  /** A version to decide by, frozen; null = the newest. */
+  version: number | null;
+}
+
+const MOST_EXPLORATION = 0.05;
+
+/** Reads `smart_learning`: true, or `{exploration?, version?}`; anything else is off. */
+export function learningSettings(metadata: JsonObject): LearningSettings | null {
+  const said = metadata["smart_learning"];
+  if (said === true) return { exploration: MOST_EXPLORATION, version: null };
+  if (typeof said !== "object" || said === null || Array.isArray(said)) return null;
+  const { exploration, version, enabled } = said;
+  if (enabled === false) return null;
+  const share =
+    typeof exploration === "number" && exploration >= 0 ? exploration : MOST_EXPLORATION;
+  return {
+    exploration: Math.min(MOST_EXPLORATION, share),
+    version: typeof version === "number" && Number.isSafeInteger(version) ? version : null,
+  };
+}
