@@ -303,3 +303,32 @@ it("a document also comes with POST /config/update, and a broken one changes not
   const settings = await gw.admin<{ router_settings: object }>("GET", "/config/list");
   expect(settings.router_settings).not.toHaveProperty("num_retries");
 });
+
+it("a budget that is nearly spent moves requests, as far as the isolate knows of it", async () => {
+  const price = { input_cost_per_token: 0.000_001, output_cost_per_token: 0.000_01 };
+  await model("usual", price);
+  await model("cheaper", price);
+  const team = await gw.admin<{ team_id: string }>("POST", "/team/new", {
+    team_alias: "poor",
+    max_budget: 0.01,
+  });
+  const of = await gw.admin<{ key: string }>("POST", "/key/generate", { team_id: team.team_id });
+  await inForce(`rules:
+  - { id: nearly-spent, when: { budget.remaining_pct: { lt: 97 }, budget.scope: team }, route: cheaper }
+  - { id: rest, route: usual }
+`);
+  const call = () =>
+    chat({ authorization: `Bearer ${of.key}` }, { model: "usual", max_tokens: 5 }).then(
+      (answer) => [
+        answer.status,
+        answer.headers.get("x-routero-policy-rule"),
+        answer.headers.get("x-routero-route"),
+      ],
+    );
+  expect(await call()).toEqual([200, "rest", "usual"]);
+  await expect
+    .poll(call, { timeout: 20_000, interval: 50 })
+    .toEqual([200, "nearly-spent", "cheaper"]);
+  // Without a budget nothing is nearly spent.
+  expect((await chat({}, { model: "usual" })).headers.get("x-routero-policy-rule")).toBe("rest");
+});

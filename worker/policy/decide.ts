@@ -23,6 +23,9 @@ export interface LinkedDocument {
   linked: Linked;
 }
 
+/** Where a rule that throttles sends what no rule routes: the cheapest that can do it (CONTRACT 5). */
+const THROTTLED = "smart/cheap";
+
 /** One document's say on a request. */
 interface Say {
   document: LinkedDocument;
@@ -84,7 +87,7 @@ export function decide(
   const put = <K extends keyof Verdict>(key: K, value: Verdict[K] | undefined): void => {
     if (value !== undefined) verdict[key] = value;
   };
-  put("route", routed?.action.route);
+  put("route", routed?.action.route ?? (verdict.throttle ? THROTTLED : undefined));
   put("strategy", said("strategy"));
   put("fallbacks", said("fallbacks"));
   put("numRetries", least(numbers("num_retries")));
