@@ -15,11 +15,22 @@ const SOURCES: Record<string, string> = {
   mistral: "mistral",
   xai: "x-ai",
   moonshot: "moonshotai",
+  gemini: "google",
+  vertex_ai_anthropic: "google",
+  bedrock: "aws",
+  cohere: "cohere",
+  azure: "azure",
 };
 
-type Match = { equals?: string; starts_with?: string; or?: Match[] };
+/** Where one source lists the models of several of our providers: which are whose. */
+const ONLY: Record<string, RegExp> = {
+  gemini: /^(gemini|gemma)-/,
+  vertex_ai_anthropic: /^claude-/,
+};
 
-function patterns(match: Match, kind: "equals" | "starts_with"): string[] {
+type Match = { equals?: string; starts_with?: string; contains?: string; or?: Match[] };
+
+function patterns(match: Match, kind: "equals" | "starts_with" | "contains"): string[] {
   const own = match[kind];
   return [
     ...(own === undefined ? [] : [own]),
@@ -53,6 +64,8 @@ for (const [slug, id] of Object.entries(SOURCES)) {
   const provider = findProvider({ providerId: id });
   if (provider === undefined) throw new Error(`no provider ${id} in the price data`);
   for (const model of provider.models) {
+    if (ONLY[slug]?.test(model.id) === false) continue;
+    const parts = patterns(model.match as Match, "contains");
     const price = priceInForce(model.prices);
     const input = perThousand(price.input_mtok);
     const output = perThousand(price.output_mtok);
@@ -71,6 +84,7 @@ for (const [slug, id] of Object.entries(SOURCES)) {
       model: model.id,
       also: patterns(model.match as Match, "equals").filter((name) => name !== model.id),
       prefixes: patterns(model.match as Match, "starts_with"),
+      ...(parts.length > 0 && { parts }),
       contextWindow: model.context_window,
       prices,
     };

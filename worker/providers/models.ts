@@ -10,6 +10,8 @@ export interface ModelRow {
   also: readonly string[];
   /** Names that begin like this are it too; the longest prefix wins. */
   prefixes: readonly string[];
+  /** Names that hold one of these are it as well; the longest wins. */
+  parts?: readonly string[];
   contextWindow?: number;
   prices: Prices;
 }
@@ -43,6 +45,16 @@ const reasoner = (prefix: string): Override => ({
   facts: { reasoning: "effort", quirks: { tokenLimit: "max_completion_tokens" } },
 });
 
+const gemini = (prefix: string, maxOutput: number, reasoning: ReasoningControl): Override => ({
+  provider: "gemini",
+  prefix,
+  facts: {
+    maxOutput,
+    reasoning,
+    capabilities: { images: true, files: true, audio: true, tools: true, parallel_tools: true },
+  },
+});
+
 const NO_SAMPLING: Quirks = { refuses: ["temperature", "top_p", "top_k"] };
 
 const OVERRIDES: readonly Override[] = [
@@ -63,6 +75,10 @@ const OVERRIDES: readonly Override[] = [
   reasoner("o3"),
   reasoner("o4"),
   reasoner("gpt-5"),
+  gemini("gemini-1.5", 8192, "none"),
+  gemini("gemini-2.0", 8192, "none"),
+  gemini("gemini-2.5", 65_536, "budget"),
+  gemini("gemini-", 65_536, "effort"),
   { provider: "deepseek", prefix: "", facts: { quirks: { echoesReasoning: true } } },
   { provider: "moonshot", prefix: "", facts: { quirks: { echoesReasoning: true } } },
 ];
@@ -89,20 +105,48 @@ const EXACT: ReadonlyMap<string, ModelRow> = new Map(
   ),
 );
 
+/** Providers that serve the models of another's row under the same names and prices. */
+const SAME_MODELS: Readonly<Record<string, string>> = {
+  vertex_ai: "gemini",
+  bedrock_anthropic: "bedrock",
+};
+
+/**
+ * Clouds that serve other makers' models: how the maker's own name is read out of theirs, for what is known of the model
+ * whoever serves it. Prices are the cloud's; the maker's where the cloud's list leaves some out and charges the same.
+ */
+const MADE_BY: Readonly<Record<string, { maker: string; name: RegExp; makersPrices?: true }>> = {
+  azure: { maker: "openai", name: /^(.+)$/, makersPrices: true },
+  bedrock: { maker: "anthropic", name: /(?:^|\.)anthropic\.(claude-.+?)(?:-v\d+(?::\d+)?)?$/ },
+  bedrock_anthropic: {
+    maker: "anthropic",
+    name: /(?:^|\.)anthropic\.(claude-.+?)(?:-v\d+(?::\d+)?)?$/,
+  },
+  vertex_ai_anthropic: { maker: "anthropic", name: /^(claude-[^@]+)/ },
+};
+
 /** Everything known of a provider's model; unknown models have no prices and no stated capabilities. */
 export function modelFacts(provider: string, model: string): ModelFacts {
   if (provider === "sim") return SIM_FACTS;
-  const row = rowOf(provider, model);
-  const override = longest(
-    OVERRIDES.filter((each) => each.provider === provider && model.startsWith(each.prefix)),
-    (each) => each.prefix.length,
-  );
+  const priced = SAME_MODELS[provider] ?? provider;
+  const cloud = MADE_BY[provider];
+  const [, made = ""] = cloud?.name.exec(model) ?? [];
+  const row =
+    rowOf(priced, model) ?? (cloud?.makersPrices === true ? rowOf(cloud.maker, made) : undefined);
+  const override = overrideOf(priced, model) ?? (cloud && overrideOf(cloud.maker, made));
   return {
     capabilities: {},
     ...(row && { prices: row.prices }),
     ...(row?.contextWindow !== undefined && { contextWindow: row.contextWindow }),
     ...override?.facts,
   };
+}
+
+function overrideOf(provider: string, model: string): Override | undefined {
+  return longest(
+    OVERRIDES.filter((each) => each.provider === provider && model.startsWith(each.prefix)),
+    (each) => each.prefix.length,
+  );
 }
 
 /** The providers that are known to serve a model of this bare name, in the catalog's order. */
@@ -121,17 +165,25 @@ export function knownModels(provider: string): string[] {
 function rowOf(provider: string, model: string): ModelRow | undefined {
   const exact = EXACT.get(`${provider}/${model}`);
   if (exact) return exact;
+  const rows = MODEL_ROWS.filter((row) => row.provider === provider);
+  const byPrefix = longest(
+    rows.filter((row) => matchesPrefix(row, model)),
+    (row) => longestOf(row.prefixes, (prefix) => model.startsWith(prefix)),
+  );
+  if (byPrefix) return byPrefix;
   return longest(
-    MODEL_ROWS.filter((row) => row.provider === provider && matchesPrefix(row, model)),
-    (row) =>
-      Math.max(
-        ...row.prefixes.filter((prefix) => model.startsWith(prefix)).map((prefix) => prefix.length),
-      ),
+    rows.filter((row) => row.parts?.some((part) => model.includes(part))),
+    (row) => longestOf(row.parts ?? [], (part) => model.includes(part)),
   );
 }
 
 function matchesPrefix(row: ModelRow, model: string): boolean {
   return row.prefixes.some((prefix) => model.startsWith(prefix));
+}
+
+/** Length of the longest text that fits; 0 for none. */
+function longestOf(texts: readonly string[], fits: (text: string) => boolean): number {
+  return Math.max(0, ...texts.filter(fits).map((text) => text.length));
 }
 
 function longest<T>(rows: readonly T[], length: (row: T) => number): T | undefined {
