@@ -1,6 +1,6 @@
 import { chargeOf } from "../worker/core/account.ts";
 import type { AbandonedDecision, LeaseRef, SettleRow } from "../worker/core/account.ts";
-import { isAmount, most, NOTHING, plus } from "../worker/core/amount.ts";
+import { isAmount, least, NOTHING, plus } from "../worker/core/amount.ts";
 import type { Amount } from "../worker/core/amount.ts";
 import { homeOf, scopeKey, scopesOf } from "../worker/core/scope.ts";
 import type { Scope } from "../worker/core/scope.ts";
@@ -58,14 +58,13 @@ export function byHome(leases: readonly LeaseRef[]): Map<string, LeaseRef[]> {
   return homes;
 }
 
-/** What the request held of each scope: the same of all of them. */
+/** What the request held: of each scope's money the same, or the least where one had more to give than another. */
 export function reservedBy(leases: readonly LeaseRef[]): Amount {
-  const sums = new Map<string, Amount>();
-  for (const { scope, reserved } of leases) {
-    const key = scopeKey(scope);
-    sums.set(key, plus(sums.get(key) ?? NOTHING, reserved));
-  }
-  return [...sums.values()].reduce(most, { ...NOTHING });
+  const sums = byScope(leases.filter(({ scope }) => scope.meter === undefined)).map(({ refs }) =>
+    refs.reduce<Amount>((sum, { reserved }) => plus(sum, reserved), NOTHING),
+  );
+  const [first, ...others] = sums;
+  return first === undefined ? { ...NOTHING } : others.reduce(least, first);
 }
 
 export function estimatedRow(decision: AbandonedDecision, charged: Amount): SettleRow {

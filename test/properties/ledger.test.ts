@@ -4,7 +4,13 @@ import { standing } from "../../durable-objects/ledger-leases.ts";
 import { scopeKey } from "../../worker/core/scope.ts";
 import { covers, isNothing, NOTHING, plus } from "../../worker/core/amount.ts";
 import type { Amount } from "../../worker/core/amount.ts";
-import { expectedOf, isNegative } from "../support/ledger-claims.ts";
+import {
+  claimsOf,
+  estimatedOf,
+  expectedOf,
+  isNegative,
+  totalOf,
+} from "../support/ledger-claims.ts";
 import { LedgerWorld } from "../support/ledger-world.ts";
 
 type Step = { what: keyof typeof STEPS; a: number; b: number };
@@ -146,7 +152,7 @@ test("after everything ended, the sums are those of the requests that reached a 
       const standing = [...world.charges.values()].filter(({ real }) => !real);
       const estimated = standing.reduce((sum, { amount }) => plus(sum, amount), NOTHING as Amount);
       const [team] = world.allScopes;
-      if (team) expect(world.total(team, "estimated")).toEqual(estimated);
+      if (team) expect(totalOf(world, team, "estimated")).toEqual(estimated);
     },
   );
 });
@@ -156,9 +162,9 @@ test("no lease is ever spent beyond what the ledger has it lent for, and none is
     for (const { row } of world.storage.leases.rows.values()) {
       expect(isNegative(row.left) || isNegative(row.estimated)).toBe(false);
       expect(covers(row.lent, row.left)).toBe(true);
-      expect(row.estimated).toEqual(world.estimatedOf(row.leaseId));
+      expect(row.estimated).toEqual(estimatedOf(world, row.leaseId));
     }
-    for (const [leaseId, claim] of world.claims()) {
+    for (const [leaseId, claim] of claimsOf(world)) {
       const lease = world.storage.leases.get(leaseId);
       expect(lease).not.toBeNull();
       if (lease) expect(covers(lease.left, claim)).toBe(true);
@@ -203,7 +209,7 @@ test("only what the dead and the cut held is left over, and it is reclaimed as u
       world.advance(20 * 60_000);
       while (world.book.tick(world.now));
       for (const scope of world.allScopes) {
-        expect(isNothing(world.total(scope, "outstanding"))).toBe(true);
+        expect(isNothing(totalOf(world, scope, "outstanding"))).toBe(true);
       }
       for (const { row } of world.storage.leases.rows.values()) {
         if (!isNothing(row.left)) expect(world.isOwed(row)).toBe(true);
@@ -217,7 +223,7 @@ test("without crashes and cuts nothing is left over", () => {
     () => undefined,
     (world) => {
       for (const scope of world.allScopes) {
-        expect(world.total(scope, "outstanding")).toEqual(NOTHING);
+        expect(totalOf(world, scope, "outstanding")).toEqual(NOTHING);
       }
     },
     ["crash", "cut"],

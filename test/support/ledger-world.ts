@@ -5,6 +5,7 @@ import { scopeKey } from "../../worker/core/scope.ts";
 import type {
   HoldItem,
   HoldReply,
+  HoldRequest,
   LeaseRef,
   ReturnItem,
   SettleResult,
@@ -128,26 +129,69 @@ export class LedgerWorld {
     this.#admit(isolate, keyId, max, `req_${++this.#requests}`, this.now);
   }
 
+  /** Near a limit: a hold for this request alone. What is lost of it is lost until it is reclaimed. */
+  #sendSingle(isolate: Borrower, request: HoldRequest, scopes: Scope[], admit: () => void): void {
+    const id = `${isolate.id}/${++this.#requests}`;
+    const items = structuredClone(isolate.memory.wanted(request, scopes));
+    const message = { isolate: isolate.id, id, items, cheap: false, longestMs: 1, waitMs: 0 };
+    const less = this.#requests % 2 === 0;
+    this.flying.push({
+      arrive: () => {
+        const reply = structuredClone(this.book.single(message, this.now, less));
+        return () => {
+          if (!isolate.alive || !reply.granted) return;
+          const at = this.clock(isolate);
+          isolate.memory.acquired(request.requestId, id, scopes, reply.grants, at);
+          admit();
+          isolate.memory.giveUp(request);
+          this.#sendSpare(isolate);
+        };
+      },
+    });
+  }
+
+  #sendSpare(isolate: Borrower): void {
+    for (const { items, singles } of isolate.memory.spare(this.clock(isolate)).values()) {
+      this.#sendReturn(isolate, items, singles);
+    }
+  }
+
   raise(request: Running, by: number): void {
     const { isolate, keyId, requestId, since } = request;
     const max = plus(request.max, { cost: by, requests: 0, tokens: by * 2 });
     this.#admit(isolate, keyId, max, requestId, since);
   }
 
-  #admit(isolate: Borrower, keyId: string, max: Amount, requestId: string, since: number): void {
+  #admit(
+    isolate: Borrower,
+    keyId: string,
+    max: Amount,
+    requestId: string,
+    since: number,
+    again = false,
+  ): void {
     const { memory } = isolate;
-    const request = { orgId: ORG, teamId: TEAM, requestId, scopes: this.scopes(keyId), max };
+    const min = { ...max, cost: Math.ceil(max.cost / 4) };
+    const scopesOf = this.scopes(keyId);
+    const request = { orgId: ORG, teamId: TEAM, requestId, scopes: scopesOf, max, min };
     const at = this.clock(isolate);
     const hold = memory.admit(request, at);
     const scopes = hold
       ? memory.renewals(request.scopes, at)
       : (memory.wait(request, at), memory.lacking(request, at));
-    if (scopes.length > 0) this.#sendHold(isolate, memory.ask(scopes, at));
+    const near = new Set(hold ? [] : memory.tight(scopes, at));
+    const ask = scopes.filter((scope) => !near.has(scope));
+    if (ask.length > 0) this.#sendHold(isolate, memory.ask(ask, at));
+    else if (near.size > 0 && !again) {
+      const admit = () => this.#admit(isolate, keyId, max, requestId, since, true);
+      this.#sendSingle(isolate, request, [...near], admit);
+    }
     if (!hold) return;
     if (since === this.now) this.#checkAdmission(hold.leases);
     const known = this.running.find((each) => each.requestId === requestId);
-    if (known) Object.assign(known, { leases: hold.leases, max });
-    else this.running.push({ requestId, isolate, keyId, max, leases: hold.leases, since });
+    const { leases, amount } = hold;
+    if (known) Object.assign(known, { leases, max: amount });
+    else this.running.push({ requestId, isolate, keyId, max: amount, leases, since });
   }
 
   /** By the ledger's clock, nothing is admitted after a lease's time, nor after its window. */
@@ -184,8 +228,8 @@ export class LedgerWorld {
     });
   }
 
-  #sendReturn(isolate: Borrower, items: ReturnItem[]): void {
-    const sent = structuredClone({ isolate: isolate.id, items });
+  #sendReturn(isolate: Borrower, items: ReturnItem[], singles: string[] = []): void {
+    const sent = structuredClone({ isolate: isolate.id, items, singles });
     this.flying.push({
       arrive: () => {
         this.#checkReturn(isolate, sent.items);
@@ -344,53 +388,9 @@ export class LedgerWorld {
     return { orgId: ORG, teamId: TEAM, requestId };
   }
 
-  /** What estimates charge of a lease. */
-  estimatedOf(leaseId: string): Amount {
-    let sum: Amount = NOTHING;
-    for (const { real, leases } of this.charges.values()) {
-      for (const ref of real ? [] : leases) {
-        if (ref.leaseId === leaseId) sum = plus(sum, ref.reserved);
-      }
-    }
-    return sum;
-  }
-
   /** Whether it is right that something is left over on a lease. */
   isOwed({ leaseId, isolate }: LeaseRow): boolean {
     return this.owed.has(leaseId) || this.dead.has(isolate);
-  }
-
-  /** What living isolates may still spend or have spent unseen, by lease. */
-  claims(): Map<string, Amount> {
-    const claims = new Map<string, Amount>();
-    const claim = (leaseId: string, amount: Amount) =>
-      claims.set(leaseId, plus(claims.get(leaseId) ?? NOTHING, amount));
-    for (const { requestId, leases } of this.running) {
-      if (this.charges.get(requestId)?.real === true) continue;
-      for (const { leaseId, reserved } of leases) claim(leaseId, reserved);
-    }
-    for (const { memory } of this.isolates) {
-      for (const row of memory.queue.values()) {
-        if (this.charges.get(row.requestId)?.real === true) continue;
-        const [attempt] = row.attempts;
-        const charge = { cost: attempt?.cost ?? 0, requests: 1, tokens: attempt?.usage.input ?? 0 };
-        const scopes = new Set(row.leases.map(({ scope }) => scopeKey(scope)));
-        for (const key of scopes) {
-          const refs = row.leases.filter(({ scope }) => scopeKey(scope) === key);
-          for (const { leaseId, amount } of drawFrom(refs, charge).draws) claim(leaseId, amount);
-        }
-      }
-    }
-    return claims;
-  }
-
-  /** The sum over all windows of a scope. */
-  total(scope: Scope, of: "outstanding" | "unattributed" | "estimated"): Amount {
-    let sum: Amount = NOTHING;
-    for (const { row } of this.storage.spend.rows.values()) {
-      if (scopeKey(row.scope) === scopeKey(scope)) sum = plus(sum, row[of]);
-    }
-    return sum;
   }
 
   get allScopes(): Scope[] {

@@ -1,0 +1,145 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { spendKey } from "../../durable-objects/ledger-leases.ts";
+import { scopeKey } from "../../worker/core/scope.ts";
+import { LedgerWorld } from "../support/ledger-world.ts";
+
+/** ROUTERO_LIMITS_RUNS asks for more. */
+const RUNS = Number(process.env["ROUTERO_LIMITS_RUNS"] ?? 300);
+
+/** What may happen; less time passes in all than after which a lease that got lost is reclaimed. */
+const STEPS = {
+  begin: (world: LedgerWorld, a: number, b: number) =>
+    world.begin(pick(world.isolates, a), b, 1 + (b % 7) * 10),
+  raise: (world: LedgerWorld, a: number, b: number) =>
+    running(world, a, (request) => world.raise(request, 1 + (b % 30))),
+  settle: (world: LedgerWorld, a: number, b: number) =>
+    running(world, a, (request) =>
+      world.settle(request, b % Math.ceil(request.max.cost * 1.5 + 1)),
+    ),
+  release: (world: LedgerWorld, a: number) =>
+    running(world, a, (request) => world.release(request)),
+  flush: (world: LedgerWorld, a: number) => world.flush(pick(world.isolates, a)),
+  deliver: (world: LedgerWorld, a: number) => world.deliver(a, false),
+  deliverAndKeep: (world: LedgerWorld, a: number) => world.deliver(a, true),
+  deliverAll: (world: LedgerWorld) => world.deliverAll(),
+  drop: (world: LedgerWorld, a: number) => world.drop(a),
+  answer: (world: LedgerWorld, a: number) => world.answer(a),
+  loseAnswer: (world: LedgerWorld, a: number) => world.loseAnswer(a),
+  idle: (world: LedgerWorld, a: number) => world.idle(pick(world.isolates, a)),
+  advance: (world: LedgerWorld, a: number) => world.advance(a % 3_000),
+  cut: (world: LedgerWorld, a: number, b: number) =>
+    running(world, a, (request) => world.cut(request, b % 2 === 0)),
+  crash: (world: LedgerWorld, a: number, b: number) =>
+    world.crash(a % world.isolates.length, () => b % 2 === 0),
+  reconcile: (world: LedgerWorld, a: number) => {
+    const request = pick([...world.abandoned, ...world.running], a);
+    if (request) world.reconcile(request);
+  },
+};
+type Name = keyof typeof STEPS;
+const names = Object.keys(STEPS) as Name[];
+const often: Partial<Record<Name, number>> = {
+  begin: 8,
+  settle: 4,
+  deliver: 8,
+  answer: 8,
+  deliverAll: 4,
+};
+
+function pick<T>(list: T[], at: number): T {
+  return list[at % list.length] as T;
+}
+
+function running(
+  world: LedgerWorld,
+  at: number,
+  work: (request: LedgerWorld["running"][number]) => void,
+): void {
+  const request = pick(world.running, at);
+  if (request) work(request);
+}
+
+const step = fc.record({
+  what: fc.oneof(
+    ...names.map((name) => ({ arbitrary: fc.constant(name), weight: often[name] ?? 1 })),
+  ),
+  a: fc.nat(10_000),
+  b: fc.nat(10_000),
+  /** Now and then the limit is another one. */
+  limit: fc.option(fc.integer({ min: 0, max: 400 }), { freq: 12 }),
+});
+
+/** What stands against each scope in its present window, overruns left out. */
+function standing(world: LedgerWorld): Map<string, number> {
+  return new Map(
+    world.allScopes.map((scope) => {
+      const row = world.storage.spend.get(spendKey(scope, world.windowId()));
+      const sum = row ? row.settled.cost + row.outstanding.cost - row.overrun : 0;
+      return [`${world.windowId()} ${scopeKey(scope)}`, sum];
+    }),
+  );
+}
+
+test("what is settled, lent and held never grows beyond the limit in force, whatever happens to isolates and messages", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: -5_000_000, max: 5_000_000 }), { minLength: 1, maxLength: 3 }),
+      fc.constantFrom(5_000, 60_000, 10_000_000),
+      fc.integer({ min: 20, max: 400 }),
+      fc.array(step, { minLength: 20, maxLength: 120 }),
+      (skews, windowMs, first, steps) => {
+        const world = new LedgerWorld(skews, windowMs);
+        let limit = first;
+        world.define(limit);
+        let before = standing(world);
+        for (const { what, a, b, limit: next } of steps) {
+          if (next !== null) world.define((limit = next));
+          STEPS[what](world, a, b);
+          const after = standing(world);
+          for (const [key, sum] of after) {
+            expect(sum, `${what} ${key}`).toBeLessThanOrEqual(
+              Math.max(limit, before.get(key) ?? 0),
+            );
+          }
+          before = after;
+        }
+      },
+    ),
+    { numRuns: RUNS },
+  );
+});
+
+test("what fits is served: with one isolate and no loss, requests are admitted until no other one fits", () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 50, max: 400 }),
+      fc.integer({ min: 1, max: 20 }),
+      (limit, cost) => {
+        const world = new LedgerWorld([0], 10_000_000);
+        world.define(limit);
+        const [isolate] = world.isolates;
+        if (!isolate) expect.fail();
+        for (let n = 0; n < limit; n++) {
+          // The question, and where a limit is near the one for this request alone.
+          for (let round = 0; round < 3; round++) {
+            world.begin(isolate, 0, cost);
+            world.deliverAll();
+          }
+          for (const request of [...world.running]) {
+            world.settle(request, Math.min(cost, request.max.cost));
+          }
+          world.flush(isolate);
+          world.deliverAll();
+          world.advance(1_500);
+          world.idle(isolate);
+          world.deliverAll();
+        }
+        const row = world.storage.spend.get(spendKey(world.allScopes[0]!, world.windowId()));
+        expect(row?.settled.cost).toBeGreaterThan(limit - 2 * cost);
+        expect(row?.settled.cost).toBeLessThanOrEqual(limit);
+      },
+    ),
+    { numRuns: 20 },
+  );
+});
