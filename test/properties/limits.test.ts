@@ -126,7 +126,7 @@ test("what fits is served: with one isolate and no loss, requests are admitted u
             world.begin(isolate, 0, cost);
             world.deliverAll();
           }
-          for (const request of [...world.running]) {
+          for (let [request] = world.running; request; [request] = world.running) {
             world.settle(request, Math.min(cost, request.max.cost));
           }
           world.flush(isolate);

@@ -1,6 +1,5 @@
 import { LedgerBook } from "../../durable-objects/ledger-book.ts";
 import type { LeaseRow } from "../../durable-objects/ledger-rows.ts";
-import { drawFrom } from "../../worker/core/account.ts";
 import { scopeKey } from "../../worker/core/scope.ts";
 import type {
   HoldItem,
@@ -12,7 +11,7 @@ import type {
   SettleRow,
 } from "../../worker/core/account.ts";
 import type { Scope } from "../../worker/core/scope.ts";
-import { covers, NOTHING, plus } from "../../worker/core/amount.ts";
+import { covers, plus } from "../../worker/core/amount.ts";
 import type { Amount } from "../../worker/core/amount.ts";
 import { DEFAULT_TIERS } from "../../worker/core/limits.ts";
 import type { Limits } from "../../worker/core/limits.ts";
