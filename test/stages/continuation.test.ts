@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { noProgress } from "../../worker/stages/progress.ts";
 import { streamAnswer } from "../../worker/stages/stream.ts";
-import { toldByChunks } from "../conformance/told.ts";
+import { toldByChunks, type Loose } from "../conformance/told.ts";
 import { text } from "../support/upstream/index.ts";
 import { eventsOf, oneMessage } from "./one-message.ts";
 import { answerOf } from "./provider.ts";
@@ -78,4 +78,29 @@ it("ends a text in whole characters when it is cut within one", async () => {
     text: "well 🙂 done",
     finish: "stop",
   });
+});
+
+it("is one JSON array where Google's client takes it so, at whatever byte it broke", async () => {
+  const said = "One, “two”, 大🙂 3.";
+  for (const first of ["gemini", "openai-chat"] as const) {
+    const story = {
+      client: "gemini",
+      first,
+      second: "anthropic",
+      behaviour: text(said),
+      array: true,
+    } as const;
+    const { bytes } = await sizes(story);
+    for (let cut = 0; cut <= bytes; cut += 3) {
+      const after = cut % 2 === 0 ? "end" : "break";
+      const { stream, error } = await tell({ ...story, cut: { bytes: cut }, after });
+      expect(error, `cut at ${cut}`).toBeNull();
+      const chunks = JSON.parse(stream) as Loose[];
+      const candidates = chunks.flatMap((chunk) => chunk["candidates"] as Loose[]);
+      const parts = candidates.flatMap((each) => each["content"]["parts"] as Loose[]);
+      expect(parts.map((part) => part["text"] as string).join(""), `cut at ${cut}`).toBe(said);
+      expect(candidates.filter((each) => each["finishReason"] !== undefined)).toHaveLength(1);
+      expect(new Set(chunks.map((chunk) => chunk["responseId"])).size).toBe(1);
+    }
+  }
 });

@@ -43,11 +43,15 @@ export function answerOf(
     .stream(said, behaviour, ask)
     .filter((each) => !omitted.has(each.kind))
     .map((each) => String(each.text));
-  if (cut === null) return chunked(events);
-  if ("events" in cut) return chunked(events.slice(0, cut.events), after);
+  const type = ask.array ? "application/json" : wire.streamType;
+  if (cut === null) return typed(chunked(events), type);
+  if ("events" in cut) return typed(chunked(events.slice(0, cut.events), after), type);
   const bytes = new TextEncoder().encode(events.join("")).slice(0, cut.bytes);
-  return chunked([bytes], after);
+  return typed(chunked([bytes], after), type);
 }
+
+const typed = (response: Response, type: string): Response =>
+  new Response(response.body, { headers: { "content-type": type } });
 
 /** How many events and bytes the whole answer has. */
 export async function sizeOf(response: Response): Promise<{ events: number; bytes: number }> {

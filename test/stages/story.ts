@@ -55,6 +55,8 @@ export interface Story {
   goesOn?: Behaviour;
   ask?: JsonObject;
   settings?: RoutingLayer;
+  /** Google's client takes the stream as one array. */
+  array?: boolean;
   plan?: (a: Deployment, b: Deployment) => Deployment[];
 }
 
@@ -72,7 +74,7 @@ export async function tell(story: Story) {
   const body = { ...ASK[client], ...story.ask };
   const call = chosen(body, story.plan?.(a, b) ?? [a, b], {
     dialect: client,
-    fromUrl: client === "gemini" ? FROM_URL : {},
+    fromUrl: client === "gemini" ? { ...FROM_URL, array: story.array ?? false } : {},
     settings: story.settings ?? {},
   });
   const decoder = new TextDecoder();
@@ -115,7 +117,7 @@ export async function sizes(story: Omit<Story, "cut">) {
   });
   const call = chosen({ ...ASK[story.client], ...story.ask }, [speaking("a", story.first)], {
     dialect: story.client,
-    fromUrl: story.client === "gemini" ? FROM_URL : {},
+    fromUrl: story.client === "gemini" ? { ...FROM_URL, array: story.array ?? false } : {},
   });
   for await (const _ of streamAnswer(deps, call, noProgress()).steps);
   return found;

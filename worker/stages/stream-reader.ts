@@ -1,5 +1,6 @@
 import { joined } from "../core/bytes.ts";
 import type { ChatEvent } from "../core/chat.ts";
+import type { Framing } from "../protocols/framing.ts";
 import type { StreamMeta } from "../protocols/protocol.ts";
 import type { SseBlock } from "../protocols/sse.ts";
 import type { Splice } from "../routing/continuation/index.ts";
@@ -56,13 +57,21 @@ export function verbatimReader({ view, prepared, tally, meta }: Reading): Stream
       tally.observe(events);
       // Of an answer that was cut only whole events are the caller's: no half of one, and no end of an array.
       const cut = !tally.done && last?.event === null;
-      // An event whose blank line never came must not run into what follows it.
-      const open = prepared.framing === "sse" && last !== null && !last.complete;
-      const bytes = [...(cut ? [] : [unit.bytes]), ...(open ? [utf8.encode("\n\n")] : [])];
+      // What ends an event or an array must not be missing: something else may follow it, or nothing.
+      const bytes = [
+        ...(cut ? [] : [unit.bytes]),
+        ...(last?.complete === true ? [] : [utf8.encode(closing(prepared.framing, last, tally))]),
+      ];
       return [{ bytes: joined(bytes), events: [...unit.events, ...events] }];
     },
     force: () => [],
   };
+}
+
+/** What a body that ended too early still lacks for its last event, or for the end of its array. */
+function closing(framing: Framing, last: SseBlock | null, { done }: StreamTally): string {
+  if (framing === "json-array") return done ? "]" : "";
+  return framing === "sse" && last !== null ? "\n\n" : "";
 }
 
 /** The hub's events in the caller's dialect; with a `splice` as they go on with what the caller has. */
