@@ -4,7 +4,7 @@ import { INPUTS, NO_REFERENCES, REFERENCES, SEEDS, type Kind } from "./tables.ts
 import { MASTER, openWorld, type Answer } from "./world.ts";
 
 /** Operations whose argument need not exist: the answer is the same for both, and may be a success. */
-const MAKES = new Set(["customer.block", "organization.new"]);
+const MAKES = new Set(["customer.block", "organization.new", "audit_log.unlink"]);
 
 /** What a stranger can see of an answer; ids of the request itself aside. */
 function seen({ status, body, headers }: Answer) {
