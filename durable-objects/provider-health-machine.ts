@@ -14,7 +14,7 @@ import {
 /** How long a probe is kept for the isolate that it was granted to, unless it says that it runs. */
 const GRANT_MS = 5_000;
 /** A request that has nothing else left may have a probe before its time, this long after the last one. */
-const EARLY_PROBE_MS = 1_000;
+const EARLY_PROBE_MS = 500;
 /** An isolate that was not heard for this long has nothing in flight any more. */
 const SILENT_MS = 15_000;
 /** A cell that nobody told anything about for this long is forgotten, unless it is out. */

@@ -144,7 +144,7 @@ async function startable(deps: Deps, orgId: string, made: MadePlan): Promise<Ste
   const due = resting
     .filter(({ step }) => step.when === "any")
     .toSorted((a, b) => a.until - b.until);
-  for (const { step } of due.slice(0, 2)) {
+  for (const { step } of due.slice(0, 3)) {
     if (await deps.health.probe(orgId, step.deployment)) return [step, ...steps];
   }
   return null;
