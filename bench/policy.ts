@@ -3,7 +3,7 @@
 import { cpus } from "node:os";
 import { compile } from "../worker/policy/compile.ts";
 import { decide } from "../worker/policy/decide.ts";
-import { readYaml } from "../worker/policy/document.ts";
+import { readYaml } from "../worker/policy/yaml.ts";
 import { link } from "../worker/policy/evaluate.ts";
 import { OFFLINE } from "../worker/policy/known.ts";
 import type { SignalValue } from "../worker/core/policy.ts";

@@ -1,6 +1,6 @@
 import { compile, type Compiled } from "../../worker/policy/compile.ts";
 import { decide } from "../../worker/policy/decide.ts";
-import { readYaml } from "../../worker/policy/document.ts";
+import { readYaml } from "../../worker/policy/yaml.ts";
 import { link } from "../../worker/policy/evaluate.ts";
 import type { Fault } from "../../worker/policy/faults.ts";
 import { OFFLINE, type Known } from "../../worker/policy/known.ts";

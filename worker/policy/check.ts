@@ -26,6 +26,8 @@ type Branch = Literal[];
 
 /** Conditions with more ways to hold are left unexamined: the checks would cost more than they tell. */
 const MOST_BRANCHES = 32;
+/** Comparisons of one document's rules with one another; beyond them rules are taken for reachable. */
+const MOST_COMPARISONS = 500_000;
 
 /**
  * What is wrong between rules though each is well formed: one that nothing reaches, one that nothing meets, schedules that
@@ -34,6 +36,7 @@ const MOST_BRANCHES = 32;
 export function checkRules(source: Source, rules: readonly ReadRule[]): void {
   const live = rules.filter((each) => each.enabled && each.sound);
   const before: { read: ReadRule; branches: Branch[] }[] = [];
+  const budget = { left: MOST_COMPARISONS };
   for (const read of live) {
     const branches = branchesOf(read);
     if (branches === null) continue;
@@ -46,7 +49,9 @@ export function checkRules(source: Source, rules: readonly ReadRule[]): void {
       );
       continue;
     }
-    const coverers = possible.map((branch) => before.find((each) => covers(each, read, branch)));
+    const coverers = possible.map((branch) =>
+      before.find((each) => covers(each, read, branch, budget)),
+    );
     const [first] = coverers;
     if (first !== undefined && !coverers.includes(undefined)) {
       source.error(
@@ -64,13 +69,14 @@ function covers(
   earlier: { read: ReadRule; branches: Branch[] },
   read: ReadRule,
   branch: Branch,
+  budget: { left: number },
 ): boolean {
   if (earlier.read.rule.onUnknown === "skip" && read.rule.onUnknown === "match") {
     const detected = earlier.branches.flat().flatMap(({ predicate }) => signalsOf(predicate));
     if (detected.some(isDetected)) return false;
   }
   return earlier.branches.some((weaker) =>
-    weaker.every((wanted) => branch.some((given) => implies(given, wanted))),
+    weaker.every((wanted) => branch.some((given) => --budget.left > 0 && implies(given, wanted))),
   );
 }
 

@@ -1,5 +1,5 @@
 import { compile, type Compiled } from "./compile.ts";
-import { readYaml } from "./document.ts";
+import { readYaml } from "./yaml.ts";
 import type { Fault } from "./faults.ts";
 import type { Known } from "./known.ts";
 import { runSuite, type SuiteResult } from "./suite.ts";
