@@ -62,6 +62,15 @@ describe("smart/* over the organization's own models", () => {
     expect(Number(answer.headers.get("x-routero-attempted-fallbacks"))).toBe(1);
   });
 
+  it("stands among the models that the key may call", async () => {
+    const answer = await fetch(`${ground.gw.url}/v1/models`, {
+      headers: { authorization: `Bearer ${ground.key}` },
+    });
+    const { data } = (await answer.json()) as { data: { id: string; owned_by: string }[] };
+    const own = data.filter((each) => each.owned_by === "routero").map(({ id }) => id);
+    expect(own).toEqual(["smart/quality", "smart/balanced", "smart/fast", "smart/cheap"]);
+  });
+
   it("says of a smart name that is none what would be right", async () => {
     const answer = await ask("hi", "smart/perfect");
     expect(answer.status).toBe(404);

@@ -14,6 +14,7 @@ import { allowlists } from "./authorize.ts";
 import { cheaperGroup } from "./cheaper.ts";
 import { hold } from "./hold.ts";
 import { hardIn, linksOf } from "./links.ts";
+import { SMART_NAMES } from "../routing/smart/dial.ts";
 import { dialFor, lacksByName, smartRoute } from "./smart.ts";
 import { emptied } from "./emptied.ts";
 import { Throttled } from "./over-limit.ts";
@@ -150,14 +151,18 @@ async function startable(deps: Deps, orgId: string, made: MadePlan): Promise<Ste
   return null;
 }
 
-/** What GET /v1/models shows: every name that resolves and that all allowlists cover. */
+/** What GET /v1/models shows: every name that resolves and that all allowlists cover, the router's own names last. */
 export function callableModels(
   deps: Deps,
   call: Authenticated<Credentialed>,
 ): { id: string; provider: string }[] {
   const lists = allowlists(call);
-  return resolvableModels({
+  const groups = resolvableModels({
     shared: call.identity.shared,
     hasPlatformKey: (provider) => deps.platformKey(provider) !== null,
-  }).filter(({ id }) => lists.every(({ list }) => allows(list, id)));
+  });
+  const smart = SMART_NAMES.filter((id) => groups.every((each) => each.id !== id));
+  return [...groups, ...smart.map((id) => ({ id, provider: "routero" }))].filter(({ id }) =>
+    lists.every(({ list }) => allows(list, id)),
+  );
 }
