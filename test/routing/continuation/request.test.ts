@@ -120,6 +120,15 @@ describe("what stands in the way", () => {
     expect(obstacleTo(chat, got)).toMatch(why);
   });
 
+  it("is its length, from a million characters on", () => {
+    const piece = delta({ type: "text", text: "x".repeat(400_000) });
+    const long = delivered(open(0, { type: "text", text: "" }), piece, piece);
+    expect(obstacleTo(chat, long)).toBeNull();
+    long.push(piece);
+    expect(obstacleTo(chat, long)).toMatch(/too long/);
+    expect(long.text).toHaveLength(800_000);
+  });
+
   it("is nothing for plain text, and only what was said already where the caller has just thinking", () => {
     expect(obstacleTo(chat, said("one"))).toBeNull();
     const json: ChatRequest = { ...chat, responseFormat: { type: "json" } };

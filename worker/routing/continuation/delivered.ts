@@ -1,5 +1,8 @@
 import type { ChatEvent, FinishReason, Part, PartDelta } from "../../core/chat.ts";
 
+/** UTF-16 units of an answer's text that are kept to go on with. */
+const LONGEST = 1_000_000;
+
 interface DeliveredPart {
   part: number;
   value: Part;
@@ -14,7 +17,8 @@ export class Delivered {
   private head: Extract<ChatEvent, { type: "start" }> | null = null;
   private readonly parts: DeliveredPart[] = [];
   private ended: Extract<ChatEvent, { type: "finish" }> | null = null;
-  private said = "";
+  /** UTF-16 units of text, kept or not, and of thinking. */
+  private length = 0;
   private thought = 0;
   /** The usage of the whole answer is told: it came with its end. */
   counted = false;
@@ -51,7 +55,7 @@ export class Delivered {
 
   /** All answer text so far, thinking left out. */
   get text(): string {
-    return this.said;
+    return this.parts.map(({ value }) => (value.type === "text" ? value.text : "")).join("");
   }
 
   /** UTF-16 units of thinking so far. */
@@ -86,6 +90,13 @@ export class Delivered {
     return out;
   }
 
+  /** False where no more is kept: nobody goes on with an answer of that length. */
+  private grow(text: string): boolean {
+    this.length += text.length;
+    if (this.length > LONGEST) this.obstacle ??= "it is too long to be asked for again";
+    return this.length <= LONGEST;
+  }
+
   private find(part: number): DeliveredPart | undefined {
     return this.parts.findLast((each) => each.part === part);
   }
@@ -93,7 +104,7 @@ export class Delivered {
   private open(part: number, value: Part): void {
     this.parts.push({ part, value: { ...value }, closed: false });
     if (value.type === "text") {
-      this.said += value.text;
+      this.grow(value.text);
       if ((value.citations ?? []).length > 0) this.obstacle ??= "it holds citations";
     } else if (value.type === "thinking") this.thought += value.text.length;
     else this.obstacle ??= OBSTACLES[value.type] ?? "it holds more than text";
@@ -104,8 +115,7 @@ export class Delivered {
     if (value === undefined) return;
     switch (delta.type) {
       case "text":
-        if (value.type === "text") value.text += delta.text;
-        this.said += delta.text;
+        if (value.type === "text" && this.grow(delta.text)) value.text += delta.text;
         return;
       case "thinking":
         if (value.type === "thinking") value.text += delta.text;

@@ -11,7 +11,8 @@ type Opened = { kind: "dropped" } | { kind: "text" } | { kind: "moved"; part: nu
  * parts numbered on, thinking left out, text from where the caller's ends. Usage is the caller's business.
  */
 export class Splice {
-  private readonly delivered: Delivered;
+  /** The caller has some of the text already. */
+  private readonly began: boolean;
   private readonly trim: Trim;
   private readonly opened = new Map<number, Opened>();
   /** Part of the answer that text goes to: the delivered one, or one of its own once there is text for it. */
@@ -27,11 +28,12 @@ export class Splice {
   private ended = false;
 
   constructor(delivered: Delivered, how: Continuation) {
-    this.delivered = delivered;
+    const { text } = delivered;
+    this.began = text !== "";
     this.nextPart = delivered.nextPart;
     this.textPart = delivered.stillOpen("text")[0] ?? null;
     this.closing = delivered.stillOpen("thinking");
-    this.trim = new Trim(delivered.text, {
+    this.trim = new Trim(text, {
       instructed: how.form === "instruction",
       echoes: how.form === "native" && how.prefill.echoes === true,
     });
@@ -116,7 +118,7 @@ export class Splice {
   private write(text: string): ChatEvent[] {
     if (text === "") return [];
     this.blank += text;
-    if (!this.added && this.delivered.text !== "" && this.blank.trim() === "") return [];
+    if (!this.added && this.began && this.blank.trim() === "") return [];
     this.added = true;
     return this.release();
   }
@@ -145,7 +147,7 @@ export class Splice {
     }
     this.ended = true;
     // Nothing was missing but the end itself.
-    const nothing = !this.added && this.delivered.text !== "";
+    const nothing = !this.added && this.began;
     out.push(...this.closeThinking(), ...this.closeText());
     out.push(nothing ? { type: "finish", choice: 0, reason: "stop" } : event);
     return out;
