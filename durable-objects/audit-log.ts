@@ -27,6 +27,7 @@ const ORIGIN = "routero";
 export class AuditLog extends DurableObject<Env> {
   readonly #storage: AuditLogSqlite;
   #owner: string | null = null;
+  #toldOn = "";
   #of: Parts | null = null;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -131,11 +132,32 @@ export class AuditLog extends DurableObject<Env> {
       Date.now,
       {
         seal,
-        retain: () => retain({ storage: seals, archive, seal, now: Date.now }),
+        retain: async () => {
+          await retain({ storage: seals, archive, seal, now: Date.now });
+          this.#tellCheckpoint(orgId, seals.state()?.checkpoint ?? null);
+        },
         retentionDays,
       },
     );
     return { machine, sealer, seals, archive };
+  }
+
+  /**
+   * The day's checkpoint as a line of the log, which goes wherever the deployment's logs go: a copy that the log's own
+   * bucket and key can't take back. A new memory tells it again.
+   */
+  #tellCheckpoint(orgId: string, checkpoint: string | null): void {
+    const day = new Date().toISOString().slice(0, 10);
+    if (checkpoint === null || this.#toldOn === day) return;
+    this.#toldOn = day;
+    console.log(
+      JSON.stringify({
+        level: "info",
+        msg: "audit checkpoint",
+        org_id: `org_${orgId}`,
+        checkpoint,
+      }),
+    );
   }
 
   /** Readers name a person; the log knows its pseudonym. */
