@@ -171,3 +171,37 @@ describe("a message that passes through", () => {
     expect(block(anthropic, stop, { injectedUsage: false, meta })).toBe(stop);
   });
 });
+
+describe("a limit that a budget sets", () => {
+  const limited = (name: "gemini" | "openai-responses", body: JsonObject, outputLimit: number) => {
+    const text = JSON.stringify(body);
+    const { request } = dialectOf(name).provider.verbatim;
+    const sent = request(text, scanJson(text), body, {
+      model: "m",
+      facts: { capabilities: {} },
+      streamUsage: "always",
+      outputLimit,
+    });
+    return JSON.parse(sent.text) as JsonObject;
+  };
+
+  test("takes the place of the caller's own, however Google's clients spell it", () => {
+    expect(limited("gemini", { contents: [] }, 50)).toEqual({
+      contents: [],
+      generationConfig: { maxOutputTokens: 50 },
+    });
+    const snake = { contents: [], generation_config: { max_output_tokens: 900, seed: 1 } };
+    expect(limited("gemini", snake, 50)).toEqual({
+      contents: [],
+      generation_config: { maxOutputTokens: 50, seed: 1 },
+    });
+  });
+
+  test("in Responses is never below the least that is taken", () => {
+    const body = { model: "a", input: "hi", max_output_tokens: 900 };
+    expect(limited("openai-responses", body, 50)["max_output_tokens"]).toBe(50);
+    expect(limited("openai-responses", { model: "a", input: "hi" }, 3)["max_output_tokens"]).toBe(
+      16,
+    );
+  });
+});

@@ -18,8 +18,8 @@ export const verbatim: Verbatim = {
     const { set, remove } = extensionRewrites(body, valueText, () => "all");
     if (target.outputLimit !== undefined) {
       const name = "generation_config" in body ? "generation_config" : "generationConfig";
-      const config = { ...objectIn(body[name]), maxOutputTokens: target.outputLimit };
-      set[name] = JSON.stringify(config);
+      const { max_output_tokens: _, ...own } = objectIn(body[name]) ?? {};
+      set[name] = JSON.stringify({ ...own, maxOutputTokens: target.outputLimit });
     }
     return { text: spliceJson(text, scan.members, set, remove), injectedUsage: false };
   },

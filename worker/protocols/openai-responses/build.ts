@@ -7,9 +7,7 @@ import type { BuiltRequest, Target } from "../protocol.ts";
 import { SPELLINGS } from "../spellings.ts";
 import { unsupported } from "../unsupported.ts";
 import { buildInput } from "./build-input.ts";
-
-/** The least that the provider takes. */
-const LEAST_OUTPUT = 16;
+import { LEAST_OUTPUT } from "./verbatim.ts";
 
 /** Writes a Responses request. What came from another dialect is not kept at the provider, as it would be nowhere else. */
 export function buildRequest(request: ChatRequest, target: Target): BuiltRequest {

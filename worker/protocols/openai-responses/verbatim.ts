@@ -6,6 +6,9 @@ import { parsed } from "../fields.ts";
 import type { Verbatim } from "../protocol.ts";
 import { withData } from "../sse.ts";
 
+/** The least limit of an answer that the provider takes. */
+export const LEAST_OUTPUT = 16;
+
 /** The provider keeps `metadata` with the response; only what the gateway alone reads goes. */
 function keptHere(metadata: Json): ReadonlySet<string> | "all" {
   if (!isJsonObject(metadata)) return "all";
@@ -21,6 +24,9 @@ export const verbatim: Verbatim = {
     };
     const { set, remove } = extensionRewrites(body, valueText, keptHere);
     set["model"] = JSON.stringify(target.model);
+    if (target.outputLimit !== undefined) {
+      set["max_output_tokens"] = String(Math.max(target.outputLimit, LEAST_OUTPUT));
+    }
     return { text: spliceJson(text, scan.members, set, remove), injectedUsage: false };
   },
 
