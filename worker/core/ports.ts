@@ -103,6 +103,11 @@ export interface AccountPort {
   hold(request: HoldRequest): Promise<HoldAnswer>;
   /** Debits once per request id, whatever is sent again. */
   settle(row: SettleRow): Promise<void>;
+  /**
+   * By how much a deployment is known to bill beyond what its price and token limit say, at least 1; learnt from what
+   * this isolate settled.
+   */
+  overbilling?(deployment: string): number;
   /** Gives back a hold of a request that never reached a provider. */
   release(holdId: string): Promise<void>;
   /** How the tightest budget over a payer stands, as far as this isolate knows; absent = not known at all. */

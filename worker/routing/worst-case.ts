@@ -10,6 +10,9 @@ const UNKNOWN_OUTPUT = 16_384;
 /** An answer of fewer tokens is of no use: rather than that, the request is refused. */
 export const USEFUL_OUTPUT = 16;
 
+/** By how much a deployment bills beyond its bound. */
+export type Overbilling = (deployment: string) => number;
+
 type Sized = Pick<Authorized, "bytes" | "chat">;
 
 /**
@@ -21,6 +24,7 @@ export function worstCase(
   call: Sized,
   plan: readonly Deployment[],
   limit = Infinity,
+  overbilling: Overbilling = () => 1,
 ): { cost: NanoUsd; requests: number; tokens: number } {
   const prompt = call.bytes;
   let cost = 0;
@@ -28,7 +32,8 @@ export function worstCase(
   for (const deployment of plan) {
     const { prices } = deployment.facts;
     const output = Math.min(limit, answerOf(call, deployment)) * (call.chat.sampling.n ?? 1);
-    tokens = Math.max(tokens, prompt + output);
+    const factor = overbilling(deployment.id);
+    tokens = Math.max(tokens, Math.ceil((prompt + output) * factor));
     if (prices === undefined) continue;
     const { input, cacheWrite = input, cacheWriteLong = cacheWrite, reasoning = 0 } = prices;
     const dearest = {
@@ -36,18 +41,24 @@ export function worstCase(
       input: Math.max(input, cacheWrite, cacheWriteLong),
       output: Math.max(prices.output, reasoning),
     };
-    cost = Math.max(cost, costOf({ ...NO_USAGE, input: prompt, output }, dearest));
+    const own = costOf({ ...NO_USAGE, input: prompt, output }, dearest);
+    cost = Math.max(cost, Math.ceil(own * factor));
   }
   return { cost, requests: 1, tokens };
 }
 
 /** The longest answers, in tokens, with which no attempt of the plan comes to more than an amount. */
-export function outputWithin(call: Sized, plan: readonly Deployment[], most: Amount): number {
+export function outputWithin(
+  call: Sized,
+  plan: readonly Deployment[],
+  most: Amount,
+  overbilling?: Overbilling,
+): number {
   let low = 1;
   let high = plan.reduce((longest, each) => Math.max(longest, answerOf(call, each)), 1);
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);
-    const { cost, tokens } = worstCase(call, plan, middle);
+    const { cost, tokens } = worstCase(call, plan, middle, overbilling);
     if (cost <= most.cost && tokens <= most.tokens) low = middle;
     else high = middle - 1;
   }

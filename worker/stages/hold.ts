@@ -6,6 +6,7 @@ import type { Authorized, Chosen, Dropped, Progress } from "../core/call.ts";
 import { GatewayError } from "../core/errors.ts";
 import type { Deployment } from "../core/model.ts";
 import type { Deps } from "../core/ports.ts";
+import type { Overbilling } from "../routing/worst-case.ts";
 import { outputWithin, USEFUL_OUTPUT, worstCase } from "../routing/worst-case.ts";
 import { limitedScopes } from "./limited.ts";
 import { refusalOf, Throttled } from "./over-limit.ts";
@@ -35,8 +36,9 @@ export async function hold(
   plan: readonly Deployment[],
   cheap = false,
 ): Promise<Held> {
-  const max = worstCase(call, plan);
-  const min = worstCase(call, plan, USEFUL_OUTPUT);
+  const beyond = overbillingIn(deps);
+  const max = worstCase(call, plan, Infinity, beyond);
+  const min = worstCase(call, plan, USEFUL_OUTPUT, beyond);
   const answer = await holdUpTo(deps, call, { max, min, cheap });
   if (!answer.granted) {
     const error = refusalOf(answer, min);
@@ -51,7 +53,7 @@ export async function hold(
     leases,
     dropped,
     views,
-    ...(capped && { outputLimit: outputWithin(call, plan, amount) }),
+    ...(capped && { outputLimit: outputWithin(call, plan, amount, beyond) }),
   };
 }
 
@@ -67,17 +69,23 @@ export async function raise(
   deployment: Deployment,
   beside: readonly Deployment[] = [],
 ): Promise<boolean> {
+  const beyond = overbillingIn(deps);
   let max: Amount = { ...chargeOf(progress), requests: 0 };
   for (const each of beside) {
-    max = plus(max, { ...worstCase(call, [each], call.outputLimit), requests: 0 });
+    max = plus(max, { ...worstCase(call, [each], call.outputLimit, beyond), requests: 0 });
   }
-  max = plus(max, worstCase(call, [deployment], call.outputLimit));
+  max = plus(max, worstCase(call, [deployment], call.outputLimit, beyond));
   try {
     return (await holdUpTo(deps, call, { max, min: max, cheap: call.cheap === true })).granted;
   } catch {
     // What can't be held is not tried: the caller is told of the attempt that failed.
     return false;
   }
+}
+
+/** A provider that billed beyond its bound is expected to do so again. */
+function overbillingIn({ account }: Deps): Overbilling {
+  return (deployment) => account.overbilling?.(deployment) ?? 1;
 }
 
 function holdUpTo(

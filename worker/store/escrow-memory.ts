@@ -190,12 +190,15 @@ export class EscrowMemory {
     });
   }
 
-  /** Ends a request's hold and puts its row into the queue. What it did not use is free again at once. */
-  settle(row: SettleRow, now: number): void {
-    if (this.queue.has(row.requestId)) return;
+  /**
+   * Ends a request's hold and puts its row into the queue. What it did not use is free again at once. Answers by how much
+   * it came to more than was held, at least 1.
+   */
+  settle(row: SettleRow, now: number): number {
+    if (this.queue.has(row.requestId)) return 1;
     const hold = this.#endHold(holdIdOf(row.requestId));
     this.queue.set(row.requestId, hold === null ? row : { ...row, leases: hold.leases });
-    if (hold === null) return;
+    if (hold === null) return 1;
     const charged = chargeOf(row);
     for (const refs of byScope(hold.leases).values()) {
       const [first] = refs;
@@ -208,6 +211,7 @@ export class EscrowMemory {
       });
       stock.noteSpend(portion(first.scope, charged), now);
     }
+    return hold.amount.cost === 0 ? 1 : Math.max(1, charged.cost / hold.amount.cost);
   }
 
   /** Ends the hold of a request that spent nothing. False where this is not its ledger, or it ended before. */

@@ -30,6 +30,7 @@ const MAX_SINGLES = 6;
 /** How long a request waits for what others have reserved, in all. */
 const WAIT_MS = 1_000;
 const LONGEST_MS = 600_000;
+const MOST_OVERBILLING = 10;
 const MAX_FAILURES = 2;
 const MAX_JITTER_MS = 50;
 /** Rows of one settle call. */
@@ -60,6 +61,8 @@ interface Memory {
   /** By `org/team`, the most lately used last. */
   ledgers: Map<string, LedgerMemory>;
   flights: Flights;
+  /** By deployment, by how much it billed beyond what was held. */
+  overbilling: Map<string, number>;
 }
 
 interface LedgerMemory {
@@ -87,7 +90,7 @@ class Escrow implements AccountPort {
     this.#parts = parts;
     let memory = memoryOf.get(parts.isolate);
     if (!memory) {
-      memory = { n: 0, ledgers: new Map(), flights: new Flights() };
+      memory = { n: 0, ledgers: new Map(), flights: new Flights(), overbilling: new Map() };
       memoryOf.set(parts.isolate, memory);
     }
     this.#memory = memory;
@@ -117,12 +120,26 @@ class Escrow implements AccountPort {
    */
   settle(row: SettleRow): Promise<void> {
     const place = this.#place(row);
-    place.book.settle(row, this.#parts.now());
+    this.#learn(row, place.book.settle(row, this.#parts.now()));
     const delivery = this.#deliver(place, row.requestId);
     this.#parts.waitUntil(delivery);
     this.#tidy(place);
     this.#giveSpare(place);
     return delivery;
+  }
+
+  overbilling(deployment: string): number {
+    return this.#memory.overbilling.get(deployment) ?? 1;
+  }
+
+  /** Where one attempt came to more than was held for it, its deployment is held for that much more from now on. */
+  #learn({ attempts }: SettleRow, factor: number): void {
+    const [attempt, another] = attempts;
+    if (factor === 1 || attempt === undefined || another !== undefined) return;
+    const known = this.overbilling(attempt.deployment);
+    const { overbilling } = this.#memory;
+    if (overbilling.size >= MAX_LEDGERS) overbilling.clear();
+    overbilling.set(attempt.deployment, Math.min(known * factor, MOST_OVERBILLING));
   }
 
   standing(payer: Payer): BudgetStanding | undefined {
