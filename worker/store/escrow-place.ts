@@ -3,6 +3,23 @@ import { GatewayError } from "../core/errors.ts";
 import { scopeKey } from "../core/scope.ts";
 import type { Scope } from "../core/scope.ts";
 import type { EscrowMemory } from "./escrow-memory.ts";
+import type { Flights } from "./single-flight.ts";
+
+/** The escrow of one isolate: a memory per ledger, flights and the number of its last message. */
+export interface Memory {
+  n: number;
+  /** By `org/team`, the most lately used last. */
+  ledgers: Map<string, LedgerMemory>;
+  flights: Flights;
+  /** By deployment, by how much it billed beyond what was held. */
+  overbilling: Map<string, number>;
+}
+
+export interface LedgerMemory {
+  orgId: string;
+  teamId: string;
+  book: EscrowMemory;
+}
 
 /** One ledger, as a request of this isolate sees it. */
 export interface Place {

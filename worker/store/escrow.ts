@@ -14,7 +14,7 @@ import type { BudgetStanding } from "../core/policy.ts";
 import type { AccountPort, Log } from "../core/ports.ts";
 import { EscrowMemory } from "./escrow-memory.ts";
 import { flightOf, unavailable } from "./escrow-place.ts";
-import type { Place } from "./escrow-place.ts";
+import type { Memory, Place } from "./escrow-place.ts";
 import { aged, tightestOf } from "./escrow-views.ts";
 import { IDLE_MS } from "./escrow-stock.ts";
 import { Flights } from "./single-flight.ts";
@@ -53,22 +53,6 @@ export interface EscrowParts {
   /** Keeps work alive within this request's own context. */
   waitUntil: (work: Promise<unknown>) => void;
   log: Log;
-}
-
-/** The escrow of one isolate: a memory per ledger, flights and the number of its last message. */
-interface Memory {
-  n: number;
-  /** By `org/team`, the most lately used last. */
-  ledgers: Map<string, LedgerMemory>;
-  flights: Flights;
-  /** By deployment, by how much it billed beyond what was held. */
-  overbilling: Map<string, number>;
-}
-
-interface LedgerMemory {
-  orgId: string;
-  teamId: string;
-  book: EscrowMemory;
 }
 
 const memoryOf = new WeakMap<Isolate, Memory>();
