@@ -5,6 +5,7 @@ import {
   cutAfter,
   endsAfter,
   errorAfter,
+  hangs,
   mix,
   text,
   thinking,
@@ -205,5 +206,28 @@ describe("who goes on, and who is told", () => {
     const answer = await ground.post("openai", body, { headers: { "x-litellm-num-retries": "0" } });
     expect(await answer.text()).toMatch(/\n\ndata: \{"error":/);
     expect(ground.up.calls.of(SECOND)).toHaveLength(0);
+  });
+
+  test("as the settings of the organization say: no continuation, or another one beside a late first", async () => {
+    const { organizationId: organization_id } = ground.gw.tenant;
+    const set = (router_settings: object) =>
+      ground.gw.admin("POST", "/config/update", { organization_id, router_settings });
+    const ask = async () => {
+      const body = bodyFor("openai", { stream: true }, groupOf("openai", "anthropic"));
+      const headers = { "x-litellm-num-retries": "3" };
+      return (await ground.post("openai", body, { headers })).text();
+    };
+    await set({ mid_stream: "error", hedge_after: 0.2 });
+    plain(cutAfter({ content: 3 }));
+    await expect
+      .poll(ask, { timeout: 6_000 })
+      .toMatch(/the settings of this group or key forbid it/);
+    ground.up.reset();
+    plain(hangs({ content: 0 }));
+    const told = await ask();
+    expect(told).toMatch(/\[DONE\]\n\n$/);
+    const [first] = ground.up.calls.of(FIRST);
+    await first?.aborted;
+    expect(ground.up.calls.of(SECOND)).toHaveLength(1);
   });
 });
