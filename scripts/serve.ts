@@ -111,6 +111,8 @@ export async function serve(options: ServeOptions): Promise<Gateway> {
     await rm(scratch, { recursive: true, force: true });
     throw error;
   }
+  // Deployments are validated at the start, not a minute later.
+  void tick(miniflare);
   const cron = setInterval(() => {
     void tick(miniflare);
   }, minute);
