@@ -44,29 +44,46 @@ export class AddressError extends Error {
 }
 
 const drainLimit = 10_000;
-const settleTime = 300;
+// Objects deliver in gathers what was settled; what they don't deliver in this time they do after the next start.
+const quietTime = 300;
 const minute = 60_000;
 
-// Kept open during a stop: while one request runs, a draining workerd does not exit under the work that
-// other requests left to waitUntil.
-const lifeline: V4WorkerOptions = {
+// Kept open during a stop: while one request runs, a draining workerd does not exit under the work that other requests
+// left to waitUntil. It says "settled" once the gateway's own gauge tells that none of that is left.
+const lifeline = (masterKey: string): V4WorkerOptions => ({
   name: "lifeline",
   modules: true,
   compatibilityDate: "2026-10-20",
-  script: `async function hold(writer) {
-    await writer.write(new Uint8Array(1));
-    await scheduler.wait(${drainLimit * 2});
+  bindings: { MASTER_KEY: masterKey },
+  serviceBindings: { GATEWAY: "routero" },
+  script: `async function inHand({ GATEWAY, MASTER_KEY }) {
+    const headers = { authorization: "Bearer " + MASTER_KEY };
+    const text = await (await GATEWAY.fetch("http://gateway/metrics", { headers })).text();
+    return Number(/^gateway_work_in_hand (\\d+)$/m.exec(text)?.[1] ?? 0);
+  }
+  async function hold(env, writer) {
+    const say = (word) => writer.write(new TextEncoder().encode(word + "\\n"));
+    await say("holding");
+    const end = Date.now() + ${drainLimit * 2};
+    let settled = false;
+    while (Date.now() < end) {
+      await scheduler.wait(25);
+      const before = settled;
+      settled = (await inHand(env)) === 0;
+      if (settled && !before) await say("settled");
+      if (!settled && before) await say("working");
+    }
     await writer.close();
   }
   export default {
     fetch(request, env, context) {
       const { readable, writable } = new TransformStream();
-      context.waitUntil(hold(writable.getWriter()));
+      context.waitUntil(hold(env, writable.getWriter()));
       return new Response(readable);
     },
   };`,
   unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
-};
+});
 
 /** Builds if needed, starts, migrates and waits until `/health/readiness` answers 200. */
 export async function serve(options: ServeOptions): Promise<Gateway> {
@@ -86,7 +103,7 @@ export async function serve(options: ServeOptions): Promise<Gateway> {
   const worker = await workerOptions(bundle, { bindings: options.bindings, socket });
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
-      workers: [worker, lifeline],
+      workers: [worker, lifeline(options.bindings["MASTER_KEY"] ?? "")],
       host: "127.0.0.1",
       port: 0,
       cf: false,
@@ -187,19 +204,37 @@ async function tick(miniflare: Miniflare): Promise<void> {
   }
 }
 
-/** On SIGTERM workerd refuses new connections and finishes what runs. */
+/** On SIGTERM workerd refuses new connections and finishes what runs; then what its requests left to do is awaited. */
 async function drain(miniflare: Miniflare, pidFile: string, port: number): Promise<void> {
   const pid = Number(await readFile(pidFile, "utf8").catch(() => ""));
   if (!pid) return;
+  let settled: () => boolean;
   try {
-    await fetch(await miniflare.unsafeGetDirectURL("lifeline"));
+    settled = lastWord(await fetch(await miniflare.unsafeGetDirectURL("lifeline")), "settled");
     process.kill(pid, "SIGTERM");
   } catch {
     return; // The runtime is gone already: nothing is running in it.
   }
+  const busy = async () => (await openConnections(port)) > 0 || !settled();
   const began = Date.now();
-  while (Date.now() - began < drainLimit && (await openConnections(port)) > 0) await pause(25);
-  await pause(settleTime);
+  let quietSince = began;
+  while (Date.now() - began < drainLimit && Date.now() - quietSince < quietTime) {
+    if (await busy()) quietSince = Date.now();
+    await pause(25);
+  }
+}
+
+/** Listens to an answer of one word a line: whether the last one said so far is `word`. */
+function lastWord(answer: Response, word: string): () => boolean {
+  let said = "";
+  const listen = async () => {
+    const body = answer.body ?? [];
+    const decoder = new TextDecoder();
+    for await (const chunk of body as AsyncIterable<Uint8Array>) said += decoder.decode(chunk);
+  };
+  // It ends with the runtime, usually in the middle.
+  listen().catch(() => undefined);
+  return () => said.endsWith(`${word}\n`);
 }
 
 /** Established connections on our port; only Linux tells, elsewhere a stop goes on at once. */

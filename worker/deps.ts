@@ -48,6 +48,7 @@ export function newIsolate(): Isolate {
     learned: new Map(),
     firstOrg: null,
     bytesInFlight: 0,
+    workInHand: 0,
   };
 }
 
@@ -59,7 +60,11 @@ export function compose(
   config: Config,
 ): AdminDeps {
   const now = Date.now;
-  const waitUntil = (work: Promise<unknown>) => ctx.waitUntil(work);
+  const waitUntil = (work: Promise<unknown>) => {
+    isolate.workInHand++;
+    const settled = work.finally(() => isolate.workInHand--);
+    ctx.waitUntil(settled);
+  };
   const db = openDb(env.DB);
   const control = (orgId: string) => orgControl(env, orgId);
   const directory = makeDirectory({

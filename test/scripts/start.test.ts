@@ -198,7 +198,14 @@ describe("npm start", () => {
     expect(text).toContain("[DONE]");
     expect(await run.ended).toBe(0);
     provider.close();
-    expect(await rowsOf("slow")).toEqual([{ outcome: "success", status: 200 }]);
+    // What was debited before the stop is in the record, or is brought there at the next start.
+    const again = start({});
+    await again.heard("Ctrl-C");
+    await expect
+      .poll(() => rowsOf("slow"), { timeout: 10_000 })
+      .toEqual([{ outcome: "success", status: 200 }]);
+    again.child.kill("SIGTERM");
+    expect(await again.ended).toBe(0);
   });
 });
 

@@ -79,6 +79,7 @@ function newIsolate(): Isolate {
     learned: new Map(),
     firstOrg: null,
     bytesInFlight: 0,
+    workInHand: 0,
   };
 }
 

@@ -107,3 +107,8 @@ test("only the metrics token and the master key open them", async () => {
   }
   expect(ask("Bearer scrape", null)).toBeNull();
 });
+
+test("tells how much work goes on after its response", () => {
+  isolate.workInHand = 3;
+  expect(lines()).toContain("gateway_work_in_hand 3");
+});

@@ -109,6 +109,8 @@ export interface Isolate {
   firstOrg: string | null;
   /** Bodies in memory, in bytes (PLATFORM 6). */
   bytesInFlight: number;
+  /** Promises that requests left to their `waitUntil` and that are not settled yet. */
+  workInHand: number;
   /** Texts of policy bundles, by hash; the directory's alone. */
   bundles: Map<string, string>;
   /** The same, ready to decide, by hash; the policy library's alone. */

@@ -102,7 +102,11 @@ export function observeAudit(isolate: Isolate, seen: AuditObservation): void {
 /** Everything that this isolate counted, in Prometheus' text format. */
 export function renderMetrics(isolate: Isolate): string {
   const counts = countsOf.get(isolate);
-  const lines: string[] = [];
+  const lines = [
+    "# HELP gateway_work_in_hand Work that goes on after its response: settlements, records, refreshes.",
+    "# TYPE gateway_work_in_hand gauge",
+    `gateway_work_in_hand ${isolate.workInHand}`,
+  ];
   for (const name of Object.keys(FAMILIES) as Name[]) {
     const family: Family = FAMILIES[name];
     lines.push(`# HELP ${name} ${family.help}`, `# TYPE ${name} ${family.type}`);
