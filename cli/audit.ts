@@ -25,6 +25,7 @@ Options
   --since FILE            verify: a checkpoint that was kept elsewhere; proves that nothing before it was changed
   --trust KEY             verify, check-proof: the log's public key, as keys/<id>.json has it (name+id+base64); may be
                           given several times
+  --witness KEY           verify: a witness that has to have cosigned the log; may be given several times
   --json                  verify: the whole report as JSON
   --url URL               the gateway              (or ROUTERO_URL)
   --key KEY               a key that may read the log (or ROUTERO_KEY, or MASTER_KEY)
@@ -46,6 +47,7 @@ export interface Output {
 const OPTIONS = {
   since: { type: "string" },
   trust: { type: "string", multiple: true },
+  witness: { type: "string", multiple: true },
   record: { type: "string" },
   json: { type: "boolean" },
   url: { type: "string" },
@@ -96,7 +98,8 @@ export async function auditCommand(words: string[], output: Output): Promise<num
       const where = needs("a folder or a gateway's address");
       const objects = await from(where);
       const report = await verifyLog(objects, {
-        trusted: (values.trust ?? []).map(keyOf),
+        trusted: (values.trust ?? []).map((key) => keyOf(key)),
+        witnesses: (values.witness ?? []).map((key) => keyOf(key, "witness")),
         ...(values.since !== undefined && { since: await readFile(values.since, "utf8") }),
         progress: (done, total) => progress(`${done} of ${total} records`),
       });
@@ -122,7 +125,7 @@ export async function auditCommand(words: string[], output: Output): Promise<num
     case "check-proof": {
       const text = await readFile(needs("a file with a proof"), "utf8");
       const record = values.record === undefined ? null : await readFile(values.record, "utf8");
-      const keys = (values.trust ?? []).map(keyOf);
+      const keys = (values.trust ?? []).map((key) => keyOf(key));
       if (keys.length === 0)
         throw new AuditUsage("check-proof needs --trust with the log's public key");
       const proved = await checkProof(text, record?.replace(/\n$/, "") ?? null, keys);
@@ -171,10 +174,11 @@ function parsed(words: string[]) {
   }
 }
 
-function keyOf(text: string): NoteKey {
+function keyOf(text: string, kind: NoteKey["kind"] = "log"): NoteKey {
   const key = readVerifierKey(text);
-  if (key === null) throw new AuditUsage("--trust needs a key in the form name+id+base64");
-  return key;
+  if (key?.kind === kind) return key;
+  const option = kind === "log" ? "--trust" : "--witness";
+  throw new AuditUsage(`${option} needs a key of a ${kind} in the form name+id+base64`);
 }
 
 /** Says how far it is, twice a second at most. */
@@ -195,6 +199,10 @@ function told(report: Report): string[] {
     `records     ${size}${expired > 0 ? `, of which retention dropped the text of ${expired}` : ""}; ${records} read`,
     `checkpoints ${checkpoints}, each against the tree of its own size`,
     ...keys.map(({ keyId, trustedBy }) => `key         ${keyId}, trusted by ${trustedBy}`),
+    ...report.witnesses.map(
+      ({ name, size: to, at, trustedBy }) =>
+        `witness     ${name}, trusted by ${trustedBy}, saw the first ${to} records at ${new Date(at).toISOString()}`,
+    ),
     "",
     faults.length === 0 ? "SOUND" : `NOT SOUND: ${faults.length} faults`,
     ...faults

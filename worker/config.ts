@@ -1,5 +1,7 @@
 import * as z from "zod";
 import type { Settings } from "./core/ports.ts";
+import { readVerifierKey } from "./core/sealed-log/note.ts";
+import type { NoteKey } from "./core/sealed-log/note.ts";
 import type { AddressRules } from "./identity/address.ts";
 import { addressBlock } from "./policy/authz/addresses.ts";
 import { providers } from "./providers/catalog.ts";
@@ -22,6 +24,18 @@ const blocks = z.string().transform((text, check) => {
   const list = parts.filter((part) => part !== "").map(addressBlock);
   if (list.every((block) => block !== null)) return list;
   check.addIssue({ code: "custom", message: "must be addresses or CIDR blocks, joined by commas" });
+  return z.NEVER;
+});
+
+const witnesses = z.string().transform((text, check) => {
+  const parts = text.split(",").map((part) => part.trim());
+  const keys = parts.filter((part) => part !== "").map(readVerifierKey);
+  const list = keys.filter((key) => key?.kind === "witness");
+  if (list.length === keys.length) return list as NoteKey[];
+  check.addIssue({
+    code: "custom",
+    message: "must be keys of cosignatures, <name>+<id>+<base64>, joined by commas",
+  });
   return z.NEVER;
 });
 
@@ -61,6 +75,8 @@ const schema = z.object({
     .min(1, "must be at least 1")
     .max(2_557, "must be at most 2557, seven years")
     .optional(),
+  /** Public keys of the witnesses whose cosignatures are kept, joined by commas. */
+  AUDIT_WITNESSES: witnesses.default([]),
 });
 
 /** Everything that is configured, checked. Secrets stay here and in the adapters they are handed to. */
@@ -71,6 +87,7 @@ export interface Config {
   masterKeys: string[];
   addresses: AddressRules;
   metricsToken: string | null;
+  witnesses: readonly NoteKey[];
   peppers: VersionedSecrets;
   keks: VersionedSecrets;
   /** The platform's own provider keys by provider. */
@@ -101,6 +118,7 @@ export function readConfig(env: object): Config {
       trustedProxies: vars.TRUSTED_PROXIES,
     },
     metricsToken: vars.METRICS_TOKEN ?? null,
+    witnesses: vars.AUDIT_WITNESSES,
     peppers: parseVersionedSecrets("KEY_PEPPER", vars.KEY_PEPPER),
     keks: parseVersionedSecrets("KEK", vars.KEK),
     platformKeys: platformKeys(new Map(Object.entries(env))),

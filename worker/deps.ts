@@ -104,6 +104,7 @@ export function compose(
     books,
     auditLog: (orgId) => auditLog(env, orgId),
     auditArchive: (orgId) => auditArchive(env, orgId),
+    witnesses: config.witnesses,
     policyArchive: policyArchive(env),
     account: makeEscrow({ isolate, ledger: books, now, waitUntil, log }),
     audit: groupedAudit({ isolate, send: trailSend(env), waitUntil, now }),

@@ -150,6 +150,7 @@ export function openWorld(now: () => number = Date.now): World {
     db,
     auditLog,
     auditArchive: (orgId) => logOf(orgId).archive,
+    witnesses: [],
     learning: { learned: () => null, observe: () => undefined, judge: async () => "absent" },
     health: trusting,
     healthObject: () => ({

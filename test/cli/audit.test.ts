@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { verifierKey } from "../../worker/core/sealed-log/note.ts";
+import { cosignature, witnessOf } from "../support/witness.ts";
 import { startGateway, type TestGateway } from "../support/cluster/index.ts";
 
 const run = promisify(execFile);
@@ -13,7 +15,8 @@ let gw: TestGateway;
 let folder: string;
 
 beforeAll(async () => {
-  gw = await startGateway({ vars: { PROFILE: "self-hosted" } });
+  const AUDIT_WITNESSES = verifierKey(await witnessOf());
+  gw = await startGateway({ vars: { PROFILE: "self-hosted", AUDIT_WITNESSES } });
   folder = await mkdtemp(join(tmpdir(), "audit-"));
 });
 afterAll(async () => {
@@ -179,6 +182,45 @@ test("requests and changes are in the log, come out of the gateway, and are chec
   expect(broken.code).toBe(1);
   expect(broken.out).toContain("NOT SOUND");
   expect(broken.out).toContain("is not the object that was sealed");
+}, 60_000);
+
+test("a witness's cosignature is kept beside the checkpoint, and verify asks for it", async () => {
+  const witness = await witnessOf();
+  const checkpoint = await (await call("/audit-log/checkpoint?format=text&seal=true")).text();
+  const size = Number(checkpoint.split("\n")[1]);
+  const line = await cosignature(checkpoint, witness);
+  const wrong = await call("/audit-log/witness", { size: size - 1, cosignatures: line });
+  expect([wrong.status, await wrong.text()]).toEqual([
+    wrong.status === 404 ? 404 : 400,
+    expect.stringMatching(/checkpoint/),
+  ]);
+  const stranger = await cosignature(checkpoint, { ...witness, name: "stranger.example" });
+  const taken = await call("/audit-log/witness", {
+    size,
+    cosignatures: `${checkpoint}${line}${stranger}`,
+  });
+  expect([taken.status, await taken.json()]).toEqual([
+    200,
+    expect.objectContaining({
+      size,
+      accepted: [expect.objectContaining({ witness: witness.name })],
+      // The log's own signature and the stranger's.
+      ignored: 2,
+    }),
+  ]);
+  const copy = join(folder, "cosigned");
+  expect(await routero("audit", "export", copy)).toMatchObject({ code: 0 });
+  const report = await routero("audit", "verify", copy, "--witness", verifierKey(witness));
+  expect([report.code, report.out]).toEqual([
+    0,
+    expect.stringContaining(`Up to record ${size} ${witness.name} vouches`),
+  ]);
+  const other = verifierKey(await witnessOf(8));
+  const missed = await routero("audit", "verify", copy, "--witness", other);
+  expect([missed.code, missed.out]).toEqual([1, expect.stringContaining("holds none of")]);
+  expect(await routero("audit", "verify", copy, "--witness", "nonsense")).toMatchObject({
+    code: 2,
+  });
 }, 60_000);
 
 test("what is used wrongly or can't be read is told apart by exit code", async () => {

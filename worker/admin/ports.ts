@@ -1,6 +1,7 @@
 import type { LedgerPort } from "../core/account.ts";
 import type { AuditLogPort } from "../core/audit.ts";
 import type { HealthObjectPort } from "../core/health.ts";
+import type { NoteKey } from "../core/sealed-log/note.ts";
 import type { Deps } from "../core/ports.ts";
 import type { SignedKeys } from "../store/signed-key.ts";
 import type { InvitationTokens } from "../store/invitation-token.ts";
@@ -18,7 +19,9 @@ export interface AdminDeps extends Deps {
   books: (orgId: string, teamId: string) => Pick<LedgerPort, "spend">;
   /** An organization's log, and the objects that it is sealed in. */
   auditLog: (orgId: string) => AuditLogPort;
-  auditArchive: (orgId: string) => Pick<AuditArchive, "read" | "list">;
+  auditArchive: (orgId: string) => Pick<AuditArchive, "read" | "list" | "create">;
+  /** Whose cosignatures of checkpoints are taken. */
+  witnesses: readonly NoteKey[];
   /** What is known together of an organization's deployments. */
   healthObject: (orgId: string) => HealthObjectPort;
   /** Where policy bundles lie. */

@@ -58,6 +58,7 @@ export const AUDIT_EVENTS = [
   "audit.exported",
   "audit.verified",
   "audit.unlinked",
+  "audit.cosigned",
   "budget.created",
   "budget.updated",
   "budget.deleted",

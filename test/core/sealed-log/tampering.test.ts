@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { checkpointName, HEAD } from "../../../worker/core/sealed-log/layout.ts";
-import { signNote, signerOf, toBase64 } from "../../../worker/core/sealed-log/note.ts";
+import { keyIdOf, signNote, signerOf, toBase64 } from "../../../worker/core/sealed-log/note.ts";
 import { packSegment, segmentLines } from "../../../worker/core/sealed-log/segment.ts";
 import { verifyLog } from "../../../worker/core/sealed-log/verify.ts";
+import { cosign, witnessOf } from "../../support/witness.ts";
 import { LogWorld, ORIGIN } from "../../support/sealed-log.ts";
 import type { MemoryArchive } from "../../support/sealed-log.ts";
 
@@ -19,6 +20,7 @@ beforeAll(async () => {
   const hash = "0".repeat(64);
   await world.append([world.record("request.blocked", { policy_hash: hash })]);
   await world.grow([3]);
+  await cosign(world.archive, 46, await witnessOf());
   sound = world.archive;
   names = [...sound.objects.keys()];
   segments = names.filter((name) => name.startsWith("audit/segments/"));
@@ -93,7 +95,10 @@ describe("is found, and where it is", () => {
   test("any object that is gone, cut short, grown, or put in another's place", async () => {
     // Partial tiles of sizes that the log has left behind may go.
     const { size } = await verifyLog(sound);
-    const needed = (name: string) => !name.includes(".p/") || name.endsWith(`.p/${size % 256}`);
+    // So may a cosignature: nobody has promised one.
+    const needed = (name: string) =>
+      (!name.includes("/cosignatures/") && !name.includes(".p/")) ||
+      name.endsWith(`.p/${size % 256}`);
     for (const name of names.filter((each) => needed(each) || each.startsWith("audit/tile/1/"))) {
       const gone = await faultsOf((copy) => void copy.objects.delete(name));
       expect(
@@ -231,6 +236,44 @@ describe("a checkpoint that was kept elsewhere", () => {
     expect(faults).toContainEqual({
       object: checkpointName(46),
       says: "the first 46 records are not those of the checkpoint that you keep",
+    });
+  });
+});
+
+describe("a witness", () => {
+  test("that is named vouches for the greatest checkpoint that it cosigned", async () => {
+    const witness = await witnessOf();
+    const report = await verifyLog(sound, { witnesses: [witness] });
+    expect(report.faults).toEqual([]);
+    expect(report.witnesses).toMatchObject([{ name: witness.name, trustedBy: "you", size: 46 }]);
+    expect(report.limits[0]).toContain(`Up to record 46 ${witness.name} vouches`);
+    expect((await verifyLog(sound)).witnesses).toMatchObject([{ trustedBy: "nobody" }]);
+  });
+
+  test("that is named and has cosigned nothing is missed", async () => {
+    const { faults } = await verifyLog(sound, { witnesses: [await witnessOf(8)] });
+    expect(faults).toMatchObject([{ says: expect.stringContaining("holds none of") }]);
+  });
+
+  test("finds a history that the key's holder has rewritten: its cosignature does not fit there", async () => {
+    const world = new LogWorld();
+    await world.grow([5, 40, 1]);
+    for (const [name, bytes] of sound.objects)
+      if (/cosignatures|keys/.test(name)) world.archive.objects.set(name, bytes);
+    expect((await verifyLog(world.archive)).faults).toMatchObject([
+      { object: expect.stringContaining("audit/cosignatures/46/"), says: expect.any(String) },
+    ]);
+  });
+
+  test("signs no checkpoint in the log's own place", async () => {
+    const witness = await witnessOf();
+    const faults = await faultsOf(async (copy) => {
+      for (const name of names.filter((each) => each.startsWith("audit/keys/")))
+        if (!name.endsWith(`${keyIdOf(witness)}.json`)) copy.objects.delete(name);
+    });
+    expect(faults).toContainEqual({
+      object: checkpointName(5),
+      says: "is not signed by a key that the log has announced",
     });
   });
 });

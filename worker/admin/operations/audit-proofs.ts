@@ -29,7 +29,11 @@ const NOTE =
   "gateway.example/audit/g4Zk1x9QmT7ab\n43\n…\n\n— gateway.example/audit/g4Zk1x9QmT7ab …\n";
 
 /** Puts on record that somebody read the log as a whole. */
-async function note(ctx: AdminContext, type: AuditEventType, data: JsonObject): Promise<void> {
+export async function note(
+  ctx: AdminContext,
+  type: AuditEventType,
+  data: JsonObject,
+): Promise<void> {
   const { keyHandle } = ctx.principal;
   const event = {
     eventId: `evt_${timeOrderedId(ctx.now)}`,

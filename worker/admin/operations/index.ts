@@ -1,6 +1,7 @@
 import type { Operation } from "../operation.ts";
 import { AUDIT_LOG } from "./audit-log.ts";
 import { AUDIT_PROOFS } from "./audit-proofs.ts";
+import { AUDIT_WITNESS } from "./audit-witness.ts";
 import { BUDGETS } from "./budgets.ts";
 import { BYOK } from "./byok.ts";
 import { CONFIG } from "./config.ts";
@@ -59,5 +60,6 @@ export const OPERATIONS: readonly Operation[] = [
   ...POLICIES,
   ...AUDIT_LOG,
   ...AUDIT_PROOFS,
+  ...AUDIT_WITNESS,
   ...POLICY_DECISIONS,
 ];

@@ -89,3 +89,17 @@ function isHash(value: Json | undefined): value is string {
 function hashOf(text: string): Hash {
   return fromHex(text.slice("sha256:".length));
 }
+
+/** The record of a line, if it is one in canonical form. */
+export function recordIn(
+  text: string,
+): { text: string; value: JsonObject; eventId: string } | null {
+  let value: Json;
+  try {
+    value = JSON.parse(text) as Json;
+  } catch {
+    return null;
+  }
+  if (!isJsonObject(value) || typeof value["event_id"] !== "string") return null;
+  return canonicalText(value) === text ? { text, value, eventId: value["event_id"] } : null;
+}

@@ -9,6 +9,8 @@ export interface LogObjects {
 export interface VerifyOptions {
   /** Keys that are trusted from elsewhere; without any the log's first one is taken on trust. */
   trusted?: readonly NoteKey[];
+  /** Witnesses that the log has to be cosigned by. */
+  witnesses?: readonly NoteKey[];
   /** A signed checkpoint that was kept elsewhere. */
   since?: string;
   progress?: (done: number, total: number) => void;
@@ -33,15 +35,36 @@ export interface Report {
   /** Records whose text retention dropped; their hashes were checked. */
   expired: number;
   keys: { keyId: string; trustedBy: "you" | "the log" }[];
+  /** Who has cosigned checkpoints of it, and the greatest of them. */
+  witnesses: Witnessed[];
   faults: Fault[];
   /** What this run can't exclude. */
   limits: string[];
 }
 
+/** The greatest checkpoint that a witness has cosigned. */
+export interface Witnessed {
+  name: string;
+  keyId: string;
+  trustedBy: "you" | "nobody";
+  size: number;
+  /** Unix milliseconds at which the witness saw it. */
+  at: number;
+}
+
 /** What can't be said of a log that was found sound. */
-export function limitsOf(keys: Report["keys"], withSince: boolean): string[] {
+export function limitsOf(
+  { keys, witnesses }: Pick<Report, "keys" | "witnesses">,
+  withSince: boolean,
+): string[] {
   const limits: string[] = [];
-  if (!withSince)
+  const seen = witnesses.filter(({ trustedBy }) => trustedBy === "you");
+  const [last] = seen.toSorted((a, b) => b.size - a.size);
+  if (!withSince && last !== undefined)
+    limits.push(
+      `Up to record ${last.size} ${last.name} vouches that it saw no other history of this log. Without a checkpoint that was kept elsewhere (--since) it can't be excluded that the log was cut off behind its head, or rewritten after that record by the holder of the signing key.`,
+    );
+  else if (!withSince)
     limits.push(
       "Without a checkpoint that was kept elsewhere (--since) it can't be excluded that the log was cut off behind its head, or rewritten by the holder of the signing key.",
     );

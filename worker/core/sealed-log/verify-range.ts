@@ -88,7 +88,7 @@ async function isSigned(objects: Pick<LogObjects, "get">, note: Note): Promise<b
     const file = await objects.get(keyName(keyId));
     const text = file === null ? "" : new TextDecoder().decode(file);
     const key = readVerifierKey(/"verifier_key":"([^"]+)"/.exec(text)?.[1] ?? "");
-    if (key !== null && keyFile(key) === text && (await isSignedBy(note, key))) return true;
+    if (key?.kind === "log" && keyFile(key) === text && (await isSignedBy(note, key))) return true;
   }
   return false;
 }

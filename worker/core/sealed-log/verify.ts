@@ -3,11 +3,12 @@ import type { Checkpoint } from "./checkpoint.ts";
 import { isJsonObject } from "../json.ts";
 import type { Json, JsonObject } from "../json.ts";
 import { checkpointName, HEAD, keyFile, keyName, kindOf, segmentName, tileName } from "./layout.ts";
-import { canonicalText, leafText, readLeaf, recordHash } from "./leaf.ts";
+import { leafText, readLeaf, recordHash, recordIn } from "./leaf.ts";
 import type { Leaf } from "./leaf.ts";
 import { leafHash, sameBytes, sha256 } from "./merkle.ts";
 import type { Hash } from "./merkle.ts";
 import { keyIdOf, readVerifierKey, toHex } from "./note.ts";
+import { checkCosignatures } from "./verify-cosignatures.ts";
 import type { NoteKey, SignedNote } from "./note.ts";
 import { limitsOf } from "./report.ts";
 import type { Fault, LogObjects, Report, VerifyOptions } from "./report.ts";
@@ -57,7 +58,7 @@ class Verification {
   constructor(objects: LogObjects, options: VerifyOptions) {
     this.#objects = objects;
     this.#options = options;
-    this.#trust = new Trust(options.trusted ?? [], () => this.#keys.values());
+    this.#trust = new Trust(options.trusted ?? [], () => this.#logKeys());
   }
 
   async run(): Promise<Report> {
@@ -87,6 +88,14 @@ class Verification {
     const head = await this.#checkHead();
     this.#checkTiles(head?.checkpoint.size ?? 0);
     await this.#checkOthers();
+    const witnesses = await checkCosignatures({
+      cosignatures: this.#of("cosignature").map(({ name, what }) => ({ name, ...what })),
+      given: this.#options.witnesses ?? [],
+      keys: this.#keys,
+      bodyOf: (size) => this.#checkpoints.get(size)?.note.body,
+      text: (name) => this.#text(name),
+      fault: (object, says) => this.#fault(object, says),
+    });
     if (since !== null && since.size > this.#border.size)
       this.#fault(
         HEAD,
@@ -101,8 +110,9 @@ class Verification {
       records: this.#records,
       expired,
       keys: this.#trust.keys,
+      witnesses,
       faults: this.#faults,
-      limits: limitsOf(this.#trust.keys, since !== null),
+      limits: limitsOf({ keys: this.#trust.keys, witnesses }, since !== null),
     };
   }
 
@@ -126,7 +136,7 @@ class Verification {
       else this.#checkpoints.set(what.size, { name, text, ...read });
     }
     const origins = [...this.#checkpoints.values()].map(({ checkpoint }) => checkpoint.origin);
-    const [archived] = this.#keys.values();
+    const [archived] = this.#logKeys();
     this.#origin = this.#trust.name ?? archived?.name ?? origins[0] ?? null;
     for (const { name, checkpoint } of this.#checkpoints.values()) {
       if (checkpoint.origin !== this.#origin)
@@ -346,6 +356,10 @@ class Verification {
     }
   }
 
+  #logKeys(): NoteKey[] {
+    return [...this.#keys.values()].filter(({ kind }) => kind === "log");
+  }
+
   /** Names of one kind, with what they say. */
   #of<K extends NonNullable<ReturnType<typeof kindOf>>["kind"]>(kind: K) {
     const found = [...this.#names].map((name) => ({ name, what: kindOf(name) }));
@@ -369,18 +383,6 @@ class Verification {
 }
 
 const utf8 = new TextEncoder();
-
-/** The record of a line, if it is one in canonical form. */
-function recordIn(text: string): { text: string; value: JsonObject; eventId: string } | null {
-  let value: Json;
-  try {
-    value = JSON.parse(text) as Json;
-  } catch {
-    return null;
-  }
-  if (!isJsonObject(value) || typeof value["event_id"] !== "string") return null;
-  return canonicalText(value) === text ? { text, value, eventId: value["event_id"] } : null;
-}
 
 function keyIn(text: string): NoteKey | null {
   try {
