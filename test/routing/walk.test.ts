@@ -74,6 +74,22 @@ describe("the walk along a plan", () => {
     expect(nextMove(walk(places, tried))).toEqual({ do: "next", step: 2, wait: 0 });
   });
 
+  it("passes over who has no words for the request, as if it were not there", () => {
+    const places = [{ id: "a1" }, { id: "a2", model: "n" }, { id: "a3" }, { id: "b1", group: "b", model: "o" }];
+    const once = { settings: { ...DEFAULTS, numRetries: 0 } };
+    const tried: Tried[] = [{ step: 0, fault: fault("unsupported") }];
+    expect(nextMove(walk(places, tried, once))).toEqual({ do: "next", step: 1, wait: 0 });
+    tried.push({ step: 1, fault: fault("transient") });
+    expect(nextMove(walk(places, tried, once))).toEqual({ do: "next", step: 3, wait: 0 });
+    // Who failed before it is tried again all the same.
+    const pair = [{ id: "a1" }, { id: "a2", model: "n" }];
+    const then: Tried[] = [
+      { step: 0, fault: fault("transient") },
+      { step: 1, fault: fault("unsupported") },
+    ];
+    expect(nextMove(walk(pair, then))).toMatchObject({ do: "retry", step: 0 });
+  });
+
   it("never repeats what a caller did wrong, and never goes on past the deadline", () => {
     const places = [{ id: "a1" }, { id: "a2" }];
     expect(nextMove(walk(places, [{ step: 0, fault: fault("caller") }])).do).toBe("stop");
@@ -173,7 +189,9 @@ describe("the walk along a plan", () => {
             if (last !== "rate_limit" || move.do === "next") expect(row?.usable).toBe(true);
             tried.push({ step: move.step, fault: fault(faults[n] ?? "transient") });
             for (const group of ["a", "b", "c"]) {
-              const inside = tried.filter(({ step: at }) => rows[at]?.group === group);
+              const inside = tried.filter(
+                (each) => rows[each.step]?.group === group && each.fault.class !== "unsupported",
+              );
               expect(inside.length).toBeLessThanOrEqual(Math.max(1, numRetries + 1));
             }
           }

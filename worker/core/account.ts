@@ -131,13 +131,14 @@ export interface SettleRow extends Payer {
   timeToFirstTokenMs?: number;
 }
 
-/** What a row debits to each of its scopes: every attempt counts, and a request without any counts nothing. */
+/** What a row debits to each of its scopes: every attempt counts, and a request of which nothing was sent counts nothing. */
 export function chargeOf(row: Pick<SettleRow, "attempts">): Amount {
   let sum: Amount = NOTHING;
   for (const { cost, usage } of row.attempts) {
     sum = plus(sum, { cost, requests: 0, tokens: promptTokens(usage) + completionTokens(usage) });
   }
-  return { ...sum, requests: row.attempts.length > 0 ? 1 : 0 };
+  const sent = row.attempts.some(({ error }) => error !== "unsupported");
+  return { ...sum, requests: sent ? 1 : 0 };
 }
 
 /** A part of what one lease lent. */

@@ -10,6 +10,8 @@ export const FAULT_CLASSES = [
   "context_window",
   /** It does not go on with the answer that the caller has the beginning of (PROTOCOLS 15, 16); nobody's fault. */
   "incoherent",
+  /** Its protocol has no words for the request: nothing was sent to it; nobody's fault. */
+  "unsupported",
 ] as const;
 
 export type FaultClass = (typeof FAULT_CLASSES)[number];

@@ -72,6 +72,7 @@ export function newCell(): Cell {
 export function take(cell: Cell, outcome: Outcome, rules: BreakerRules, now: number): boolean {
   const before = cell.openUntil;
   const { fault, latency, tokens } = outcome;
+  if (fault === "unsupported") return false;
   count(cell, tokens, now);
   switch (fault) {
     case "cancelled":

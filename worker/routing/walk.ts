@@ -60,7 +60,8 @@ export function nextMove(walk: Walk): Move {
       (step) => step.group === failed.group && step.when === failed.when,
     );
     if (other !== null) return { do: "next", step: other, wait: 0 };
-    if (PASSING.has(fault.class)) {
+    // What was not even sent says nothing about those that failed before it.
+    if (PASSING.has(fault.class) || fault.class === "unsupported") {
       const patience =
         onwardFrom(walk, failed) === null ? walk.settings.maxWait : PATIENCE_BEFORE_FALLBACK;
       const again = sameAgain(walk, failed.group, here, patience);
@@ -78,8 +79,11 @@ export function backoff(base: number, n: number, seed: number): number {
   return Math.round(Math.min(LONGEST_BACKOFF, base * 2 ** (n - 1)) * jitter);
 }
 
+/** Attempts that were sent to deployments of a group. */
 function attemptsInGroup({ plan, tried }: Walk, group: string): number {
-  return tried.filter(({ step }) => plan[step]?.group === group).length;
+  return tried.filter(
+    ({ step, fault }) => plan[step]?.group === group && fault.class !== "unsupported",
+  ).length;
 }
 
 /** The first place that was not tried and may be, after the faults so far. */
@@ -113,6 +117,12 @@ function mayFollow(
       if (window === undefined || before === undefined) return next.model !== failed.model;
       return window > before;
     }
+    case "unsupported":
+      return (
+        next.provider !== failed.provider ||
+        next.protocol !== failed.protocol ||
+        next.model !== failed.model
+      );
     default:
       return true;
   }

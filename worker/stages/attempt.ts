@@ -1,6 +1,6 @@
 import type { AttemptRow } from "../core/account.ts";
 import type { Chosen, Progress } from "../core/call.ts";
-import { GatewayError, type ErrorKind, type UpstreamAttempt } from "../core/errors.ts";
+import { GatewayError } from "../core/errors.ts";
 import type { FaultClass, UpstreamFault } from "../core/fault.ts";
 import type { Deployment } from "../core/model.ts";
 import { costOf } from "../core/money.ts";
@@ -26,6 +26,7 @@ export class AttemptFault extends Error {
 export function asFault(cause: unknown): AttemptFault {
   if (cause instanceof AttemptFault) return cause;
   if (cause instanceof GatewayError) {
+    if (cause.kind === "capability_not_supported") return notSaid(cause);
     if (cause.kind !== "upstream_bad_response") throw cause;
     return new AttemptFault({ class: "transient", status: 200, message: cause.message }, true);
   }
@@ -34,6 +35,20 @@ export function asFault(cause: unknown): AttemptFault {
     status: 0,
     message: "The connection to the provider failed.",
   });
+}
+
+/** The target's protocol can't express the request: another deployment's may. */
+function notSaid({ message, detail: { param } }: GatewayError): AttemptFault {
+  const fault = { class: "unsupported", status: 0, message } as const;
+  return new AttemptFault(param === undefined ? fault : { ...fault, param });
+}
+
+/**
+ * Of two failures the one that the caller is told of if no more follow: the later one, unless nothing was sent to its
+ * deployment.
+ */
+export function tellable(earlier: AttemptFault | null, later: AttemptFault): AttemptFault {
+  return later.fault.class === "unsupported" && earlier !== null ? earlier : later;
 }
 
 /** Reads a refusal; 3xx counts as an unusable answer, since redirects are never followed. */
@@ -103,58 +118,4 @@ export function record(
     },
     breaker,
   );
-}
-
-const FINAL: Record<FaultClass, ErrorKind> = {
-  transient: "no_healthy_deployment",
-  connection: "no_healthy_deployment",
-  rate_limit: "no_healthy_deployment",
-  timeout: "upstream_timeout",
-  deployment: "upstream_auth",
-  caller: "upstream_rejected",
-  content_filter: "content_policy_violation",
-  context_window: "context_length_exceeded",
-  incoherent: "no_healthy_deployment",
-};
-
-/** What the caller is told when nothing is left to try. */
-export function finalError(progress: Progress, last: AttemptFault): GatewayError {
-  const { fault } = last;
-  const attempts: UpstreamAttempt[] = progress.attempts.map((row) => ({
-    provider: row.provider,
-    model: row.model,
-    deployment: row.deployment,
-    status: row.status,
-    error: row.error ?? "",
-  }));
-  const kind = last.unusable ? "upstream_bad_response" : FINAL[fault.class];
-  const provider = progress.deployment?.provider ?? "";
-  return new GatewayError(kind, publicMessage(kind, fault, provider, attempts.length), {
-    ...(fault.param !== undefined && { param: fault.param }),
-    ...(kind === "upstream_rejected" && { status: fault.status }),
-    ...(fault.retryAfter !== undefined && { retryAfter: fault.retryAfter / 1000 }),
-    upstream: { status: fault.status, provider, attempts },
-  });
-}
-
-function publicMessage(
-  kind: ErrorKind,
-  fault: UpstreamFault,
-  provider: string,
-  attempts: number,
-): string {
-  switch (kind) {
-    case "upstream_auth":
-      if (fault.status === 404) {
-        return `The provider '${provider}' does not serve the model that this deployment names: ${fault.message}`;
-      }
-      if (fault.status !== 401 && fault.status !== 403) {
-        return `The provider '${provider}' does not serve the account that is stored for it: ${fault.message}`;
-      }
-      return `The provider '${provider}' rejected the credential that is stored for it; an administrator has to renew it.`;
-    case "no_healthy_deployment":
-      return `Every deployment failed (${attempts} tried); the last, '${provider}', said: ${fault.message}`;
-    default:
-      return fault.message;
-  }
 }

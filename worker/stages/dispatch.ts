@@ -7,9 +7,10 @@ import type { Deployment } from "../core/model.ts";
 import type { Deps } from "../core/ports.ts";
 import type { Step } from "../core/routing.ts";
 import { dialectOf } from "../protocols/index.ts";
-import { AttemptFault, asFault, finalError, record, refusalOf } from "./attempt.ts";
+import { AttemptFault, asFault, record, refusalOf, tellable } from "./attempt.ts";
 import { deadline } from "./deadline.ts";
 import { estimateUsage } from "./estimate.ts";
+import { finalError } from "./final-error.ts";
 import { prepare } from "./prepare.ts";
 import { streamAnswer } from "./stream.ts";
 import { setOut } from "./way.ts";
@@ -70,15 +71,16 @@ async function wholeAnswer(deps: Deps, call: Chosen, progress: Progress): Promis
       filtered = whole;
       step = await way.after(FILTERED);
     } catch (cause) {
-      last = asFault(cause);
-      const { class: error, status, retryAfter } = last.fault;
+      const failed = asFault(cause);
+      const { class: error, status, retryAfter } = failed.fault;
+      last = tellable(last, failed);
       const times = { startedAt, endedAt: deps.now() };
       record(deps, call, progress, deployment, times, { status, error, retryAfter });
-      step = await way.after(last.fault);
+      step = await way.after(failed.fault);
     }
   }
   if (filtered !== null) return filtered;
-  throw finalError(progress, last ?? neverTried());
+  throw finalError(call, progress, last ?? neverTried());
 }
 
 const FILTERED: UpstreamFault = {

@@ -1,6 +1,7 @@
 import type { Authorized } from "../core/call.ts";
 import { GatewayError, type ErrorKind } from "../core/errors.ts";
 import type { Json } from "../core/json.ts";
+import type { Deployment } from "../core/model.ts";
 import { DROPPED_BY, type Candidate, type DroppedBy } from "../core/routing.ts";
 import { allows, shortName } from "../providers/resolve.ts";
 import { lackOf } from "../routing/capability.ts";
@@ -53,7 +54,7 @@ export function emptied(
         },
       );
     case "capability_not_supported": {
-      const has = whoHas(call, facts);
+      const has = groupsThat(call, (each) => lackOf(each, facts.needs) === null);
       const hint = has.length === 0 ? "" : ` ${has.join(", ")} can.`;
       return new GatewayError(
         kind,
@@ -84,10 +85,10 @@ function shown({ deployment, provider, by, reason }: Candidate) {
   return { deployment, provider, dropped_by: by, reason };
 }
 
-/** Up to three groups that this caller may call and that lack nothing of what is needed. */
-function whoHas(call: Authorized, { needs }: PlanFacts): string[] {
+/** Up to three groups that this caller may call and of which a deployment can serve. */
+export function groupsThat(call: Authorized, can: (deployment: Deployment) => boolean): string[] {
   const lists = allowlists(call);
-  const able = call.identity.shared.deployments.filter((each) => lackOf(each, needs) === null);
+  const able = call.identity.shared.deployments.filter(can);
   const groups = [...new Set(able.map((each) => each.group))];
   return groups
     .filter((group) => lists.every(({ list }) => allows(list, group)))

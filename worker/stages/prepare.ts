@@ -80,6 +80,17 @@ export async function prepare(
   };
 }
 
+/** Whether the request can be said in what is spoken to a deployment; nothing is sent. */
+export function expresses(call: Chosen, deployment: Deployment): boolean {
+  const { protocol } = spoken(call, deployment, findProvider(deployment.provider));
+  try {
+    writtenFor(call, deployment, protocol, undefined);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** What is spoken to a deployment, and where: the caller's own dialect if the provider serves that there too. */
 function spoken(
   call: Chosen,

@@ -11,8 +11,9 @@ import {
   lengthReached,
   obstacleTo,
 } from "../routing/continuation/index.ts";
-import { asFault, finalError, type AttemptFault } from "./attempt.ts";
+import { asFault, tellable, type AttemptFault } from "./attempt.ts";
 import { CallerView } from "./caller-view.ts";
+import { finalError } from "./final-error.ts";
 import { raise } from "./hold.ts";
 import { StreamAttempt, type Rest, type StreamState } from "./stream-attempt.ts";
 import { timer } from "./timer.ts";
@@ -70,22 +71,22 @@ class StreamRun {
   }
 
   async *steps(): AsyncGenerator<Uint8Array, void> {
-    const { progress, view } = this.state;
+    const { call, progress, view } = this.state;
     let last: AttemptFault | null = null;
     for (let step: Step | null = this.way.first(); step !== null;) {
       const failed: Failed | null = view.begun ? yield* this.goOn(step) : yield* this.begin(step);
       if (failed === null || this.cancelled) return;
-      last = failed.fault;
+      last = tellable(last, failed.fault);
       if (view.begun) {
-        this.cutBy ??= last;
+        this.cutBy ??= failed.fault;
         if (this.obstacle() !== null) break;
       }
-      step = await this.way.after(faultFor(last, view.begun), failed.step);
+      step = await this.way.after(faultFor(failed.fault, view.begun), failed.step);
       if (this.cancelled) return;
     }
     if (this.cutBy !== null) throw this.cutError(this.cutBy);
     if (this.filtered !== null) yield this.filtered;
-    else if (last !== null) throw finalError(progress, last);
+    else if (last !== null) throw finalError(call, progress, last);
   }
 
   /**
@@ -210,7 +211,7 @@ class StreamRun {
 
   /** The failure that cut the answer, and why nobody went on with it. */
   private cutError(cutBy: AttemptFault): GatewayError {
-    const { kind, detail } = finalError(this.state.progress, cutBy);
+    const { kind, detail } = finalError(this.state.call, this.state.progress, cutBy);
     const obstacle = this.obstacle();
     const why = obstacle === null ? "no deployment could" : `that can't be done: ${obstacle}`;
     return new GatewayError(

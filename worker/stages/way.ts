@@ -83,8 +83,9 @@ export function setOut(deps: Deps, call: Chosen, progress: Progress): Way {
         row.next = deployment.id;
         if (move.wait > 0) row.waitMs = move.wait;
       }
-      if (group === plan[at]?.group) progress.retries += 1;
-      else progress.fallbacks += 1;
+      if (group !== plan[at]?.group) progress.fallbacks += 1;
+      // Passing over who was sent nothing is no retry.
+      else if (tried.at(-1)?.fault.class !== "unsupported") progress.retries += 1;
       return begin(move.step);
     }
   };
