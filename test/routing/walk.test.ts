@@ -75,7 +75,12 @@ describe("the walk along a plan", () => {
   });
 
   it("passes over who has no words for the request, as if it were not there", () => {
-    const places = [{ id: "a1" }, { id: "a2", model: "n" }, { id: "a3" }, { id: "b1", group: "b", model: "o" }];
+    const places = [
+      { id: "a1" },
+      { id: "a2", model: "n" },
+      { id: "a3" },
+      { id: "b1", group: "b", model: "o" },
+    ];
     const once = { settings: { ...DEFAULTS, numRetries: 0 } };
     const tried: Tried[] = [{ step: 0, fault: fault("unsupported") }];
     expect(nextMove(walk(places, tried, once))).toEqual({ do: "next", step: 1, wait: 0 });
@@ -185,8 +190,8 @@ describe("the walk along a plan", () => {
             );
             if (move.do === "stop") return;
             const row = rows[move.step];
-            const last = tried.at(-1)?.fault.class;
-            if (last !== "rate_limit" || move.do === "next") expect(row?.usable).toBe(true);
+            const before = tried.findLast(({ step: at }) => at === move.step)?.fault.class;
+            if (before !== "rate_limit" || move.do === "next") expect(row?.usable).toBe(true);
             tried.push({ step: move.step, fault: fault(faults[n] ?? "transient") });
             for (const group of ["a", "b", "c"]) {
               const inside = tried.filter(
