@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { replayLog } from "../../cli/audit-replay.ts";
 import { gatewayObjects } from "../../cli/audit-objects.ts";
+import { ENGINE } from "../../worker/core/audit-data.ts";
 import { policyName } from "../../worker/core/sealed-log/layout.ts";
 import type { LogObjects } from "../../worker/core/sealed-log/report.ts";
 import { packSegment, segmentLines } from "../../worker/core/sealed-log/segment.ts";
@@ -37,6 +38,19 @@ test.each(sets)("decisions of %s come out the same", async (set) => {
     expect(event, event.eventId).toMatchObject({ same: true, missing: [], unknown: [] });
   }
   expect(count).toBeGreaterThan(20);
+});
+
+test("this engine has a set of its own, and records name the engine that made them", () => {
+  expect(sets).toContain(ENGINE);
+  for (const set of sets) {
+    const text = readFileSync(join(FOLDER, set, "records.jsonl"), "utf8");
+    const engines = text
+      .trimEnd()
+      .split("\n")
+      .map((line) => (JSON.parse(line) as { engine?: string }).engine);
+    // Engine 0.1.0 did not say who it was.
+    expect([...new Set(engines)], set).toEqual([set === "0.1.0" ? undefined : set]);
+  }
 });
 
 const STRATEGIES = [

@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
 import type { Isolate } from "../../worker/core/isolate.ts";
+import { makeQuarantine } from "../../worker/store/quarantine.ts";
 import { NO_USAGE } from "../../worker/core/usage.ts";
 import { newIsolate } from "../../worker/deps.ts";
 import type { RequestObservation } from "../../worker/core/metrics.ts";
@@ -111,4 +112,17 @@ test("only the metrics token and the master key open them", async () => {
 test("tells how much work goes on after its response", () => {
   isolate.workInHand = 3;
   expect(lines()).toContain("gateway_work_in_hand 3");
+});
+
+test("counts what was set aside from the trail, whoever in this isolate did it", async () => {
+  const shown = () =>
+    Number(/^gateway_audit_quarantined_total (\d+)$/m.exec(renderMetrics(isolate))?.[1]);
+  const before = shown();
+  const stores = {
+    archive: { put: async () => undefined },
+    prefixOf: () => "g/x/",
+    alert: () => undefined,
+  };
+  await makeQuarantine(stores)("gAAAAAAAAAAAA", "evt_1", {}, "no form");
+  expect(shown()).toBe(before + 1);
 });

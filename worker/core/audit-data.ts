@@ -37,25 +37,39 @@ const lease = z.strictObject({
 
 const dropped = z.strictObject({ deployment: word, reason: word });
 
+/** The version of what decides: policies, order of deployments. Raised whenever a recorded decision comes out otherwise. */
+export const ENGINE = "0.2.0";
+
+/**
+ * What a candidate was judged by, in the order of its `state`: a list, so that 40 candidates fit into a record. A new
+ * figure goes to the end. Latency in milliseconds, estimates in nano-dollars, requests, tokens, rpm and tpm by minute.
+ */
+export const CANDIDATE_STATE = [
+  "order",
+  "weight",
+  "health",
+  "latency_ms",
+  "in_flight",
+  "estimate_nano_usd",
+  "proven",
+  "requests",
+  "tokens",
+  "synced_requests",
+  "synced_tokens",
+  "strategy",
+  "rpm",
+  "tpm",
+] as const;
+
 /** One deployment as it stood when the choice was made: what a replay chooses among. */
 const candidate = z.strictObject({
   deployment: word,
   group: word.optional(),
   provider: word.optional(),
-  model: word.optional(),
-  region: word.nullish(),
-  order: z.number().optional(),
-  weight: z.number().optional(),
-  tags: words.optional(),
-  /** Nano-dollars per 1,000 tokens, by class; null where no price is known. */
-  price: z.record(name, z.number()).nullish(),
-  /** State of the breaker: `closed`, `open`, `half_open`, or what the strategy calls it. */
-  health: word.nullish(),
-  latency_ms: z.number().nullish(),
-  in_flight: z.number().nullish(),
-  /** What else it was judged by. */
-  state: facts.optional(),
-  /** Why it is not in the plan. */
+  region: word.optional(),
+  state: z.array(scalar).max(32).optional(),
+  /** What took it out of the plan, and why. */
+  dropped_by: word.optional(),
   dropped: word.optional(),
 });
 

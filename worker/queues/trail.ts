@@ -2,6 +2,7 @@ import type { LedgerSink, OutboxItem } from "../core/account.ts";
 import type { AppendResult, AuditLogPort, AuditRecord } from "../core/audit.ts";
 import { isOrgId } from "../core/ids.ts";
 import { isJsonObject } from "../core/json.ts";
+import { setAside as counted } from "../core/set-aside.ts";
 import type { Log } from "../core/ports.ts";
 import type { TrailMessage } from "../core/trail.ts";
 import type { SetAside } from "../store/quarantine.ts";
@@ -77,6 +78,7 @@ export async function consumeDeadTrail(
     const object = `${orgId === null ? "" : prefixOf(orgId)}dead/${message.id}.json`;
     try {
       await keep(object, JSON.stringify(message.body ?? null));
+      counted.count++;
       log.error("trail message set aside", { object });
       message.ack();
     } catch {

@@ -1,3 +1,4 @@
+import { CANDIDATE_STATE } from "../core/audit-data.ts";
 import type { Standing } from "../core/health.ts";
 import { isJsonObject } from "../core/json.ts";
 import type { Json, JsonObject } from "../core/json.ts";
@@ -38,21 +39,25 @@ function byBudget(candidate: JsonObject): boolean {
   return stateOf(candidate)["dropped_by"] === "budget";
 }
 
-function stateOf({ state }: JsonObject): JsonObject {
-  return isJsonObject(state) ? state : {};
+/** A candidate's members and its state by name. Engine 0.1.0 wrote the state as an object. */
+function stateOf({ state, ...candidate }: JsonObject): JsonObject {
+  const named = Array.isArray(state)
+    ? Object.fromEntries(CANDIDATE_STATE.map((name, at) => [name, state[at] ?? null]))
+    : state;
+  return { ...candidate, ...(isJsonObject(named) && named) };
 }
 
 function ratedOf(candidate: JsonObject): Rated {
   const state = stateOf(candidate);
   const { rpm, tpm, estimate_nano_usd: estimate } = state;
   const standing: Standing = {
-    state: candidate["health"] as Standing["state"],
+    state: state["health"] as Standing["state"],
     openUntil: null,
     reason: null,
     proven: state["proven"] === true,
     errorRate: 0,
-    latency: typeof candidate["latency_ms"] === "number" ? candidate["latency_ms"] : null,
-    inFlight: numberOf(candidate["in_flight"]),
+    latency: typeof state["latency_ms"] === "number" ? state["latency_ms"] : null,
+    inFlight: numberOf(state["in_flight"]),
     requests: numberOf(state["synced_requests"]),
     tokens: numberOf(state["synced_tokens"]),
     liveRequests: numberOf(state["requests"]),
@@ -61,8 +66,8 @@ function ratedOf(candidate: JsonObject): Rated {
   // Only what an order looks at.
   const deployment: Pick<Deployment, "id" | "order" | "weight" | "rpm" | "tpm"> = {
     id: typeof candidate["deployment"] === "string" ? candidate["deployment"] : "",
-    order: numberOf(candidate["order"]),
-    weight: numberOf(candidate["weight"]),
+    order: numberOf(state["order"]),
+    weight: numberOf(state["weight"]),
     ...(typeof rpm === "number" && { rpm }),
     ...(typeof tpm === "number" && { tpm }),
   };

@@ -1,5 +1,5 @@
 import type { AuditEventType, AuditRecord } from "../core/audit.ts";
-import { outcomeData, outcomeType } from "../core/audit-data.ts";
+import { CANDIDATE_STATE, ENGINE, outcomeData, outcomeType } from "../core/audit-data.ts";
 import type { DecisionData, OutcomeData, RefusalData } from "../core/audit-data.ts";
 import type { Authenticated, Authorized, Chosen, Progress } from "../core/call.ts";
 import type { GatewayError } from "../core/errors.ts";
@@ -8,7 +8,7 @@ import type { JsonObject } from "../core/json.ts";
 import type { Deps } from "../core/ports.ts";
 import { actorOf } from "../core/principal.ts";
 import type { SignalValue, Verdict } from "../core/policy.ts";
-import type { Explanation, SmartDecision } from "../core/routing.ts";
+import type { CandidateState, Explanation, SmartDecision } from "../core/routing.ts";
 import { payerOf } from "./payer.ts";
 import { totalCost, type Ending } from "./settle.ts";
 
@@ -30,6 +30,7 @@ export async function recordDecision(deps: Deps, call: Chosen): Promise<boolean>
     group: call.model,
     endpoint: call.endpoint,
     stream: call.chat.stream,
+    engine: ENGINE,
     plan: call.plan.map(({ deployment }) => deployment.id),
     ...judgedBy(call.verdict),
     ...chosenBy(call.explanation),
@@ -64,7 +65,7 @@ function judgedBy(verdict: Verdict | undefined): Partial<DecisionData & RefusalD
 }
 
 /** What a choice was made from, as records show it. */
-function chosenBy(explanation: Explanation): DecisionData {
+export function chosenBy(explanation: Explanation): DecisionData {
   const { strategy, candidates, skipped, seed, affinity, smart } = explanation;
   return {
     ...(smart !== undefined && { smart: smartOf(smart) }),
@@ -78,27 +79,33 @@ function chosenBy(explanation: Explanation): DecisionData {
       deployment,
       group: group.slice(0, 256),
       provider,
-      region,
-      order: state.order,
-      weight: state.weight,
-      health: state.health,
-      latency_ms: state.latency,
-      in_flight: state.inFlight,
-      state: {
-        estimate_nano_usd: state.estimate,
-        proven: state.proven,
-        requests: state.requests,
-        tokens: state.tokens,
-        synced_requests: state.synced.requests,
-        synced_tokens: state.synced.tokens,
-        strategy: state.strategy,
-        ...(state.rpm !== null && { rpm: state.rpm }),
-        ...(state.tpm !== null && { tpm: state.tpm }),
-        ...(by !== null && { dropped_by: by }),
-      },
-      ...(reason !== null && { dropped: reason.slice(0, 256) }),
+      ...(region !== null && { region }),
+      state: stateOf(state),
+      ...(by !== null && { dropped_by: by }),
+      ...(reason !== null && { dropped: reason.slice(0, 128) }),
     })),
   };
+}
+
+/** A candidate's state by the places of `CANDIDATE_STATE`. */
+function stateOf(state: CandidateState): (string | number | boolean | null)[] {
+  const values: Record<(typeof CANDIDATE_STATE)[number], string | number | boolean | null> = {
+    order: state.order,
+    weight: state.weight,
+    health: state.health,
+    latency_ms: state.latency,
+    in_flight: state.inFlight,
+    estimate_nano_usd: state.estimate,
+    proven: state.proven,
+    requests: state.requests,
+    tokens: state.tokens,
+    synced_requests: state.synced.requests,
+    synced_tokens: state.synced.tokens,
+    strategy: state.strategy,
+    rpm: state.rpm,
+    tpm: state.tpm,
+  };
+  return CANDIDATE_STATE.map((name) => values[name]);
 }
 
 /** The smart router's part: what it saw and weighed, by group. */
@@ -128,6 +135,7 @@ export async function recordRefusal(
     endpoint: call.endpoint,
     error: error.kind,
     status: error.status,
+    engine: ENGINE,
     ...judgedBy("verdict" in call ? call.verdict : undefined),
   });
 }

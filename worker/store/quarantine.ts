@@ -1,3 +1,4 @@
+import { setAside } from "../core/set-aside.ts";
 import type { TrailStores } from "./trail-sink.ts";
 
 /** Keeps what the record will never take, under a name that repeats with its id. */
@@ -15,6 +16,7 @@ export function makeQuarantine({
   return async (orgId, id, value, reason) => {
     const object = `${prefixOf(orgId)}quarantine/${safe(id)}.json`;
     await archive.put(object, JSON.stringify({ reason, value }));
+    setAside.count++;
     alert("set aside from the trail", { object, reason });
   };
 }

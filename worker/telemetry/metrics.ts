@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Isolate } from "../core/isolate.ts";
 import type { AuditObservation, Metrics, RequestObservation } from "../core/metrics.ts";
+import { setAside } from "../core/set-aside.ts";
 import { usdText } from "../core/money.ts";
 
 // What this isolate counted since it began, as Prometheus text. No label names a key, user, request,
@@ -106,6 +107,9 @@ export function renderMetrics(isolate: Isolate): string {
     "# HELP gateway_work_in_hand Work that goes on after its response: settlements, records, refreshes.",
     "# TYPE gateway_work_in_hand gauge",
     `gateway_work_in_hand ${isolate.workInHand}`,
+    "# HELP gateway_audit_quarantined_total Records that no retry could bring into the audit log; they lie in quarantine/ and dead/.",
+    "# TYPE gateway_audit_quarantined_total counter",
+    `gateway_audit_quarantined_total ${setAside.count}`,
   ];
   for (const name of Object.keys(FAMILIES) as Name[]) {
     const family: Family = FAMILIES[name];
