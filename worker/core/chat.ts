@@ -184,6 +184,8 @@ export interface ThinkingPart {
   redacted?: string;
   /** Who can read signature or redacted thinking; absent = Anthropic's family. */
   family?: "openai";
+  /** The account at the provider that made it and alone can read it, where that is known. */
+  account?: string;
   /** The provider's id of this piece of thinking. */
   id?: string;
 }

@@ -1,4 +1,4 @@
-import type { Part, ThinkingPart } from "../core/chat.ts";
+import type { ChatRequest, Part, ThinkingPart } from "../core/chat.ts";
 
 /**
  * Signed state of one family of models on its way through a client of another (PROTOCOLS 23): clients return opaque
@@ -8,28 +8,50 @@ export type Family = "anthropic" | "anthropic-redacted" | "google" | "openai";
 
 const FORM = /^(anthropic|anthropic-redacted|google|openai):/;
 
-/** OpenAI's reasoning item as one text: its id and what only its maker reads. */
-export function openaiState({
-  id = "",
-  redacted = "",
-}: {
-  id?: string;
-  redacted?: string;
-}): string {
-  return `${id}:${redacted}`;
+/** OpenAI's reasoning item as one text: the account that made it, its id and what only its maker reads. */
+export function openaiState({ account, id = "", redacted = "" }: Partial<ThinkingPart>): string {
+  return `${account === undefined ? "" : `${account}@`}${id}:${redacted}`;
 }
 
 /** The thinking that `openaiState` told of. */
 export function readOpenaiState(text: string): ThinkingPart {
   const colon = text.indexOf(":");
-  const id = text.slice(0, Math.max(0, colon));
+  const [, account, id = ""] =
+    /^(?:([0-9a-f]{14})@)?(.*)$/s.exec(text.slice(0, Math.max(0, colon))) ?? [];
   return {
     type: "thinking",
     text: "",
     redacted: text.slice(colon + 1),
     family: "openai",
     ...(id !== "" && { id }),
+    ...(account !== undefined && { account }),
   };
+}
+
+/** Notes which account made a part, where only that account can read it. */
+export function sealFor(part: Part, account: string): void {
+  if (part.type === "thinking" && part.family === "openai") part.account = account;
+}
+
+/** The request without anything that a provider signed, and the names of what it lost. */
+export function withoutState(chat: ChatRequest): { chat: ChatRequest; dropped: string[] } {
+  const dropped = new Set<string>();
+  const bare = (part: Part): Part[] => {
+    if (part.type === "thinking" && (part.signature ?? part.redacted) !== undefined) {
+      dropped.add("thinking");
+      return [];
+    }
+    if ((part.type !== "toolCall" && part.type !== "text") || part.signature === undefined) {
+      return [part];
+    }
+    dropped.add("thought_signature");
+    const { signature: _, ...rest } = part;
+    return rest.type === "text" && rest.text === "" ? [] : [rest];
+  };
+  const messages = chat.messages
+    .map((message) => ({ ...message, parts: message.parts.flatMap(bare) }))
+    .filter(({ parts }, index) => parts.length > 0 || chat.messages[index]?.parts.length === 0);
+  return { chat: { ...chat, messages }, dropped: [...dropped] };
 }
 
 /** An opaque text that says whose it is. */

@@ -85,6 +85,14 @@ export function readFault(status: number, headers: Headers, body: string): Upstr
   return fault;
 }
 
+const STATE_TEXT =
+  /signature|encrypted[ _]content|thinking`? blocks .*cannot be modified|without its required .*(reasoning|following) item/i;
+
+/** A refusal of signed state in the history (PROTOCOLS 23): it is stale, of another account, or was changed. */
+export function isAboutState({ status, code = "", message }: UpstreamFault): boolean {
+  return status === 400 && (code === "invalid_encrypted_content" || STATE_TEXT.test(message));
+}
+
 /** What an error names, out of the shapes that providers use. */
 export function namedError(json: Json | undefined): NamedError {
   if (Array.isArray(json)) return namedError(json[0]);

@@ -90,6 +90,8 @@ export interface Target {
   facts: ModelFacts;
   /** How usage in streams is had: asked for, always there, or never. */
   streamUsage: "include_usage" | "always" | "none";
+  /** Whose credential at whose address: signed state of another account is no good there. */
+  account?: string;
   /** Tokens that the answer may have at most, by budget and context; the model's own maximum where absent. */
   outputLimit?: number;
 }

@@ -7,7 +7,9 @@ import type { Deployment } from "../core/model.ts";
 import type { Deps } from "../core/ports.ts";
 import type { Step } from "../core/routing.ts";
 import { dialectOf } from "../protocols/index.ts";
-import { AttemptFault, asFault, record, refusalOf, tellable } from "./attempt.ts";
+import { sealFor } from "../protocols/carried.ts";
+import { ask } from "./ask.ts";
+import { AttemptFault, asFault, record, tellable } from "./attempt.ts";
 import { deadline } from "./deadline.ts";
 import { estimateUsage } from "./estimate.ts";
 import { finalError } from "./final-error.ts";
@@ -98,21 +100,16 @@ function isFiltered({ choices }: ChatResponse): boolean {
 }
 
 async function attemptWhole(deps: Deps, call: Chosen, deployment: Deployment, progress: Progress) {
-  const prepared = await prepare(deps, call, deployment);
-  progress.degraded = prepared.degraded;
+  const first = await prepare(deps, call, deployment);
+  progress.degraded = first.degraded;
   const clock = deadline(() => call.deadline - deps.now());
   const patience = deployment.timeout ?? call.settings.timeouts.whole ?? Number.POSITIVE_INFINITY;
-  const response = await clock.within(
-    patience,
-    "an answer",
-    deps.upstream.send({ ...prepared.request, signal: clock.signal }),
-  );
-  if (response.status !== 200) {
-    throw await clock.within(patience, "its refusal", refusalOf(response, prepared.protocol));
-  }
+  const { prepared, response } = await ask(deps, call, first, { clock, patience });
+  progress.degraded = prepared.degraded;
   const text = await clock.within(patience, "the rest of its answer", readText(response));
   const body = parseAnswer(text);
   const answer = prepared.protocol.provider.parseResponse(body);
+  for (const { parts } of answer.choices) parts.forEach((part) => sealFor(part, prepared.account));
   if (prepared.verbatim) return { body: text, answer };
   const encoded = dialectOf(call.dialect).client.encodeResponse(answer, {
     requestId: call.requestId,

@@ -16,6 +16,8 @@ import { hostedBody, hostedPath, hostingAt, type Hosting } from "../providers/ho
 import { secretSource } from "../providers/secret.ts";
 import { SigningFault } from "../providers/signing/fault.ts";
 import { signatureOf, type Unsigned } from "../providers/signing/index.ts";
+import { hash } from "../routing/random.ts";
+import { credentialOf } from "../routing/walk.ts";
 import { AttemptFault } from "./attempt.ts";
 
 /** One request to one deployment, signed and ready to be sent. */
@@ -29,6 +31,10 @@ export interface Prepared {
   verbatim: boolean;
   injectedUsage: boolean;
   degraded: string[];
+  /** A short name of the credential and base that it goes to: whose signed state can be read there. */
+  account: string;
+  /** What it was made of, if not of the caller's own request. */
+  rewritten?: Rewritten;
 }
 
 /** A request that the gateway made of the caller's: what is missing of an answer, say. */
@@ -76,6 +82,8 @@ export async function prepare(
     protocol,
     framing,
     ...written,
+    account: accountOf(deployment),
+    ...(rewritten !== undefined && { rewritten }),
     request: { ...unsigned, headers: { ...headers, ...signature } },
   };
 }
@@ -118,6 +126,7 @@ function writtenFor(
   const target: Target = {
     model: deployment.model,
     facts: deployment.facts,
+    account: accountOf(deployment),
     streamUsage: findProvider(deployment.provider)?.streamUsage ?? "include_usage",
     ...(call.outputLimit !== undefined && { outputLimit: call.outputLimit }),
   };
@@ -141,6 +150,11 @@ function writtenFor(
     injectedUsage: false,
     degraded: [...new Set([...shortened, ...built.degraded, ...lostHeaders(call, deployment)])],
   };
+}
+
+/** Tells accounts apart without naming a credential: callers see it in the state that they carry (decision 012). */
+function accountOf(deployment: Deployment): string {
+  return hash(credentialOf(deployment)).toString(16).padStart(14, "0");
 }
 
 /** The headers that prove who asks; a secret that is no good is the deployment's fault. */

@@ -15,7 +15,8 @@ import {
   type Continuation,
   type Share,
 } from "../routing/continuation/index.ts";
-import { AttemptFault, record, refusalOf, type AttemptResult } from "./attempt.ts";
+import { ask } from "./ask.ts";
+import { AttemptFault, record, type AttemptResult } from "./attempt.ts";
 import type { CallerView, Unit } from "./caller-view.ts";
 import { deadline, type Deadline } from "./deadline.ts";
 import { prepare, type Prepared } from "./prepare.ts";
@@ -84,8 +85,7 @@ export class StreamAttempt {
     const { view } = this.state;
     const { timeouts } = this.state.call.settings;
     const patience = this.patience();
-    const prepared = await this.prepared();
-    const reader = await this.open(prepared, patience);
+    const { prepared, reader } = await this.open(await this.prepared(), patience);
     const splitter = splitterOf(prepared.framing);
     const read = this.reader(prepared);
     let pending: Unit[] = [];
@@ -217,19 +217,16 @@ export class StreamAttempt {
   }
 
   private async open(
-    prepared: Prepared,
+    first: Prepared,
     patience: number,
-  ): Promise<ReadableStreamDefaultReader<Uint8Array>> {
+  ): Promise<{ prepared: Prepared; reader: ReadableStreamDefaultReader<Uint8Array> }> {
     const { clock } = this;
-    const { deps } = this.state;
-    const sent = deps.upstream.send({ ...prepared.request, signal: clock.signal });
-    const response = await clock.within(patience, "an answer", sent);
-    if (response.status !== 200) {
-      throw await clock.within(patience, "its refusal", refusalOf(response, prepared.protocol));
-    }
+    const { deps, call, progress } = this.state;
+    const { prepared, response } = await ask(deps, call, first, { clock, patience });
+    if (prepared !== first) progress.degraded = prepared.degraded;
     if (response.body === null || !isFramed(prepared.framing, response.headers.get("content-type")))
       throw unusable("is not an event stream");
-    return (response.body as ReadableStream<Uint8Array>).getReader();
+    return { prepared, reader: (response.body as ReadableStream<Uint8Array>).getReader() };
   }
 
   private reader(prepared: Prepared) {

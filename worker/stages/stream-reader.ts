@@ -1,5 +1,6 @@
 import { joined } from "../core/bytes.ts";
 import type { ChatEvent } from "../core/chat.ts";
+import { sealFor } from "../protocols/carried.ts";
 import type { Framing } from "../protocols/framing.ts";
 import type { StreamMeta } from "../protocols/protocol.ts";
 import type { SseBlock } from "../protocols/sse.ts";
@@ -92,12 +93,18 @@ export function translatingReader(reading: Reading, splice: Splice | null): Stre
     if (splice.incoherent === null) return out;
     throw new AttemptFault({ class: "incoherent", status: 200, message: splice.incoherent });
   };
+  const sealed = (events: ChatEvent[]): ChatEvent[] => {
+    for (const event of events) {
+      if (event.type === "open") sealFor(event.value, prepared.account);
+    }
+    return events;
+  };
   const translated = (events: ChatEvent[]): Unit => {
     tally.observe(events);
     return unit(spliced(events));
   };
   const block = ({ event }: SseBlock): Unit =>
-    tally.done || event === null ? NOTHING : translated(parser.push(event));
+    tally.done || event === null ? NOTHING : translated(sealed(parser.push(event)));
   return {
     block,
     end: (last) => [

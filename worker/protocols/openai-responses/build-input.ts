@@ -2,14 +2,29 @@ import type { MediaSource, Message, Part } from "../../core/chat.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import { unsupported } from "../unsupported.ts";
 
-/** Writes canonical messages as input items; what has no place there is named in `degraded`. */
-export function buildInput(messages: readonly Message[], degraded: Set<string>): JsonObject[] {
+/**
+ * Writes canonical messages as input items for an account; what has no place there is named in `degraded`, reasoning
+ * that another account made among it.
+ */
+export function buildInput(
+  messages: readonly Message[],
+  account: string | undefined,
+  degraded: Set<string>,
+): JsonObject[] {
   return messages.flatMap((message, index) => {
     const path = `messages[${index}]`;
     if (message.name !== undefined) degraded.add("name");
-    if (message.role === "assistant") return assistantItems(message.parts, path, degraded);
+    if (message.role === "assistant") {
+      const parts = message.parts.filter((part) => !isForeign(part, account));
+      if (parts.length < message.parts.length) degraded.add("thinking");
+      return assistantItems(parts, path, degraded);
+    }
     return userItems(message, path, degraded);
   });
+}
+
+function isForeign(part: Part, account: string | undefined): boolean {
+  return part.type === "thinking" && part.account !== undefined && part.account !== account;
 }
 
 /** Results of tools first, each an item of its own; then the rest of the turn. */
@@ -93,6 +108,8 @@ function urlOf(source: Exclude<MediaSource, { type: "id" }>): string {
 
 /** What the model said, item by item. Reasoning goes back only with what its maker can read. */
 function assistantItems(parts: readonly Part[], path: string, degraded: Set<string>): JsonObject[] {
+  // What is shown of the reasoning goes nowhere; with what stands behind it nothing is lost.
+  const sealed = parts.some((part) => part.type === "thinking" && part.family === "openai");
   return parts.flatMap((part): JsonObject[] => {
     switch (part.type) {
       case "text":
@@ -114,7 +131,7 @@ function assistantItems(parts: readonly Part[], path: string, degraded: Set<stri
             },
           ];
         }
-        degraded.add("thinking");
+        if (!sealed || part.signature !== undefined) degraded.add("thinking");
         return [];
       case "toolCall":
         if (part.cache) degraded.add("cache_control");

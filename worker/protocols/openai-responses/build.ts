@@ -15,7 +15,7 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
   const home = request.dialect === "openai-responses";
   const body: JsonObject = {
     model: target.model,
-    input: buildInput(request.messages, degraded),
+    input: buildInput(request.messages, target.account, degraded),
   };
   for (const name of Object.keys(request.extra)) {
     if (home) define(body, name, request.extra[name]);

@@ -1,0 +1,121 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { text, thinking, type Behaviour } from "../support/upstream/index.ts";
+import { startGround, type Ground } from "./support/ground.ts";
+
+/* Signed state (PROTOCOLS 23): refused once, it is left out; encrypted, it goes back to the account that made it. */
+
+let ground: Ground;
+beforeAll(async () => {
+  ground = await startGround();
+});
+beforeEach(() => ground.up.reset());
+afterAll(() => ground.stop());
+
+const refusing = (message: string): Behaviour => ({ failure: { kind: "bad_request", message } });
+const INVALID = "messages.1.content.0: Invalid `signature` in `thinking` block";
+
+const ASK = { role: "user", content: "hi" };
+const SIGNED = {
+  model: "claude-test",
+  max_tokens: 99,
+  messages: [
+    ASK,
+    {
+      role: "assistant",
+      content: [
+        { type: "thinking", thinking: "of old", signature: "stale-signature" },
+        { type: "text", text: "Once." },
+      ],
+    },
+    ASK,
+  ],
+};
+
+const sentTo = (model: string) =>
+  ground.up.calls.of(model).map((call) => JSON.stringify(call.request.body));
+
+describe.each([false, true])("streamed: %s", (stream) => {
+  test("a signature that the provider does not take is left out, once, at the same deployment", async () => {
+    ground.up.script("claude-test", [refusing(INVALID), text("Hello.")]);
+    const answer = await ground.post("anthropic", { ...SIGNED, stream });
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get("x-routero-degraded")).toContain("thinking");
+    expect(await answer.text()).toContain(stream ? "message_stop" : "Hello.");
+    const [first, second, ...more] = sentTo("claude-test");
+    expect(more).toEqual([]);
+    expect(first).toContain("stale-signature");
+    expect(second).not.toContain("stale-signature");
+    expect(second).toContain("Once.");
+  });
+
+  test("a second refusal is the caller's, and so is one of something else", async () => {
+    ground.up.script("claude-test", [refusing(INVALID), refusing(INVALID), text("Hello.")]);
+    const twice = await ground.post("anthropic", { ...SIGNED, stream });
+    expect([twice.status, sentTo("claude-test")]).toEqual([
+      400,
+      expect.objectContaining({ length: 2 }),
+    ]);
+    ground.up.reset();
+    ground.up.script("claude-test", [
+      refusing("max_tokens is not what it should be"),
+      text("Hello."),
+    ]);
+    const other = await ground.post("anthropic", { ...SIGNED, stream });
+    expect([other.status, sentTo("claude-test").length]).toEqual([400, 1]);
+  });
+});
+
+test("refused signatures take no deployment out of rotation", async () => {
+  const { gw, up } = ground;
+  await gw.configure(gw.tenant.organizationId, { disable_cooldowns: false, allowed_fails: 1 });
+  try {
+    for (let n = 0; n < 6; n++) {
+      up.script("claude-test", [refusing(INVALID), refusing(INVALID)]);
+      const answer = await ground.post("anthropic", SIGNED);
+      expect(answer.status).toBe(400);
+      await answer.text();
+    }
+    up.script("claude-test", [text("Hello.")]);
+    const answer = await ground.post("anthropic", SIGNED);
+    expect(answer.status).toBe(200);
+  } finally {
+    await gw.configure(gw.tenant.organizationId, { disable_cooldowns: true });
+  }
+});
+
+describe("encrypted reasoning of Responses through a client of OpenAI's chat", () => {
+  const add = async (group: string, key: string) => {
+    const { gw, up } = ground;
+    await gw.admin("POST", "/model/new", {
+      model_name: group,
+      organization_id: gw.tenant.organizationId,
+      litellm_params: { model: `openai/${group}`, api_base: `${up.url}/v1`, api_key: key },
+      model_info: { mode: "responses" },
+    });
+  };
+
+  test("goes back to the account that made it, and to no other", async () => {
+    await add("account-one", "key-of-one");
+    await add("account-two", "key-of-two");
+    const known = async () => (await ground.openai().models.list()).data.map(({ id }) => id);
+    await expect.poll(known, { timeout: 5000 }).toContain("account-two");
+    const answers = thinking("because", "It is so.");
+    for (const model of ["account-one", "account-two"]) ground.up.model(model, answers);
+    const first = await ground.post("openai", { model: "account-one", messages: [ASK] });
+    const { choices } = (await first.json()) as { choices: { message: object }[] };
+    const served = ground.up.calls.of("account-one")[0]!.sent.toString();
+    const [, state] = /"encrypted_content": ?"([^"]+)"/.exec(served)!;
+    const messages = [ASK, choices[0]!.message, ASK];
+
+    const again = await ground.post("openai", { model: "account-one", messages });
+    await again.text();
+    expect(sentTo("account-one")[1]).toContain(state);
+    expect(again.headers.get("x-routero-degraded") ?? "").not.toContain("thinking");
+    const other = await ground.post("openai", { model: "account-two", messages });
+    await other.text();
+    expect(other.status).toBe(200);
+    expect(sentTo("account-two")[0]).not.toContain(state);
+    expect(sentTo("account-two")[0]).toContain("It is so.");
+    expect(other.headers.get("x-routero-degraded")).toContain("thinking");
+  });
+});

@@ -1,0 +1,52 @@
+import type { Chosen } from "../core/call.ts";
+import type { Deps } from "../core/ports.ts";
+import { isAboutState } from "../protocols/faults.ts";
+import { withoutState } from "../protocols/carried.ts";
+import { AttemptFault, refusalOf } from "./attempt.ts";
+import type { Deadline } from "./deadline.ts";
+import { prepare, type Prepared } from "./prepare.ts";
+
+/** What was sent in the end, and the answer's head. */
+export interface Asked {
+  prepared: Prepared;
+  response: Response;
+}
+
+/**
+ * Sends one attempt; throws the provider's refusal. Signed state that the provider does not accept is left out and the
+ * same deployment asked once more within the same attempt (PROTOCOLS 23): the caller's history is not its fault.
+ */
+export async function ask(
+  deps: Deps,
+  call: Chosen,
+  prepared: Prepared,
+  { clock, patience }: { clock: Deadline; patience: number },
+): Promise<Asked> {
+  const send = async (what: Prepared): Promise<Response> => {
+    const sent = deps.upstream.send({ ...what.request, signal: clock.signal });
+    const response = await clock.within(patience, "an answer", sent);
+    if (response.status === 200) return response;
+    throw await clock.within(patience, "its refusal", refusalOf(response, what.protocol));
+  };
+  try {
+    return { prepared, response: await send(prepared) };
+  } catch (cause) {
+    if (!(cause instanceof AttemptFault && isAboutState(cause.fault))) throw cause;
+    const bare = await withoutSignatures(deps, call, prepared);
+    if (bare === null) throw cause;
+    return { prepared: bare, response: await send(bare) };
+  }
+}
+
+/** The same request without signed state; null where it had none. */
+async function withoutSignatures(
+  deps: Deps,
+  call: Chosen,
+  { deployment, rewritten, verbatim }: Prepared,
+): Promise<Prepared | null> {
+  const { chat, dropped } = withoutState(rewritten?.chat ?? call.chat);
+  // A signature that is missing where one must be is put right by writing the request anew.
+  if (dropped.length === 0 && !verbatim) return null;
+  const bare = await prepare(deps, call, deployment, { ...rewritten, chat });
+  return { ...bare, degraded: [...new Set([...bare.degraded, ...dropped])] };
+}
