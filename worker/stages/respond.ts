@@ -54,7 +54,10 @@ export async function refuse(
   error: GatewayError,
 ): Promise<Response> {
   if ("plan" in reached) {
-    await finish(deps, reached, progress, { outcome: "failure", status: error.status });
+    // Its decision is on record already, or could not be: the caller waits for neither the money nor the outcome.
+    deps.waitUntil(
+      finish(deps, reached, progress, { outcome: "failure", status: error.status }, error),
+    );
   } else {
     if ("chat" in reached) await recordRefusal(deps, reached, error);
     release(deps, reached);
@@ -221,9 +224,15 @@ async function keptAlive<T>(step: Promise<T>, sign: () => Promise<void>): Promis
   }
 }
 
-async function finish(deps: Deps, call: Chosen, progress: Progress, ending: Ending): Promise<void> {
+async function finish(
+  deps: Deps,
+  call: Chosen,
+  progress: Progress,
+  ending: Ending,
+  error?: GatewayError,
+): Promise<void> {
   release(deps, call);
-  report(deps, call, progress, ending);
+  report(deps, call, progress, ending, error);
   observe(deps, call, progress);
   // The answer goes first: where objects share the worker's thread, settling would be done before it is written.
   await pause(SETTLE_AFTER_MS);
