@@ -4,6 +4,7 @@ import type { LedgerPort } from "../worker/core/account.ts";
 import { GatewayError } from "../worker/core/errors.ts";
 import { isOrgId, REGIONS } from "../worker/core/ids.ts";
 import type { Region, RegionLetter } from "../worker/core/ids.ts";
+import type { DeliveryPort } from "../worker/core/delivery.ts";
 import type { HealthObjectPort } from "../worker/core/health.ts";
 import type { LearningObjectPort } from "../worker/core/learning.ts";
 import type { OrgControlPort } from "../worker/core/ports.ts";
@@ -13,6 +14,7 @@ import type { AuditArchive } from "../worker/store/audit-archive.ts";
 import type { KeyCheckPort } from "../worker/store/key-verifier.ts";
 import type { Answer } from "./answer.ts";
 import type { AuditLog } from "./audit-log.ts";
+import type { Delivery } from "./delivery.ts";
 import type { KeyCheck } from "./key-check.ts";
 import type { Ledger } from "./ledger.ts";
 import type { OrgControl } from "./org-control.ts";
@@ -54,6 +56,10 @@ export function auditLogName(orgId: string): string {
 
 export function providerHealthName(orgId: string): string {
   return `provider-health/${orgId}`;
+}
+
+export function deliveryName(orgId: string): string {
+  return `delivery/${orgId}`;
 }
 
 export function smartLearningName(orgId: string): string {
@@ -112,6 +118,16 @@ export function providerHealth(env: Env, orgId: string): HealthObjectPort {
     },
     view: () => asked(() => stub().view()),
     history: (request) => asked(() => stub().history(request)),
+  };
+}
+
+/** Who an organization tells of its events. */
+export function delivery(env: Env, orgId: string): DeliveryPort {
+  const stub = () => objectOf<Delivery>(env, env.DELIVERY, orgId, deliveryName(orgId));
+  return {
+    async tell(events) {
+      await asked(() => stub().tell(events));
+    },
   };
 }
 

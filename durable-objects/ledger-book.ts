@@ -17,7 +17,7 @@ import type {
 import { covers, isAmount, isNothing, minus, NOTHING, plus } from "../worker/core/amount.ts";
 import type { Amount } from "../worker/core/amount.ts";
 import { thresholdsOf } from "../worker/core/limits.ts";
-import type { Definition } from "../worker/core/limits.ts";
+import type { Definition, Limits } from "../worker/core/limits.ts";
 import { kept, scopeKey } from "../worker/core/scope.ts";
 import type { Scope } from "../worker/core/scope.ts";
 import {
@@ -31,7 +31,13 @@ import {
   reservedBy,
 } from "./ledger-entries.ts";
 import type { Entered, Entry } from "./ledger-entries.ts";
-import { budgetRecord, eventIdsOf, outcomeRecord, usageEvent } from "./ledger-events.ts";
+import {
+  budgetRecord,
+  eventIdsOf,
+  outcomeRecord,
+  resetRecord,
+  usageEvent,
+} from "./ledger-events.ts";
 import {
   accept,
   draw,
@@ -51,7 +57,7 @@ import {
 } from "./ledger-leases.ts";
 import type { Debit, LedgerStorage, LedgerTables } from "./ledger-rows.ts";
 import { refusal, shareOf } from "./ledger-singles.ts";
-import { definitionKey, roomBelow, standingOf, termsOf, viewOf } from "./ledger-terms.ts";
+import { definitionKey, roomBelow, standingOf, termsOf, viewOf, windowOf } from "./ledger-terms.ts";
 import type { Terms } from "./ledger-terms.ts";
 
 /** Rows of each kind that one tick looks at. */
@@ -298,6 +304,7 @@ export class LedgerBook {
     const { window, limits } = this.#termsOf(scope, now);
     if (limits === null || window.id !== windowId) return;
     const row = spendRowOf(tables, scope, windowId);
+    if (row.told === undefined) this.#begin(tables, scope, limits, entry, now);
     const { told = [] } = row;
     const reached = thresholdsOf(limits, now).filter(
       ({ name, amount }) => row.settled.cost >= amount && !told.includes(name),
@@ -310,6 +317,17 @@ export class LedgerBook {
       const record = budgetRecord({ scope, row, limits, window, threshold, entry, now });
       tables.append({ seq: tables.next("outbox"), kind: "alert", record });
     }
+  }
+
+  /** Tells that a budget began anew, where there was a window before this one. */
+  #begin(tables: LedgerTables, scope: Scope, limits: Limits, entry: Entry, now: number): void {
+    const { id, startsAt } = windowOf(limits, now);
+    if (limits.maxBudget === undefined || !Number.isFinite(startsAt)) return;
+    spendOf(tables, scope, id, () => ({ told: [] }));
+    const before = tables.spend.get(spendKey(scope, windowOf(limits, startsAt - 1).id));
+    if (before === null) return;
+    const record = resetRecord({ scope, before, windowId: id, limits, entry, now });
+    tables.append({ seq: tables.next("outbox"), kind: "alert", record });
   }
 
   #post(tables: LedgerTables, row: SettleRow, entered: Entered, now: number): void {

@@ -63,13 +63,14 @@ export function budgetRecord(told: {
   now: number;
 }): AuditRecord {
   const { scope, row, limits, window, threshold, entry, now } = told;
-  const text = [entry.orgId, scopeKey(scope), row.windowId, threshold.name, threshold.amount];
-  const digest = new Uint8Array(createHash("sha256").update(text.join("\0")).digest());
   const most = budgetAt(limits, now);
   const cap = blocksAt(limits, now);
   const exceeded = threshold.name === "budget" || threshold.name === "cap";
   return {
-    eventId: `evt_${timePrefix(now)}${base62(digest.subarray(0, ID_BYTES), 14)}`,
+    eventId: idOf(
+      [entry.orgId, scopeKey(scope), row.windowId, threshold.name, threshold.amount],
+      now,
+    ),
     type: exceeded ? "budget.exceeded" : "budget.threshold_reached",
     at: now,
     orgId: entry.orgId,
@@ -89,6 +90,38 @@ export function budgetRecord(told: {
       reset_at: window.endsAt === null ? null : new Date(window.endsAt).toISOString(),
     },
   };
+}
+
+/** The record of a budget that began anew, with what was spent in the window before. */
+export function resetRecord(told: {
+  scope: Scope;
+  before: { settled: Amount };
+  windowId: string;
+  limits: Limits;
+  entry: { orgId: string; teamId: string | null };
+  now: number;
+}): AuditRecord {
+  const { scope, before, windowId, limits, entry, now } = told;
+  const most = budgetAt(limits, now);
+  return {
+    eventId: idOf([entry.orgId, scopeKey(scope), windowId, "reset"], now),
+    type: "budget.reset",
+    at: now,
+    orgId: entry.orgId,
+    ...(entry.teamId !== null && { teamId: entry.teamId }),
+    actor: "service:gateway",
+    data: {
+      scope: scope.kind,
+      scope_id: scope.id,
+      budget_used_usd: usdText(before.settled.cost),
+      budget_max_usd: most === null ? null : usdText(most),
+    },
+  };
+}
+
+function idOf(parts: readonly (string | number)[], now: number): string {
+  const digest = new Uint8Array(createHash("sha256").update(parts.join("\0")).digest());
+  return `evt_${timePrefix(now)}${base62(digest.subarray(0, ID_BYTES), 14)}`;
 }
 
 /** The outcome record that closes a request's decision: ids, counts and codes, as CONTRACT 7.1 lists them. */

@@ -6,6 +6,7 @@ import type { Amount } from "../worker/core/amount.ts";
 import { blocksAt, budgetAt, thresholdsOf, throttlesAt } from "../worker/core/limits.ts";
 import type { Definition, Limits } from "../worker/core/limits.ts";
 import { windowAt } from "../worker/core/windows.ts";
+import type { Span } from "../worker/core/windows.ts";
 import type { SpendRow } from "./ledger-rows.ts";
 
 const MINUTE_MS = 60_000;
@@ -52,7 +53,7 @@ export function termsOf(scope: Scope, definition: Definition | null, now: number
         : UNLIMITED;
     return { window: { id: "life", endsAt: null, revision }, limits, cap, cheapCap: cap };
   }
-  const { id, endsAt } = windowAt(limits.duration, limits.timeZone, limits.since, now);
+  const { id, endsAt } = windowOf(limits, now);
   const most = blocksAt(limits, now) ?? Infinity;
   const cap = { ...UNLIMITED, cost: Math.min(throttlesAt(limits, now) ?? Infinity, most) };
   return {
@@ -61,6 +62,11 @@ export function termsOf(scope: Scope, definition: Definition | null, now: number
     cap,
     cheapCap: { ...UNLIMITED, cost: most },
   };
+}
+
+/** The window of a budget that an instant lies in. */
+export function windowOf({ duration, timeZone, since }: Limits, at: number): Span {
+  return windowAt(duration, timeZone, since, at);
 }
 
 /** What stands against a window's terms. */

@@ -14,7 +14,7 @@ import type {
 } from "../worker/core/account.ts";
 import type { Scope } from "../worker/core/scope.ts";
 import type { Definition } from "../worker/core/limits.ts";
-import { ledger } from "./addresses.ts";
+import { delivery, ledger } from "./addresses.ts";
 import { answered } from "./answer.ts";
 import type { Answer } from "./answer.ts";
 import { LedgerBook } from "./ledger-book.ts";
@@ -58,7 +58,7 @@ export class Ledger extends DurableObject<Env> {
     this.sink = makeLedgerSink({
       trail,
       ledger: (orgId, home) => ledger(env, orgId, home),
-      tell: () => undefined,
+      delivery: (orgId) => delivery(env, orgId),
     });
     if (this.#book.nextDue() !== null || this.#book.outbox(1).length > 0) this.#arm(RETRY_MS);
   }

@@ -33,7 +33,8 @@ const mayImport: Record<string, string[] | typeof anything> = {
   admin: ["core", "policy", "store", "providers", "routing"],
   identity: ["core", "policy", "store", "providers"],
   dashboard: ["core", "admin"],
-  "durable-objects": ["core", "store", "policy", "routing"],
+  // Deliveries judge the addresses that they are sent to as the path does.
+  "durable-objects": ["core", "store", "policy", "routing", "providers"],
   "deps.ts": anything,
   "app.ts": anything,
   "index.ts": anything,

@@ -1,6 +1,7 @@
 import {
   auditArchive,
   auditLog,
+  delivery,
   keyCheck,
   ledger,
   orgControl,
@@ -124,6 +125,7 @@ export function compose(
       now,
       waitUntil,
     }),
+    delivery: (orgId) => delivery(env, orgId),
     upstream: outbound,
     platformKey: (provider) => config.platformKeys.get(provider) ?? null,
     control,

@@ -11,6 +11,7 @@ import { makeTrailSink } from "./store/trail-sink.ts";
 import { consoleLog } from "./telemetry/log.ts";
 
 export { AuditLog } from "../durable-objects/audit-log.ts";
+export { Delivery } from "../durable-objects/delivery.ts";
 export { KeyCheck } from "../durable-objects/key-check.ts";
 export { Ledger } from "../durable-objects/ledger.ts";
 export { OrgControl } from "../durable-objects/org-control.ts";

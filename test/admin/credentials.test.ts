@@ -197,3 +197,32 @@ describe("a stored secret", () => {
     expect(statements).not.toContain(FIRST);
   });
 });
+
+describe("the webhook of an organization", () => {
+  it("is sent to public addresses over https alone, and the path never holds its secret", async () => {
+    const { world, orgId } = await acme();
+    const update = (alerting_webhook_url: string) =>
+      world.call(MASTER, "POST", "/config/update", {
+        organization_id: orgId,
+        general_settings: { alerting_webhook_url },
+      });
+    for (const url of [
+      "http://hooks.example.com/a",
+      "https://10.0.0.1/a?token=x",
+      "https://169.254.169.254/?a=b",
+      "https://user:pass@hooks.example.com/",
+      "//hooks.example.com",
+    ]) {
+      const { status, body } = await update(url);
+      expect([url, status, JSON.stringify(body)]).toEqual([
+        url,
+        expect.any(Number),
+        expect.stringContaining("general_settings.alerting_webhook_url"),
+      ]);
+      expect(status).toBeGreaterThanOrEqual(400);
+    }
+    const { status } = await update("https://hooks.example.com/a?token=x");
+    expect(status).toBe(200);
+    expect(await secrets(world, orgId)).toEqual([]);
+  });
+});

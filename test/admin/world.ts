@@ -152,6 +152,7 @@ export function openWorld(now: () => number = Date.now): World {
     auditArchive: (orgId) => logOf(orgId).archive,
     witnesses: [],
     learning: { learned: () => null, observe: () => undefined, judge: async () => "absent" },
+    delivery: () => ({ tell: async () => undefined }),
     health: trusting,
     healthObject: () => ({
       sync: async () => [],

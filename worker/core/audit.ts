@@ -64,6 +64,7 @@ export const AUDIT_EVENTS = [
   "budget.deleted",
   "budget.threshold_reached",
   "budget.exceeded",
+  "budget.reset",
 ] as const;
 
 export type AuditEventType = (typeof AUDIT_EVENTS)[number];

@@ -2,6 +2,7 @@ import type { AuditRecord, AppendResult } from "./audit.ts";
 import type { Credentialed, Identity } from "./call.ts";
 import type { HoldAnswer, HoldRequest, SettleRow } from "./account.ts";
 import type { Payer } from "./scope.ts";
+import type { DeliveryPort } from "./delivery.ts";
 import type { HealthPort } from "./health.ts";
 import type { Isolate } from "./isolate.ts";
 import type { JsonObject } from "./json.ts";
@@ -27,6 +28,8 @@ export interface Deps {
   /** What reads a request's content for policies; a detector that is off is left out. */
   detectors: Detectors;
   learning: LearningPort;
+  /** Who an organization tells of its events. */
+  delivery: (orgId: string) => DeliveryPort;
   upstream: Upstream;
   /** The platform's own key for a provider, null where none is configured; it only goes to the catalog's host. */
   platformKey: (provider: string) => string | null;

@@ -72,6 +72,15 @@ export function checkEgress(
   return url;
 }
 
+/** The same for a webhook's URL, which may hold a query. */
+export function checkWebhook(
+  text: string,
+  settings: { allowPrivateUpstreams: boolean },
+  param = "alerting_webhook_url",
+): void {
+  checkEgress(text.replace(/\?[^#]*/, ""), settings, param);
+}
+
 function reachOf(host: string): "public" | "private" | "never" {
   if (METADATA_HOSTS.has(host)) return "never";
   if (!ipaddr.isValid(host)) {

@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, isNotNull, sql } from "drizzle-orm";
+import { and, asc, desc, eq, isNotNull, ne, sql } from "drizzle-orm";
 import type { KeyRecord, OrgShared, TeamRecord, UserRecord } from "../core/records.ts";
 import { orgRoutingOf } from "../core/router-settings.ts";
 import { customerRules, ruledCustomers } from "./customers.ts";
@@ -22,6 +22,7 @@ import {
 } from "./schema.ts";
 import { teamRecord } from "./teams.ts";
 import { userRecord } from "./users.ts";
+import { WEBHOOK } from "./webhooks.ts";
 
 /** A key with what stands above it; a key without a team has the organization's default team above it. */
 export interface KeyRows {
@@ -45,7 +46,7 @@ export async function readShared(db: Db, orgId: string): Promise<OrgShared | nul
       db
         .select()
         .from(credentials)
-        .where(eq(credentials.orgId, orgId))
+        .where(and(eq(credentials.orgId, orgId), ne(credentials.provider, WEBHOOK)))
         .orderBy(desc(credentials.byok), asc(credentials.createdAt), asc(credentials.id)),
       db
         .select({ id: customers.id })

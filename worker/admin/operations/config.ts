@@ -10,6 +10,14 @@ import { notFound, operation } from "../operation.ts";
 import { checkDocument } from "../../policy/checked.ts";
 import { knownIn } from "../policy-publishing.ts";
 import { putIntoForce } from "./policies.ts";
+import {
+  alertingFields,
+  alertingSettings,
+  changeAlerting,
+  checkAlerting,
+  notAlerting,
+} from "../alerting.ts";
+import { readWebhook } from "../../store/webhooks.ts";
 import { routerPartOf, settingFields, shownSettings } from "../router.ts";
 
 /** The organization that a call acts in, as its router settings' owner. */
@@ -69,7 +77,9 @@ const update = operation({
     ...ORG,
     router_settings: metadata.optional().describe("See GET /config/list for every setting"),
     litellm_settings: metadata.optional(),
-    general_settings: metadata.optional(),
+    general_settings: alertingSettings
+      .optional()
+      .describe("Where events are sent: alerting_webhook_url and its secret"),
     policy: z
       .union([z.string().max(600_000), z.record(z.string(), z.unknown())])
       .optional()
@@ -79,6 +89,7 @@ const update = operation({
     message: z.string(),
     router_settings: router,
     ignored: z.array(z.string()),
+    general_settings: router.optional().describe("A secret that was just made stands here, once"),
     policy: z.object({ version: z.number(), hash: z.string(), changed: z.boolean() }).optional(),
   }),
   example: {
@@ -93,19 +104,26 @@ const update = operation({
     const sent = { ...litellm.settings, ...input.router_settings };
     const read = z.object({ router_settings: routerSettings }).safeParse({ router_settings: sent });
     if (!read.success) throw invalidFields(read.error, "body");
+    const general = input.general_settings ?? {};
     const ignored = [
       ...litellm.ignored,
       ...unknownSettings(sent).map((name) => `router_settings.${name}`),
-      ...Object.keys(input.general_settings ?? {}).map((name) => `general_settings.${name}`),
+      ...notAlerting(general).map((name) => `general_settings.${name}`),
     ].map((name) => name.slice(0, 128));
+    checkAlerting(ctx, general);
     const policy = input.policy === undefined ? undefined : await published(ctx, input.policy);
     const patch = read.data.router_settings as JsonObject;
-    const after = await changeRouting(ctx, row, patch);
+    const alerting = await changeAlerting(ctx, general);
+    const routed = Object.keys(patch).length > 0 || alerting === undefined;
+    const after = routed
+      ? await changeRouting(ctx, row, patch)
+      : (row.config.router_settings ?? {});
     return {
       message: "Config updated successfully",
       router_settings: shownSettings(after),
       ignored: ignored.slice(0, 100),
       ...(policy !== undefined && { policy }),
+      ...(alerting !== undefined && { general_settings: alerting }),
     };
   },
 });
@@ -138,6 +156,7 @@ const list = operation({
   input: z.object({ ...ORG }),
   output: z.object({
     router_settings: router,
+    general_settings: router,
     fields: z.array(
       z.object({
         field_name: z.string(),
@@ -152,6 +171,7 @@ const list = operation({
     input: {},
     output: {
       ...EXAMPLE,
+      general_settings: {},
       fields: [
         {
           field_name: "num_retries",
@@ -169,9 +189,14 @@ const list = operation({
     if (found === null) throw notFound("organization", "organization_id");
     return found;
   },
-  async run(_, __, row) {
+  async run(ctx, _, row) {
     const stored = row.config.router_settings ?? {};
-    return { router_settings: shownSettings(stored), fields: settingFields(stored) };
+    const webhook = await readWebhook(ctx.deps.db, row.id);
+    return {
+      router_settings: shownSettings(stored),
+      general_settings: alertingFields(webhook),
+      fields: settingFields(stored),
+    };
   },
 });
 

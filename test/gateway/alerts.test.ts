@@ -1,0 +1,205 @@
+import { createHmac } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startGateway, type TestGateway } from "../support/cluster/index.ts";
+import { startUpstream, text, type Upstream } from "../support/upstream/index.ts";
+
+interface Received {
+  headers: IncomingHttpHeaders;
+  raw: string;
+  event: Record<string, unknown>;
+}
+
+/** A subscriber's endpoint that can be told to fail. */
+class Subscriber {
+  readonly received: Received[] = [];
+  status = 200;
+  readonly #server: Server;
+
+  constructor() {
+    this.#server = createServer((request, response) => {
+      let raw = "";
+      request.setEncoding("utf8");
+      request.on("data", (part: string) => (raw += part));
+      request.on("end", () => {
+        const event = JSON.parse(raw) as Record<string, unknown>;
+        this.received.push({ headers: request.headers, raw, event });
+        response.writeHead(this.status).end();
+      });
+    });
+  }
+
+  async listen(): Promise<string> {
+    await new Promise<void>((done) => this.#server.listen(0, "127.0.0.1", done));
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/hook?token=t`;
+  }
+
+  of(scopeId: string): Received[] {
+    return this.received.filter(({ event }) => event["scope_id"] === scopeId);
+  }
+
+  close(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+}
+
+const SECRET = "a-secret-of-the-subscriber";
+const vars = { PROFILE: "self-hosted" };
+
+let stateDir: string;
+let gw: TestGateway;
+let tenant: TestGateway["tenant"];
+let up: Upstream;
+let url: string;
+const subscriber = new Subscriber();
+
+beforeAll(async () => {
+  stateDir = await mkdtemp(join(tmpdir(), "routero-alerts-"));
+  up = await startUpstream();
+  url = await subscriber.listen();
+  gw = await startGateway({ vars, stateDir });
+  ({ tenant } = gw);
+  up.model("m", text("word ".repeat(10)));
+  await gw.newModel(
+    "m",
+    { upstream: up },
+    { input_cost_per_token: 0, output_cost_per_token: 1e-5 },
+  );
+}, 60_000);
+afterAll(async () => {
+  await gw?.stop();
+  await up?.stop();
+  subscriber.close();
+  await rm(stateDir, { recursive: true, force: true });
+});
+
+function alerting(general_settings: object): Promise<Record<string, Record<string, unknown>>> {
+  const { organizationId: organization_id } = tenant;
+  return gw.admin("POST", "/config/update", { organization_id, general_settings });
+}
+
+async function newKey(limits: object): Promise<{ key: string; token_id: string }> {
+  return gw.admin("POST", "/key/generate", { team_id: tenant.teamId, ...limits });
+}
+
+async function ask(key: string): Promise<number> {
+  const answer = await fetch(`${gw.url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${key}` },
+    body: JSON.stringify({
+      model: "m",
+      max_tokens: 16,
+      messages: [{ role: "user", content: "hi" }],
+    }),
+  });
+  await answer.arrayBuffer();
+  return answer.status;
+}
+
+/** Asks until the budget is used up. */
+async function spend(key: string): Promise<void> {
+  for (let n = 0; n < 20 && (await ask(key)) === 200; n++);
+}
+
+const typesOf = (list: Received[]) =>
+  list.map(({ event }) => `${String(event["event_type"])} ${String(event["threshold"])}`);
+
+test("each threshold of a budget is told once, signed over the bytes that were sent", async () => {
+  await alerting({ alerting_webhook_url: url, alerting_webhook_secret: SECRET });
+  // Ten words are 0.0001 USD or somewhat more; the whole budget is used to the last.
+  const { key } = await newKey({
+    max_budget: 0.0005,
+    budget_duration: "1mo",
+    tiers: { warn: 0.5 },
+  });
+  await spend(key);
+  await expect
+    .poll(() => subscriber.received.length, { timeout: 10_000 })
+    .toBeGreaterThanOrEqual(1);
+  const [first] = subscriber.received;
+  const { headers, raw, event } = first as Received;
+  expect(headers["x-routero-signature"]).toBe(
+    createHmac("sha256", SECRET).update(raw).digest("hex"),
+  );
+  expect(headers["x-routero-delivery"]).toBe(event["id"]);
+  expect(Math.abs(Number(headers["x-routero-timestamp"]) - Date.now() / 1000)).toBeLessThan(15);
+  expect(event).toMatchObject({
+    event_type: "budget.threshold_reached",
+    org_id: tenant.organizationId,
+    team_id: tenant.teamId,
+    request_id: expect.any(String),
+    scope: "key",
+    threshold: "warn",
+    budget_max_usd: "0.0005",
+  });
+  expect(Number(event["budget_used_usd"])).toBeGreaterThanOrEqual(0.00025);
+  const types = typesOf(subscriber.of(String(event["scope_id"])));
+  expect(new Set(types).size).toBe(types.length);
+});
+
+test("a delivery that failed comes again under the same id, even after the gateway was stopped", async () => {
+  subscriber.status = 503;
+  const before = subscriber.received.length;
+  const { key } = await newKey({ max_budget: 0.0005, tiers: { warn: 0.1 } });
+  await ask(key);
+  await expect.poll(() => subscriber.received.length, { timeout: 10_000 }).toBeGreaterThan(before);
+  const told = subscriber.received[before] as Received;
+  await gw.stop();
+  subscriber.status = 200;
+  const sofar = subscriber.received.length;
+  gw = await startGateway({ vars, stateDir, tenant: false });
+  await expect.poll(() => subscriber.received.length, { timeout: 15_000 }).toBeGreaterThan(sofar);
+  const again = subscriber.received.at(-1) as Received;
+  expect(again.raw).toBe(told.raw);
+  expect(again.headers["x-routero-delivery"]).toBe(told.headers["x-routero-delivery"]);
+}, 60_000);
+
+test("a budget that begins anew says so, with what was spent before; events that nobody wants are not sent", async () => {
+  await alerting({ alerting_events: ["budget.reset"] });
+  const from = subscriber.received.length;
+  const { key } = await newKey({
+    max_budget: 1,
+    budget_duration: "2s",
+    tiers: { warn: 0.0001 },
+  });
+  await expect
+    .poll(
+      async () => {
+        await ask(key);
+        return subscriber.received.slice(from).map(({ event }) => event["event_type"]);
+      },
+      { timeout: 15_000, interval: 500 },
+    )
+    .toContain("budget.reset");
+  const sent = subscriber.received.slice(from);
+  expect(new Set(sent.map(({ event }) => event["event_type"]))).toEqual(new Set(["budget.reset"]));
+  expect(Number(sent[0]?.event["budget_used_usd"])).toBeGreaterThan(0);
+}, 60_000);
+
+test("a secret that the gateway makes is shown once, and a webhook that moves to another host gets another", async () => {
+  const made = await alerting({ alerting_webhook_url: "http://localhost:9/a" });
+  const { organizationId } = tenant;
+  const secret = String(made["general_settings"]?.["alerting_webhook_secret"]);
+  expect(secret).toMatch(/^whsec_[\w-]{43}$/);
+  const listed = await gw.admin<typeof made>(
+    "GET",
+    `/config/list?organization_id=${organizationId}`,
+  );
+  expect(listed["general_settings"]).toEqual({
+    alerting: ["webhook"],
+    alerting_webhook_url: "http://localhost:9/a",
+    alerting_webhook_secret: `…${secret.slice(-4)}`,
+    alerting_events: ["budget.reset"],
+  });
+  const record = JSON.stringify(await gw.sql("select * from audit_events"));
+  expect(record).toContain("localhost:9");
+  expect(record).not.toContain(secret);
+  await alerting({ alerting_webhook_url: null });
+  const gone = await gw.admin<typeof made>("GET", `/config/list?organization_id=${organizationId}`);
+  expect(gone["general_settings"]).toEqual({});
+});
