@@ -45,7 +45,12 @@ export class Delivery extends DurableObject<Env> {
     const waiting = this.#rows.due(Date.now(), BATCH);
     const [first] = waiting;
     if (first !== undefined) {
-      const webhook = await this.#webhook(first.record.orgId);
+      const { orgId } = first.record;
+      const webhook = await this.#webhook(orgId).catch((cause: unknown) => {
+        const why = cause instanceof Error ? cause.name : "Error";
+        complain("a webhook could not be read", { orgId, cause: why });
+      });
+      if (webhook === undefined) return;
       await Promise.all(waiting.map((each) => this.#send(each, webhook)));
     }
     const due = this.#rows.nextDue();

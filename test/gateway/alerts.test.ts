@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { makeSecrets } from "../../scripts/secrets.ts";
 import { startGateway, type TestGateway } from "../support/cluster/index.ts";
 import { startUpstream, text, type Upstream } from "../support/upstream/index.ts";
 
@@ -49,7 +50,8 @@ class Subscriber {
 }
 
 const SECRET = "a-secret-of-the-subscriber";
-const vars = { PROFILE: "self-hosted" };
+/** The same at both starts: what one sealed the other opens. */
+const vars = { ...makeSecrets(), PROFILE: "self-hosted" };
 
 let stateDir: string;
 let gw: TestGateway;
