@@ -39,6 +39,8 @@ export interface AuditLogStorage {
   /** The salt of a person's pseudonym; null where there is none. */
   salt(kind: PersonKind, id: string): string | null;
   list(query: Omit<AuditQuery, "cursor">, after: Position | null, limit: number): Stored[];
+  /** How many records a query finds on all its pages. */
+  count(query: AuditQuery): number;
   /** Open decisions that are due, as JSON, the longest waiting first. */
   due(now: number, limit: number): { decision: string; tries: number }[];
   /** Counts one more try of open decisions and moves when they are due. */
@@ -144,13 +146,15 @@ export class AuditLogMachine {
   }
 
   /** A page of what is stored, newest first unless asked otherwise. */
-  list(query: AuditQuery): { found: Stored[]; cursor: string | null } {
+  list(query: AuditQuery): { found: Stored[]; cursor: string | null; total?: number } {
     const limit = Math.max(1, Math.min(Math.floor(query.limit ?? PAGE) || PAGE, MAX_PAGE));
     const found = this.#storage.list(query, positionOf(query.cursor), limit + 1);
     const page = found.slice(0, limit);
     const last = page.at(-1);
     const more = found.length > limit && last !== undefined;
-    return { found: page, cursor: more ? `${last.at}.${last.sequence}` : null };
+    const cursor = more ? `${last.at}.${last.sequence}` : null;
+    const counted = query.offset !== undefined && { total: this.#storage.count(query) };
+    return { found: page, cursor, ...counted };
   }
 
   /** Seals, hands over decisions that are due, forgets old ids. Its successor is set before anything can fail; never throws. */

@@ -142,22 +142,7 @@ export class AuditLogSqlite implements AuditLogStorage {
 
   list(query: Omit<AuditQuery, "cursor">, after: Position | null, limit: number): Stored[] {
     if (!this.#made) return [];
-    const where = ["at >= ?", "at < ?"];
-    const bound: (string | number)[] = [query.from ?? 0, query.to ?? Number.MAX_SAFE_INTEGER];
-    const equal = {
-      type: query.type,
-      request_id: query.requestId,
-      team_id: query.teamId,
-      key_handle: query.keyHandle,
-      actor: query.actor,
-      event_id: query.eventId,
-    };
-    for (const [column, value] of Object.entries(equal)) {
-      if (value === undefined) continue;
-      where.push(`${column} = ?`);
-      bound.push(value);
-    }
-    if (query.changes === true) where.push(CHANGES);
+    const { where, bound } = conditions(query);
     const ascending = query.order === "asc";
     if (after) {
       where.push(`(at, sequence) ${ascending ? ">" : "<"} (?, ?)`);
@@ -166,8 +151,16 @@ export class AuditLogSqlite implements AuditLogStorage {
     const direction = ascending ? "ASC" : "DESC";
     const sql = `SELECT sequence, at, event_id AS eventId, body, record_hash AS recordHash, previous
       FROM entries WHERE ${where.join(" AND ")}
-      ORDER BY at ${direction}, sequence ${direction} LIMIT ?`;
-    return this.#storage.sql.exec(sql, ...bound, limit).toArray() as unknown as Stored[];
+      ORDER BY at ${direction}, sequence ${direction} LIMIT ? OFFSET ?`;
+    const found = this.#storage.sql.exec(sql, ...bound, limit, query.offset ?? 0);
+    return found.toArray() as unknown as Stored[];
+  }
+
+  count(query: AuditQuery): number {
+    if (!this.#made) return 0;
+    const { where, bound } = conditions(query);
+    const sql = `SELECT count(*) AS total FROM entries WHERE ${where.join(" AND ")}`;
+    return this.#storage.sql.exec<{ total: number }>(sql, ...bound).one().total;
   }
 
   due(now: number, limit: number): { decision: string; tries: number }[] {
@@ -206,4 +199,25 @@ export class AuditLogSqlite implements AuditLogStorage {
     const { sql } = this.#storage;
     this.#storage.transactionSync(() => sql.exec("DELETE FROM seen WHERE event_id < ?", before));
   }
+}
+
+/** What a query asks of a row, whichever page of it. */
+function conditions(query: AuditQuery): { where: string[]; bound: (string | number)[] } {
+  const where = ["at >= ?", "at < ?"];
+  const bound: (string | number)[] = [query.from ?? 0, query.to ?? Number.MAX_SAFE_INTEGER];
+  const equal = {
+    type: query.type,
+    request_id: query.requestId,
+    team_id: query.teamId,
+    key_handle: query.keyHandle,
+    actor: query.actor,
+    event_id: query.eventId,
+  };
+  for (const [column, value] of Object.entries(equal)) {
+    if (value === undefined) continue;
+    where.push(`${column} = ?`);
+    bound.push(value);
+  }
+  if (query.changes === true) where.push(CHANGES);
+  return { where, bound };
 }

@@ -7,6 +7,7 @@ import type { SegmentRange } from "../worker/core/sealed-log/verify-range.ts";
 import type { AuditArchive } from "../worker/store/audit-archive.ts";
 import { parseVersionedSecrets } from "../worker/store/versioned-secrets.ts";
 import { abandonedDecision } from "./abandoned.ts";
+import { checkpointEvent, tell } from "./audit-checkpoint.ts";
 import { auditArchive, ledger } from "./addresses.ts";
 import { answered } from "./answer.ts";
 import type { Answer } from "./answer.ts";
@@ -45,9 +46,9 @@ export class AuditLog extends DurableObject<Env> {
   list(orgId: string, query: AuditQuery): Promise<Answer<AuditPage>> {
     return answered(async () => {
       const { machine, seals, archive } = this.#parts(orgId);
-      const { found, cursor } = machine.list(this.#known(query));
+      const { found, ...page } = machine.list(this.#known(query));
       const archived = (sequence: number) => seals.archived(sequence, archive);
-      return { records: await shown(found, { log: this.#storage, archived }), cursor };
+      return { records: await shown(found, { log: this.#storage, archived }), ...page };
     });
   }
 
@@ -134,7 +135,7 @@ export class AuditLog extends DurableObject<Env> {
         seal,
         retain: async () => {
           await retain({ storage: seals, archive, seal, now: Date.now });
-          this.#tellCheckpoint(orgId, seals.state()?.checkpoint ?? null);
+          await this.#tellCheckpoint(orgId, seals.state()?.checkpoint ?? null);
         },
         retentionDays,
       },
@@ -142,22 +143,12 @@ export class AuditLog extends DurableObject<Env> {
     return { machine, sealer, seals, archive };
   }
 
-  /**
-   * The day's checkpoint as a line of the log, which goes wherever the deployment's logs go: a copy that the log's own
-   * bucket and key can't take back. A new memory tells it again.
-   */
-  #tellCheckpoint(orgId: string, checkpoint: string | null): void {
-    const day = new Date().toISOString().slice(0, 10);
-    if (checkpoint === null || this.#toldOn === day) return;
-    this.#toldOn = day;
-    console.log(
-      JSON.stringify({
-        level: "info",
-        msg: "audit checkpoint",
-        org_id: `org_${orgId}`,
-        checkpoint,
-      }),
-    );
+  /** The day's checkpoint leaves for where the log's own bucket and key can't take it back. A new memory tells it again. */
+  async #tellCheckpoint(orgId: string, checkpoint: string | null): Promise<void> {
+    const event = checkpoint === null ? null : checkpointEvent(orgId, checkpoint, Date.now());
+    if (event === null || this.#toldOn === event.eventId) return;
+    await tell([event]);
+    this.#toldOn = event.eventId;
   }
 
   /** Readers name a person; the log knows its pseudonym. */

@@ -168,8 +168,8 @@ export class LogWorld {
     return {
       append: (records) => this.machine.append(records),
       list: async (query) => {
-        const { found, cursor } = this.machine.list(query);
-        return { records: await shown(found, { log: this.log, archived }), cursor };
+        const { found, ...page } = this.machine.list(query);
+        return { records: await shown(found, { log: this.log, archived }), ...page };
       },
       stand: async (seal) => {
         if (seal && this.log.made) await this.sealer.run();

@@ -59,6 +59,7 @@ export const AUDIT_EVENTS = [
   "audit.verified",
   "audit.unlinked",
   "audit.cosigned",
+  "audit.checkpoint",
   "budget.created",
   "budget.updated",
   "budget.deleted",
@@ -122,6 +123,8 @@ export interface AuditQuery {
   cursor?: string;
   /** 100 if absent, 1,000 at most. */
   limit?: number;
+  /** Records that are passed over, and how many there are of this kind is counted; without a cursor. */
+  offset?: number;
 }
 
 /**
@@ -134,6 +137,8 @@ export interface AuditPage {
   records: ShownRecord[];
   /** Null on the last page. */
   cursor: string | null;
+  /** How many records the query finds in all; only where an offset was asked for. */
+  total?: number;
 }
 
 /** The log of one organization. `append` answers once the records are durable and never throws. */

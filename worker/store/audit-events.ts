@@ -25,6 +25,14 @@ export function insertAuditEvents(records: AuditRecord[]): Statement {
   };
 }
 
+/**
+ * Forgets an organization's rows. They are a copy: what has not reached the log yet lies in the outbox of the
+ * organization's object, not here.
+ */
+export function forgetAuditEvents(orgId: string): Statement {
+  return { sql: "DELETE FROM audit_events WHERE org_id = ?1", params: [orgId] };
+}
+
 /** Events of an organization, newest first. */
 export function listAuditEvents(
   db: Db,

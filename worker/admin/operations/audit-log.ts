@@ -4,8 +4,10 @@ import type { AuditQuery, ShownRecord } from "../../core/audit.ts";
 import type { Json } from "../../core/json.ts";
 import type { AdminContext } from "../context.ts";
 import { recordsAs } from "../audit-forms.ts";
-import { ORG, reference } from "../fields.ts";
+import { PAGE_ROW } from "../examples.ts";
+import { ORG, PAGE, reference } from "../fields.ts";
 import { inOrg, notFound, operation } from "../operation.ts";
+import { pageShape } from "../rows.ts";
 
 const PERMISSION = { resource: "audit", action: "read" } as const;
 const DAY_MS = 86_400_000;
@@ -164,7 +166,7 @@ const changes = operation({
   event: null,
   input: z.object({
     ...ORG,
-    page_size: page.optional().describe("100 if absent"),
+    ...PAGE,
     cursor: z
       .string()
       .regex(/^\d{1,15}\.\d{1,15}$/, "Must be the cursor of a page")
@@ -173,19 +175,33 @@ const changes = operation({
     end_date: time.optional(),
     event_type: z.enum(AUDIT_EVENTS).optional(),
   }),
-  output: z.object({ audit_logs: z.array(changeShape), cursor: z.string().nullable() }),
-  example: { input: {}, output: { audit_logs: [CHANGE], cursor: null } },
+  output: z.object({
+    audit_logs: z.array(changeShape),
+    ...pageShape,
+    cursor: z
+      .string()
+      .nullable()
+      .describe("Asks for what follows, however much is added meanwhile"),
+  }),
+  example: { input: {}, output: { audit_logs: [CHANGE], ...PAGE_ROW, cursor: null } },
   errors: [],
   target: inOrg,
   async run(ctx, input) {
-    const { records, cursor } = await ctx.deps.auditLog(ctx.orgId).list({
+    const { page: at = 1, page_size: size = 10 } = input;
+    const {
+      records,
+      cursor,
+      total = 0,
+    } = await ctx.deps.auditLog(ctx.orgId).list({
       ...bounds(input),
       changes: true,
-      ...(input.page_size !== undefined && { limit: input.page_size }),
+      limit: size,
+      offset: input.cursor === undefined ? (at - 1) * size : 0,
       ...(input.cursor !== undefined && { cursor: input.cursor }),
       ...(input.event_type !== undefined && { type: input.event_type }),
     });
-    return { audit_logs: records.map(changeOf), cursor };
+    const pages = { page: at, page_size: size, total, total_pages: Math.ceil(total / size) };
+    return { audit_logs: records.map(changeOf), ...pages, cursor };
   },
 });
 

@@ -8,6 +8,7 @@ import { toBase64 } from "../../core/sealed-log/note.ts";
 import { verifyRange } from "../../core/sealed-log/verify-range.ts";
 import { compareReplay } from "../../core/sealed-log/replayed.ts";
 import { replay } from "../../policy/replay.ts";
+import { forgetAuditEvents } from "../../store/audit-events.ts";
 import { replayOrder } from "../../routing/replay.ts";
 import type { AdminContext } from "../context.ts";
 import { archived, gatewayOf, recordedOf } from "../policy-decisions.ts";
@@ -283,7 +284,8 @@ const unlink = operation({
     // Not whom: that is what must not be known any more.
     const objectId = user === undefined ? "customer" : "user";
     await ctx.commit({
-      statements: [],
+      // The record's copies of events name people as they came.
+      statements: [forgetAuditEvents(ctx.orgId)],
       touches: [],
       events: [{ type: "audit.unlinked", objectId }],
     });

@@ -1,0 +1,61 @@
+import { expect, it } from "vitest";
+import { auditEvents } from "../../worker/store/schema.ts";
+import { MASTER, openWorld } from "./world.ts";
+
+interface Changes {
+  audit_logs: { id: string; object_id: string }[];
+  total: number;
+  total_pages: number;
+  cursor: string | null;
+}
+
+async function world() {
+  const opened = openWorld();
+  for (const name of ["a", "b"])
+    await opened.make("/organization/new", { organization_alias: name, organization_id: name });
+  for (const id of ["ada", "ben", "cy"])
+    await opened.make("/user/new", { organization_id: "a", user_id: id });
+  await opened.make("/user/new", { organization_id: "b", user_id: "ada" });
+  const changes = async (query: string) => {
+    const answer = await opened.call(MASTER, "GET", `/audit?organization_id=a&${query}`);
+    expect(answer.status).toBe(200);
+    return answer.body as unknown as Changes;
+  };
+  return { opened, changes };
+}
+
+it("administrative changes come in pages that add up to their total", async () => {
+  const { changes } = await world();
+  const all = await changes("page_size=100");
+  expect(all.total).toBe(all.audit_logs.length);
+  expect(all.total).toBeGreaterThan(4);
+  const pages: string[] = [];
+  for (let page = 1; page <= Math.ceil(all.total / 2); page++) {
+    const one = await changes(`page=${page}&page_size=2`);
+    expect(one).toMatchObject({ total: all.total, total_pages: Math.ceil(all.total / 2) });
+    pages.push(...one.audit_logs.map(({ id }) => id));
+  }
+  expect(pages).toEqual(all.audit_logs.map(({ id }) => id));
+  const first = await changes("page_size=2");
+  const next = await changes(`page_size=2&cursor=${first.cursor}`);
+  expect(next.audit_logs.map(({ id }) => id)).toEqual(pages.slice(2, 4));
+  expect((await changes("page=1000")).audit_logs).toEqual([]);
+});
+
+it("an unlinked person stands in none of the organization's copies of events", async () => {
+  const { opened, changes } = await world();
+  const copies = async () => JSON.stringify(await opened.deps.db.select().from(auditEvents));
+  const before = await opened.deps.db.select().from(auditEvents);
+  expect(JSON.stringify(before)).toContain("ada");
+  expect((await changes("page_size=100")).audit_logs.map((each) => each.object_id)).toContain(
+    "ada",
+  );
+  await opened.make("/audit-log/unlink", { organization_id: "a", user_id: "ada" });
+  const after = await opened.deps.db.select().from(auditEvents);
+  const mine = before.find(({ data }) => JSON.stringify(data).includes('"ben"'))?.orgId;
+  expect(JSON.stringify(after.filter(({ orgId }) => orgId === mine))).not.toContain("ada");
+  // Another organization's person of the same name stays where it was.
+  expect(await copies()).toContain("ada");
+  const shown = JSON.stringify((await changes("page_size=100")).audit_logs);
+  expect(shown).not.toContain('"ada"');
+});
