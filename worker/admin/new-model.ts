@@ -10,6 +10,7 @@ import { filled } from "../providers/hosting.ts";
 import { modelFacts, providersOf } from "../providers/models.ts";
 import { knownPrefill } from "../providers/prefill.ts";
 import { invalidField } from "./faults.ts";
+import { ROUTER_PARAMS } from "./router-params.ts";
 import { alias, chosenId, price, tags } from "./fields.ts";
 import { secretText } from "./secret.ts";
 import { SECRET_PARTS } from "./secret-parts.ts";
@@ -82,6 +83,7 @@ export const litellmParams = z.object({
     .nullish()
     .describe("Seconds to the first event"),
   tags: tags.nullish(),
+  ...ROUTER_PARAMS,
   ...PRICES,
 });
 
@@ -179,6 +181,11 @@ function addressFor(row: ProviderRow, params: Pick<LitellmParams, DeploymentPara
     if (base !== undefined) return base;
   }
   return row.baseUrl === null ? null : filled(row.baseUrl, known);
+}
+
+/** A name that the catalog resolves, whether there is a credential for it by now or not. */
+export function isKnown(name: string): boolean {
+  return findProvider(name.split("/", 1)[0] ?? "") !== undefined || providersOf(name).length > 0;
 }
 
 /** The catalog's row of what `model` and `custom_llm_provider` name. */

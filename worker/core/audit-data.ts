@@ -122,6 +122,8 @@ const judged = {
   budget: facts.optional(),
   /** What the smart router saw and weighed. */
   smart: facts.optional(),
+  /** What a named router made of the request. */
+  auto: facts.optional(),
 } as const;
 
 const asked = {

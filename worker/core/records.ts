@@ -1,3 +1,4 @@
+import type { AutoRouter } from "./auto-router.ts";
 import type { JsonObject } from "./json.ts";
 import type { LimitFlags } from "./limits.ts";
 import type { Deployment } from "./model.ts";
@@ -97,6 +98,8 @@ export interface CustomerRules {
 export interface OrgShared {
   org: OrgRecord;
   deployments: Deployment[];
+  /** Named routers, which callers use like model groups; absent = none. */
+  routers?: readonly AutoRouter[];
   credentials: CredentialRecord[];
   /** How the organization's requests are routed; absent = by the defaults. */
   routing?: OrgRouting;

@@ -1,3 +1,4 @@
+import type { AutoDecision } from "./auto-router.ts";
 import type { FaultClass } from "./fault.ts";
 import type { BreakerRules } from "./health.ts";
 import type { Deployment, ModelTier } from "./model.ts";
@@ -180,6 +181,8 @@ export interface Explanation {
   affinity: number | null;
   /** How the groups were chosen, where the name left that to the smart router. */
   smart?: SmartDecision;
+  /** What a named router made of the request, where the name was one's. */
+  auto?: AutoDecision;
 }
 
 /** What the smart router saw, weighed and decided. */

@@ -15,6 +15,7 @@ import { cheaperGroup } from "./cheaper.ts";
 import { hold } from "./hold.ts";
 import { hardIn, linksOf } from "./links.ts";
 import { SMART_NAMES } from "../routing/smart/dial.ts";
+import { namedRoute } from "./named-router.ts";
 import { dialFor, lacksByName, smartRoute } from "./smart.ts";
 import { emptied } from "./emptied.ts";
 import { Throttled } from "./over-limit.ts";
@@ -75,11 +76,13 @@ async function chosenFor(deps: Deps, asked: Authorized, cheap = false): Promise<
         ? null
         : costOf({ ...NO_USAGE, input: prompt, output: output ?? USUAL_OUTPUT }, prices),
   };
-  const dial = dialFor(call);
+  const auto = namedRoute(deps, call);
+  const dial = dialFor(auto === null ? call : { ...call, model: auto.models[0] });
   const smart =
     dial === null ? null : smartRoute(deps, call, dial, facts, (group) => hardIn(call, group));
-  const instead = smart && { groups: smart.groups, hard: [lacksByName(facts.needs)] };
-  const { links, skipped } = linksOf(deps, call, settings, instead ?? undefined);
+  const groups = smart?.groups ?? auto?.models;
+  const instead = groups && { groups, hard: smart === null ? [] : [lacksByName(facts.needs)] };
+  const { links, skipped } = linksOf(deps, call, settings, instead);
   const made = makePlan(links, facts);
   const steps = await startable(deps, orgId, made);
   if (steps === null) throw emptied(call, made, facts);
@@ -99,6 +102,7 @@ async function chosenFor(deps: Deps, asked: Authorized, cheap = false): Promise<
     seed,
     affinity,
     ...(smart && { smart: smart.smart }),
+    ...(auto && { auto: auto.decision }),
   };
   const affordable = plan.filter(({ deployment }) => !tooDear.has(deployment.id));
   for (const candidate of made.candidates) {
@@ -161,8 +165,10 @@ export function callableModels(
     shared: call.identity.shared,
     hasPlatformKey: (provider) => deps.platformKey(provider) !== null,
   });
-  const smart = SMART_NAMES.filter((id) => groups.every((each) => each.id !== id));
-  return [...groups, ...smart.map((id) => ({ id, provider: "routero" }))].filter(({ id }) =>
+  const routers = (call.identity.shared.routers ?? []).map(({ group }) => group);
+  const own = [...routers, ...SMART_NAMES.filter((id) => !routers.includes(id))];
+  const added = own.filter((id) => groups.every((each) => each.id !== id));
+  return [...groups, ...added.map((id) => ({ id, provider: "routero" }))].filter(({ id }) =>
     lists.every(({ list }) => allows(list, id)),
   );
 }

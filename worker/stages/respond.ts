@@ -278,8 +278,8 @@ function headersOf(deps: Deps, reached: Reached, progress: Progress): Headers {
   const { deployment } = progress;
   set("response-duration-ms", String(durationMs));
   set("overhead-ms", String(overheadOf(deps, reached, progress)));
-  const { smart } = reached.explanation;
-  set("route", smart === undefined ? reached.model : reached.plan[0]?.group);
+  const { smart, auto } = reached.explanation;
+  set("route", smart === undefined && auto === undefined ? reached.model : reached.plan[0]?.group);
   set("task", smart?.task);
   set("difficulty", smart?.difficulty);
   set("attempted-retries", String(progress.retries));

@@ -66,9 +66,17 @@ function judgedBy(verdict: Verdict | undefined): Partial<DecisionData & RefusalD
 
 /** What a choice was made from, as records show it. */
 export function chosenBy(explanation: Explanation): DecisionData {
-  const { strategy, candidates, skipped, seed, affinity, smart } = explanation;
+  const { strategy, candidates, skipped, seed, affinity, smart, auto } = explanation;
   return {
     ...(smart !== undefined && { smart: smartOf(smart) }),
+    ...(auto !== undefined && {
+      auto: {
+        ...auto,
+        router: auto.router.slice(0, 256),
+        route: auto.route?.slice(0, 256) ?? null,
+        score: Number(auto.score.toPrecision(6)),
+      },
+    }),
     strategy,
     seed,
     affinity,

@@ -1,4 +1,5 @@
 import { and, asc, eq } from "drizzle-orm";
+import { AUTO_ROUTER } from "../core/auto-router.ts";
 import type { JsonObject } from "../core/json.ts";
 import { DEPLOYMENT_PARAMS, type Deployment } from "../core/model.ts";
 import type { Statement } from "../core/ports.ts";
@@ -78,6 +79,25 @@ export async function groupsAmong(
     .selectDistinct({ group: deployments.group })
     .from(deployments)
     .where(and(eq(deployments.orgId, orgId), among(deployments.group, names)));
+  return new Set(rows.map((row) => row.group));
+}
+
+/** Those of these names that are named routers. */
+export async function routersAmong(
+  db: Db,
+  orgId: string,
+  names: readonly string[],
+): Promise<Set<string>> {
+  const rows = await db
+    .selectDistinct({ group: deployments.group })
+    .from(deployments)
+    .where(
+      and(
+        eq(deployments.orgId, orgId),
+        eq(deployments.provider, AUTO_ROUTER),
+        among(deployments.group, names),
+      ),
+    );
   return new Set(rows.map((row) => row.group));
 }
 

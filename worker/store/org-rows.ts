@@ -1,5 +1,6 @@
 import { and, asc, desc, eq, isNotNull, ne, sql } from "drizzle-orm";
 import type { KeyRecord, OrgShared, TeamRecord, UserRecord } from "../core/records.ts";
+import { AUTO_ROUTER, autoRouterOf } from "../core/auto-router.ts";
 import { orgRoutingOf } from "../core/router-settings.ts";
 import { customerRules, ruledCustomers } from "./customers.ts";
 import { credentialRecord } from "./credentials.ts";
@@ -67,6 +68,8 @@ export async function readShared(db: Db, orgId: string): Promise<OrgShared | nul
     const { limits } = flagsOfRow(row);
     return row.route === null || limits === undefined ? [] : [[row.route, limits] as const];
   });
+  const isRouter = ({ provider }: { provider: string }) => provider === AUTO_ROUTER;
+  const routers = deploymentRows.filter(isRouter).map(autoRouterOf);
   return {
     limits: {
       ...(orgLimits && { org: orgLimits }),
@@ -74,7 +77,8 @@ export async function readShared(db: Db, orgId: string): Promise<OrgShared | nul
       ...(anyCustomer && { customers: { budget: true, rate: true, slots: true } }),
     },
     org: orgRecord(org),
-    deployments: deploymentRows.map(deploymentRecord),
+    deployments: deploymentRows.filter((row) => !isRouter(row)).map(deploymentRecord),
+    ...(routers.length > 0 && { routers }),
     credentials: credentialRows.map(credentialRecord),
     routing: orgRoutingOf(org.config.router_settings ?? {}),
     blockedCustomers: blockedRows.map((each) => each.id),

@@ -1,13 +1,12 @@
 import * as z from "zod";
 import { isJsonObject, type JsonObject } from "../../core/json.ts";
 import { fallbackList } from "../../core/router-settings.ts";
-import { findProvider } from "../../providers/catalog.ts";
-import { providersOf } from "../../providers/models.ts";
 import { groupsAmong } from "../../store/deployments.ts";
 import type { OrgRow } from "../../store/orgs.ts";
 import type { AdminContext } from "../context.ts";
 import { invalidField } from "../faults.ts";
 import { alias, ORG, reference } from "../fields.ts";
+import { isKnown } from "../new-model.ts";
 import { notFound, operation } from "../operation.ts";
 import { FALLBACK_TYPE_NAMES, FALLBACK_TYPES, type FallbackType } from "../router.ts";
 import { changeRouting, routedOrg } from "./config.ts";
@@ -78,11 +77,6 @@ const create = operation({
     return { model, fallback_models: list, fallback_type: which };
   },
 });
-
-/** A name that the catalog resolves, whether there is a credential for it by now or not. */
-function isKnown(name: string): boolean {
-  return findProvider(name.split("/", 1)[0] ?? "") !== undefined || providersOf(name).length > 0;
-}
 
 const info = operation({
   id: "fallback.info",

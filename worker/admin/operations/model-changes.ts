@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { AUTO_ROUTER } from "../../core/auto-router.ts";
 import { GatewayError } from "../../core/errors.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { ModelFacts } from "../../core/model.ts";
@@ -12,10 +13,12 @@ import {
   type DeploymentPatch,
   type DeploymentRow,
 } from "../../store/deployments.ts";
+import { isAutoRouter, notARouter, updateRouter } from "../auto-router.ts";
 import type { ChangeEvent } from "../change-record.ts";
 import { POLICY, requireCapabilities } from "../capabilities.ts";
 import type { AdminContext } from "../context.ts";
 import { MODEL_ROW } from "../examples.ts";
+import { invalidField } from "../faults.ts";
 import { alias, ORG, reference } from "../fields.ts";
 import {
   addressed,
@@ -25,6 +28,7 @@ import {
   sealingOf,
 } from "../model-credential.ts";
 import { replacedCredential, secretFields } from "../new-credential.ts";
+import { modelFields, modelShape } from "../model-fields.ts";
 import {
   checkParams,
   factsOf,
@@ -43,7 +47,6 @@ import { keepsRouted } from "../policy-publishing.ts";
 import { PRICE_FIELD_NAMES, PRICE_FIELDS } from "../prices.ts";
 import { changed } from "../rows.ts";
 import { fieldsOf } from "./key-changes.ts";
-import { modelFields, modelShape } from "./models.ts";
 
 const ID = MODEL_ROW.model_info.id;
 const MISSING = { what: "model", param: "model_id" };
@@ -192,10 +195,22 @@ const update = operation({
     requireCapabilities(input);
     const { id: _, ...wished } = input.model_info ?? {};
     const asked = input.litellm_params ?? {};
+    const renamed = input.model_name != null && input.model_name !== row.group;
+    if (renamed) await keepsGroup(ctx, row);
+    if (row.provider === AUTO_ROUTER) {
+      return updateRouter(ctx, row, {
+        name: input.model_name,
+        params: said(asked) as JsonObject,
+        info: said(wished) as JsonObject,
+      });
+    }
+    if (isAutoRouter(asked)) {
+      throw invalidField(["litellm_params", "model"], "A model stays one: add the router anew");
+    }
+    if (renamed && input.model_name != null) await notARouter(ctx, input.model_name);
     const provider = rowOf(merged(row, asked, wished).params);
     const wish = withOneSecret(asked, provider, ["litellm_params"]);
     const { params, info } = merged(row, wish, wished);
-    if (input.model_name != null && input.model_name !== row.group) await keepsGroup(ctx, row);
     const named = await namedCredential(ctx, wish);
     const held =
       row.credentialId === null

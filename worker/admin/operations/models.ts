@@ -1,5 +1,4 @@
 import * as z from "zod";
-import type { ModelFacts } from "../../core/model.ts";
 import { findCredential, listCredentials } from "../../store/credentials.ts";
 import type { Db } from "../../store/database.ts";
 import {
@@ -8,6 +7,7 @@ import {
   listDeployments,
   type DeploymentRow,
 } from "../../store/deployments.ts";
+import { createRouter, isAutoRouter, notARouter } from "../auto-router.ts";
 import type { ChangeEvent } from "../change-record.ts";
 import { POLICY, requireCapabilities } from "../capabilities.ts";
 import type { AdminContext } from "../context.ts";
@@ -20,8 +20,6 @@ import {
   namedCredential,
 } from "../model-credential.ts";
 import {
-  CAPABILITY_FIELDS,
-  CAPABILITY_NAMES,
   checkParams,
   factsOf,
   litellmParams,
@@ -31,72 +29,18 @@ import {
   withoutPrices,
 } from "../new-model.ts";
 import { withOneSecret } from "../secret-parts.ts";
+import { factFields, modelFields, modelShape } from "../model-fields.ts";
 import { checkNew } from "../health-checks.ts";
 import { secretFields } from "../new-credential.ts";
 import { inOrg, operation } from "../operation.ts";
-import { dollarsPerToken, PRICE_FIELD_NAMES, PRICE_FIELDS } from "../prices.ts";
-import { made, provenanceFields } from "../rows.ts";
-
-export const modelShape = z.object({
-  model_name: z.string(),
-  litellm_params: z
-    .record(z.string(), z.unknown())
-    .describe("As they were sent; api_key shows its last four characters"),
-  model_info: z.looseObject({ id: z.string(), litellm_provider: z.string() }),
-});
-
-/** Context, prices and abilities, under the names of the management API. */
-function factFields(facts: ModelFacts) {
-  const { prices, capabilities } = facts;
-  return {
-    ...(facts.contextWindow !== undefined && { max_input_tokens: facts.contextWindow }),
-    ...(facts.maxOutput !== undefined && { max_output_tokens: facts.maxOutput }),
-    ...Object.fromEntries(
-      PRICE_FIELD_NAMES.flatMap((name) => {
-        const nano = prices?.[PRICE_FIELDS[name]];
-        return nano === undefined ? [] : [[name, dollarsPerToken(nano)]];
-      }),
-    ),
-    ...Object.fromEntries(
-      CAPABILITY_NAMES.flatMap((name) => {
-        const can = capabilities[CAPABILITY_FIELDS[name]];
-        return can === undefined ? [] : [[name, can]];
-      }),
-    ),
-  };
-}
-
-export function modelFields(
-  row: DeploymentRow,
-  lastFour: string | undefined,
-): z.input<typeof modelShape> {
-  return {
-    model_name: row.group,
-    litellm_params: {
-      ...row.litellmParams,
-      api_base: row.baseUrl,
-      ...(lastFour !== undefined && { api_key: `…${lastFour}` }),
-      weight: row.weight,
-      order: row.order,
-      tags: row.tags,
-    },
-    model_info: {
-      ...row.modelInfo,
-      id: row.id,
-      db_model: true,
-      litellm_provider: row.provider,
-      ...factFields(row.facts),
-      ...provenanceFields(row),
-    },
-  };
-}
+import { made } from "../rows.ts";
 
 const create = operation({
   id: "model.new",
   section: "Models",
   summary: "Add a model deployment",
   notes:
-    "The same model_name again adds another deployment to its group, and calls are spread over the group. Prices replace the catalog's as a whole; without any, the catalog's count.",
+    "The same model_name again adds another deployment to its group, and calls are spread over the group. With model auto_router/<name> it adds a named router: each call goes to the route whose utterances are nearest to its last user turn, by words and parts of words, with no call to anything; to the default model where none reaches its score_threshold (0.2). Its models may lie outside of a key's allowlist. Prices replace the catalog's as a whole; without any, the catalog's count.",
   http: [{ method: "POST", path: "/model/new" }],
   permission: { resource: "model", action: "create" },
   event: "model.created",
@@ -123,6 +67,8 @@ const create = operation({
   target: inOrg,
   async run(ctx, input) {
     requireCapabilities(input);
+    if (isAutoRouter(input.litellm_params)) return createRouter(ctx, input);
+    await notARouter(ctx, input.model_name);
     const provider = rowOf(input.litellm_params);
     const params = withOneSecret(input.litellm_params, provider, ["litellm_params"]);
     const wished = input.model_info ?? {};

@@ -155,7 +155,7 @@ export function turnOf(chat: ChatRequest): number {
 }
 
 /** True where history holds what only the provider that made it can read: signed thinking and calls, native blocks. */
-function isBound(messages: readonly Message[]): boolean {
+export function isBound(messages: readonly Message[]): boolean {
   return messages.some(({ role, parts }) =>
     parts.some(
       (part) =>
