@@ -36,6 +36,7 @@ const router = (mode: "embedding" | "classifier", routes: object[] = ROUTES): Au
 
 const user = (text: string): Message => ({ role: "user", parts: [{ type: "text", text }] });
 const chat = (...messages: Message[]): ChatRequest => ({
+  dialect: "openai-chat",
   model: "desk",
   messages,
   stream: false,
