@@ -89,7 +89,6 @@ export const PATHS: readonly PathFacts[] = [
         call_id: text("x-routero-call-id of the answer"),
         thumb: { enum: ["up", "down"] },
         score: { type: "number", minimum: 0, maximum: 1 },
-        chosen_model: text("Taken, and not used yet"),
         comment: text("Not stored"),
       },
       required: ["call_id"],

@@ -10,7 +10,6 @@ const FORM = z.object({
   call_id: z.string().min(1).max(128),
   thumb: z.enum(["up", "down"]).nullish(),
   score: z.number().min(0).max(1).nullish(),
-  chosen_model: z.string().max(256).nullish(),
   comment: z.string().max(8192).nullish(),
 });
 

@@ -32,16 +32,6 @@ describe("what is learned of a model", () => {
     expect(at(state, "b").mean).toBeCloseTo(0.6);
   });
 
-  it("takes the platform's record of a model for a better belief than none", () => {
-    const { mean } = estimate(NOTHING_LEARNED, {
-      group: "a",
-      task: "code",
-      belief: 0.6,
-      global: { good: 90, bad: 10 },
-    });
-    expect(mean).toBeGreaterThan(0.8);
-  });
-
   it("forgets most of the past when a model falls, and sees the fall within some dozen rewards", () => {
     let state = fold(NOTHING_LEARNED, times(500, lesson("a", 0.9)));
     expect(at(state, "a").mean).toBeGreaterThan(0.85);

@@ -67,16 +67,15 @@ function shrink(tally: Tally): void {
 }
 
 /**
- * What a group is expected to reach at a task: its own record there, drawn to its record at everything, that to what all
- * organizations saw of the model (`global`, where they share it), and that to what is believed of it.
+ * What a group is expected to reach at a task: its own record there, drawn to its record at everything, and that to what is
+ * believed of it.
  */
 export function estimate(
   state: Learned,
-  { group, task, belief, global }: { group: string; task: string; belief: number; global?: Tally },
+  { group, task, belief }: { group: string; task: string; belief: number },
 ): Estimate {
-  const base: Estimate = towards({ mean: belief, strength: BELIEF }, global);
   const arm = Object.hasOwn(state.arms, group) ? state.arms[group] : undefined;
-  const all = towards({ mean: base.mean, strength: BELIEF }, arm?.all);
+  const all = towards({ mean: belief, strength: BELIEF }, arm?.all);
   return towards({ mean: all.mean, strength: Math.min(SHRINK, all.strength) }, arm?.tasks[task]);
 }
 
