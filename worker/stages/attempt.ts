@@ -22,12 +22,18 @@ export class AttemptFault extends Error {
   }
 }
 
-/** Any failure as a fault: a provider's own, an unusable answer, or a connection that broke. */
-export function asFault(cause: unknown): AttemptFault {
+/**
+ * Any failure as a fault: a provider's own, an unusable answer, a request that can't be put to it, or a connection that
+ * broke. The gateway's own refusals end the request: they are thrown on, after a call of `close`.
+ */
+export function asFault(cause: unknown, close: () => void): AttemptFault {
   if (cause instanceof AttemptFault) return cause;
   if (cause instanceof GatewayError) {
     if (cause.kind === "capability_not_supported") return notSaid(cause);
-    if (cause.kind !== "upstream_bad_response") throw cause;
+    if (cause.kind !== "upstream_bad_response") {
+      close();
+      throw cause;
+    }
     return new AttemptFault({ class: "transient", status: 200, message: cause.message }, true);
   }
   return new AttemptFault({

@@ -73,10 +73,12 @@ async function wholeAnswer(deps: Deps, call: Chosen, progress: Progress): Promis
       filtered = whole;
       step = await way.after(FILTERED);
     } catch (cause) {
-      const failed = asFault(cause);
+      const times = { startedAt, endedAt: deps.now() };
+      const failed = asFault(cause, () =>
+        record(deps, call, progress, deployment, times, { status: 0, error: "unsupported" }),
+      );
       const { class: error, status, retryAfter } = failed.fault;
       last = tellable(last, failed);
-      const times = { startedAt, endedAt: deps.now() };
       record(deps, call, progress, deployment, times, { status, error, retryAfter });
       step = await way.after(failed.fault);
     }

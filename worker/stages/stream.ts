@@ -6,15 +6,16 @@ import type { Deps } from "../core/ports.ts";
 import type { Step } from "../core/routing.ts";
 import { prefillOf } from "../providers/prefill.ts";
 import {
+  addedBytes,
   continuationFor,
   continuationRequest,
   lengthReached,
+  limitSpent,
   obstacleTo,
 } from "../routing/continuation/index.ts";
 import { asFault, tellable, type AttemptFault } from "./attempt.ts";
 import { CallerView } from "./caller-view.ts";
 import { finalError } from "./final-error.ts";
-import { raise } from "./hold.ts";
 import { StreamAttempt, type Rest, type StreamState } from "./stream-attempt.ts";
 import { timer } from "./timer.ts";
 import { setOut, type Way } from "./way.ts";
@@ -62,7 +63,7 @@ class StreamRun {
 
   constructor(deps: Deps, call: Chosen, progress: Progress) {
     this.state = { deps, call, progress, view: new CallerView(call), shares: [], serving: null };
-    this.way = setOut(deps, call, progress);
+    this.way = setOut(deps, call, progress, () => this.promptBytes());
   }
 
   cancel(): void {
@@ -80,6 +81,10 @@ class StreamRun {
       if (view.begun) {
         this.cutBy ??= failed.fault;
         if (this.obstacle() !== null) break;
+        if (limitSpent(this.state.call.chat, view.delivered)) {
+          yield this.limitReached();
+          return;
+        }
       }
       step = await this.way.after(faultFor(failed.fault, view.begun), failed.step);
       if (this.cancelled) return;
@@ -95,7 +100,20 @@ class StreamRun {
    */
   private async *begin(step: Step): AsyncGenerator<Uint8Array, Failed | null> {
     const { hedgeAfter } = this.state.call.settings;
+    this.state.serving = null;
     const runners = [this.start(step, null)];
+    try {
+      return yield* this.race(runners, hedgeAfter);
+    } finally {
+      // Whatever ended this, nobody runs on beside who serves.
+      for (const each of runners) if (this.running.has(each.attempt)) this.lose(each);
+    }
+  }
+
+  private async *race(
+    runners: Runner[],
+    hedgeAfter: number | null,
+  ): AsyncGenerator<Uint8Array, Failed | null> {
     let hedges = hedgeAfter === null ? MOST_HEDGES : 0;
     for (;;) {
       const late = hedges < MOST_HEDGES ? timer(hedgeAfter ?? 0) : null;
@@ -112,7 +130,6 @@ class StreamRun {
         for (const each of runners) if (each !== next) this.lose(each);
       });
       if (failed === null || this.cancelled || this.state.view.begun || runners.length === 1) {
-        if (!this.state.view.begun) for (const each of runners) if (each !== next) this.lose(each);
         return failed;
       }
       // The others may still answer.
@@ -123,19 +140,16 @@ class StreamRun {
 
   /** Lets a deployment go on with the answer. */
   private async *goOn(step: Step): AsyncGenerator<Uint8Array, Failed | null> {
-    const { deps, call, progress, view } = this.state;
+    const { call, view } = this.state;
     const { deployment } = step;
     let how = continuationFor(call.chat, view.delivered, prefillOf(deployment));
     for (;;) {
+      this.state.serving = null;
       const chat = continuationRequest(call.chat, view.delivered, how);
-      if (chat === null) {
-        yield this.limitReached();
-        return null;
-      }
       const failed = yield* this.finish(this.start(step, { how, chat }));
       // A target that takes no beginning is asked in words, once; its refusal is never the caller's fault.
       if (failed?.fault.fault.class !== "caller" || how.form !== "native") return failed;
-      if (!(await raise(deps, call, progress, deployment))) return failed;
+      if (!(await this.way.again(step))) return failed;
       how = continuationFor(call.chat, view.delivered, undefined);
     }
   }
@@ -147,7 +161,6 @@ class StreamRun {
     const bytes = attempt.run();
     const first = bytes.next();
     first.catch(() => undefined);
-    this.state.serving = null;
     return { step, attempt, bytes, first };
   }
 
@@ -166,7 +179,7 @@ class StreamRun {
       return null;
     } catch (cause) {
       ended = true;
-      const fault = asFault(cause);
+      const fault = asFault(cause, () => attempt.close({ status: 0, error: "unsupported" }));
       if (!this.cancelled && this.isWhole()) {
         yield attempt.conclusion();
         attempt.close({ status: 200 });
@@ -194,6 +207,12 @@ class StreamRun {
     this.running.delete(attempt);
     attempt.abort();
     attempt.close({ status: 0, error: "cancelled" }, !this.cancelled);
+  }
+
+  /** What the next attempt's prompt may have beyond the caller's request. */
+  private promptBytes(): number {
+    const { view } = this.state;
+    return view.begun ? addedBytes(view.delivered) : 0;
   }
 
   /** Why nobody is to go on with what the caller has; null where somebody may. */

@@ -18,12 +18,22 @@ export interface Way {
   after(fault: UpstreamFault, from?: Step): Promise<Step | null>;
   /** A place to try beside those where attempts run, at once; null = none is open. */
   beside(running: readonly Step[]): Promise<Step | null>;
+  /** Begins the same place anew, asked otherwise; false = no room is left for it. */
+  again(step: Step): Promise<boolean>;
   /** The attempt at a place failed, while others still run. */
   failed(fault: UpstreamFault, from: Step): void;
 }
 
-/** The one way for buffered and streamed answers: the pure walker decides, health and the account have their say. */
-export function setOut(deps: Deps, call: Chosen, progress: Progress): Way {
+/**
+ * The one way for buffered and streamed answers: the pure walker decides, health and the account have their say.
+ * `added` = bytes that the next attempt's prompt may have beyond the caller's request.
+ */
+export function setOut(
+  deps: Deps,
+  call: Chosen,
+  progress: Progress,
+  added: () => number = () => 0,
+): Way {
   const { plan, settings, explanation } = call;
   const { orgId } = call.identity.principal;
   const tried: Tried[] = [];
@@ -51,6 +61,10 @@ export function setOut(deps: Deps, call: Chosen, progress: Progress): Way {
     }
   };
 
+  /** Holds the worst case of one more attempt; false = there is no room for it. */
+  const room = (deployment: Deployment, others: readonly Deployment[] = []) =>
+    raise(deps, { ...call, bytes: call.bytes + added() }, progress, deployment, others);
+
   const moveOn = async (): Promise<Step | null> => {
     for (;;) {
       const remaining = call.deadline - deps.now();
@@ -71,9 +85,7 @@ export function setOut(deps: Deps, call: Chosen, progress: Progress): Way {
       const step = plan[move.step];
       if (step === undefined) return null;
       const { deployment, group } = step;
-      const admitted =
-        deps.health.mayAdd(orgId, group, deployment) &&
-        (await raise(deps, call, progress, deployment));
+      const admitted = deps.health.mayAdd(orgId, group, deployment) && (await room(deployment));
       if (!admitted) {
         passed.add(move.step);
         continue;
@@ -97,6 +109,12 @@ export function setOut(deps: Deps, call: Chosen, progress: Progress): Way {
       return moveOn();
     },
     failed,
+    async again(step) {
+      if (!(await room(step.deployment))) return false;
+      progress.retries += 1;
+      begin(plan.indexOf(step));
+      return true;
+    },
     async beside(running) {
       for (const [place, step] of plan.entries()) {
         const { deployment, group, when } = step;
@@ -104,8 +122,7 @@ export function setOut(deps: Deps, call: Chosen, progress: Progress): Way {
         if (running.includes(step) || tried.some((each) => each.step === place)) continue;
         const others = running.map((each) => each.deployment);
         const admitted =
-          deps.health.mayAdd(orgId, group, deployment) &&
-          (await raise(deps, call, progress, deployment, others));
+          deps.health.mayAdd(orgId, group, deployment) && (await room(deployment, others));
         if (!admitted) continue;
         if (group === plan[at]?.group) progress.retries += 1;
         else progress.fallbacks += 1;

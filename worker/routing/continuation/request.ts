@@ -50,19 +50,17 @@ export function continuationFor(
 }
 
 /**
- * The request that asks for the rest (PROTOCOLS 15): the caller's own, with what was delivered at its end. Null where the caller's limit leaves nothing: the answer ends with `length`.
+ * The request that asks for the rest (PROTOCOLS 15): the caller's own, with what was delivered at its end.
  */
 export function continuationRequest(
   chat: ChatRequest,
   delivered: Delivered,
   how: Continuation,
-): ChatRequest | null {
-  const limit = chat.sampling.maxOutputTokens;
-  const spent = tokensOf(delivered.text) + Math.ceil(delivered.thinkingLength / 4);
-  const left = limit === undefined ? undefined : limit - spent;
-  if (left !== undefined && left <= 0) return null;
+): ChatRequest {
+  const left = tokensLeft(chat, delivered);
   if (how.form === "anew") return chat;
-  const sampling = left === undefined ? chat.sampling : { ...chat.sampling, maxOutputTokens: left };
+  const sampling =
+    left === undefined ? chat.sampling : { ...chat.sampling, maxOutputTokens: Math.max(1, left) };
   const begun = withBegun(
     chat.messages,
     how.form === "native" ? delivered.text.trimEnd() : delivered.text,
@@ -72,6 +70,22 @@ export function continuationRequest(
   }
   const ask: Message = { role: "user", parts: [{ type: "text", text: INSTRUCTION }] };
   return { ...chat, sampling, messages: [...begun, ask] };
+}
+
+/** True where the caller's limit leaves nothing: the answer ends with `length`, and nobody is asked. */
+export function limitSpent(chat: ChatRequest, delivered: Delivered): boolean {
+  return (tokensLeft(chat, delivered) ?? 1) <= 0;
+}
+
+/** Bytes that a continuation's prompt has at most beyond the caller's request: what was delivered, and the words that ask. */
+export function addedBytes(delivered: Delivered): number {
+  return new TextEncoder().encode(delivered.text + INSTRUCTION).byteLength;
+}
+
+function tokensLeft({ sampling }: ChatRequest, delivered: Delivered): number | undefined {
+  const limit = sampling.maxOutputTokens;
+  const spent = tokensOf(delivered.text) + Math.ceil(delivered.thinkingLength / 4);
+  return limit === undefined ? undefined : limit - spent;
 }
 
 /** The turns and the begun answer; a caller that began the answer itself had that continued. */
