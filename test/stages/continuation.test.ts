@@ -31,7 +31,7 @@ describe.each(ROUTES)("to $client, from $first, cut, then $second", (route) => {
   });
 });
 
-it("is one whole message at whatever byte the first one broke", async () => {
+it("is one whole message at whatever byte the first one broke", { timeout: 90_000 }, async () => {
   const said = "One, “two”, 大🙂 3.";
   for (const { client, first, second } of [
     { client: "openai-chat", first: "openai-chat", second: "anthropic" },

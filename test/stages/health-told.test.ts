@@ -43,14 +43,26 @@ interface Run {
   deps?: Partial<Deps>;
 }
 
-/** One streamed request, with the breakers on; `inFlight` = attempts that health still takes for running. */
+/** One streamed request, with the breakers on; `inFlight` = attempts whose end health was not told. */
 async function stream({ script, plan, port = health(), body, settings, deps: more }: Run) {
   const made = world(script);
+  let inFlight = 0;
+  const counted: HealthPort = {
+    ...port,
+    began: (...about) => {
+      inFlight += 1;
+      port.began(...about);
+    },
+    ended: (...about) => {
+      inFlight -= 1;
+      port.ended(...about);
+    },
+  };
   const held: HoldRequest[] = [];
   const { account } = made.deps;
   const deps: Deps = {
     ...made.deps,
-    health: port,
+    health: counted,
     account: {
       ...account,
       hold: (asked) => {
@@ -76,7 +88,6 @@ async function stream({ script, plan, port = health(), body, settings, deps: mor
     if (!(cause instanceof GatewayError)) throw cause;
     error = cause;
   }
-  const inFlight = plan.reduce((sum, each) => sum + port.standing(ORG, each).inFlight, 0);
   return { said, error, progress, sent: made.sent, held, inFlight, call };
 }
 

@@ -1,7 +1,10 @@
 import { compose } from "../support/upstream/reply.ts";
 import type { Behaviour } from "../support/upstream/index.ts";
 import { anthropic } from "../support/upstream/wire/anthropic.ts";
+import { converse } from "../support/upstream/wire/bedrock.ts";
+import { cohere } from "../support/upstream/wire/cohere.ts";
 import { gemini } from "../support/upstream/wire/gemini.ts";
+import { ollama } from "../support/upstream/wire/ollama.ts";
 import { openaiChat } from "../support/upstream/wire/openai-chat.ts";
 import { openaiResponses } from "../support/upstream/wire/openai-responses.ts";
 import type { Wire } from "../support/upstream/wire/wire.ts";
@@ -14,6 +17,9 @@ const WIRES: Partial<Record<ProtocolName, Wire>> = {
   anthropic,
   gemini,
   "openai-responses": openaiResponses,
+  cohere,
+  ollama,
+  "bedrock-converse": converse,
 };
 
 /** Where a provider's stream breaks: behind so many events, or inside its bytes. */
@@ -42,11 +48,11 @@ export function answerOf(
   const events = wire
     .stream(said, behaviour, ask)
     .filter((each) => !omitted.has(each.kind))
-    .map((each) => String(each.text));
+    .map((each) => each.text);
   const type = ask.array ? "application/json" : wire.streamType;
   if (cut === null) return typed(chunked(events), type);
   if ("events" in cut) return typed(chunked(events.slice(0, cut.events), after), type);
-  const bytes = new TextEncoder().encode(events.join("")).slice(0, cut.bytes);
+  const bytes = Buffer.concat(events.map((each) => Buffer.from(each))).subarray(0, cut.bytes);
   return typed(chunked([bytes], after), type);
 }
 
@@ -55,6 +61,12 @@ const typed = (response: Response, type: string): Response =>
 
 /** How many events and bytes the whole answer has. */
 export async function sizeOf(response: Response): Promise<{ events: number; bytes: number }> {
-  const text = await response.text();
-  return { events: text.split("\n\n").length - 1, bytes: new TextEncoder().encode(text).length };
+  let events = 0;
+  let bytes = 0;
+  // Each event came as a chunk of its own.
+  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+    events += 1;
+    bytes += chunk.byteLength;
+  }
+  return { events, bytes };
 }

@@ -10,6 +10,9 @@ import { chosen, deployment, world } from "./world.ts";
 
 export type Wire = "openai-chat" | "anthropic" | "gemini" | "openai-responses";
 export const WIRES: readonly Wire[] = ["openai-chat", "anthropic", "gemini", "openai-responses"];
+/** What only providers speak. */
+export const OTHERS = ["cohere", "ollama", "bedrock-converse"] as const;
+type Speech = Wire | (typeof OTHERS)[number];
 export const ROUTES = WIRES.flatMap((client) =>
   WIRES.flatMap((first) => WIRES.map((second) => ({ client, first, second }))),
 );
@@ -36,18 +39,22 @@ export const ASK: Record<Wire, JsonObject> = {
 export const FROM_URL = { model: "group", stream: true };
 
 /** A deployment that speaks this and nothing else: some vendors answer a caller's own dialect where they can. */
-const speaking = (id: string, wire: Wire): Deployment => ({
+const speaking = (id: string, wire: Speech): Deployment => ({
   ...deployment(id, wire),
-  provider:
-    wire === "openai-chat" || wire === "gemini"
-      ? "openai_compatible"
-      : deployment(id, wire).provider,
+  provider: PROVIDER[wire] ?? deployment(id, wire).provider,
 });
+const PROVIDER: Partial<Record<Speech, string>> = {
+  "openai-chat": "openai_compatible",
+  gemini: "openai_compatible",
+  cohere: "cohere",
+  ollama: "ollama",
+  "bedrock-converse": "bedrock",
+};
 
 export interface Story {
   client: Wire;
-  first: Wire;
-  second: Wire;
+  first: Speech;
+  second: Speech;
   behaviour: Behaviour;
   cut: Cut;
   after?: "end" | "break";

@@ -1,5 +1,5 @@
 import type { Chosen, FromUrl } from "../../worker/core/call.ts";
-import type { DialectName } from "../../worker/core/chat.ts";
+import type { DialectName, ProtocolName } from "../../worker/core/chat.ts";
 import { scanJson, type JsonObject } from "../../worker/core/json.ts";
 import type { Deployment } from "../../worker/core/model.ts";
 import type { Deps, UpstreamRequest } from "../../worker/core/ports.ts";
@@ -11,7 +11,7 @@ import { DEFAULTS, over as layered } from "../../worker/routing/settings.ts";
 /** A provider that answers by script: the n-th call gets the n-th answer. */
 export type Script = (request: UpstreamRequest, n: number) => Response | Promise<Response>;
 
-export const deployment = (id: string, protocol: DialectName = "openai-chat"): Deployment => ({
+export const deployment = (id: string, protocol: ProtocolName = "openai-chat"): Deployment => ({
   id,
   group: "group",
   provider: protocol === "anthropic" ? "anthropic" : "openai",
