@@ -32,11 +32,15 @@ interface Seen {
   sent: { begun: number; depth: number } | null;
 }
 
-async function ask(worker: Worker): Promise<Seen> {
+async function ask(worker: Worker, key = cluster.firstKey, more = {}): Promise<Seen> {
   const answer = await fetch(`${worker.url}/v1/chat/completions`, {
     method: "POST",
-    headers: { authorization: `Bearer ${cluster.firstKey}`, "content-type": "application/json" },
-    body: JSON.stringify({ model: "counted", messages: [{ role: "user", content: "hello" }] }),
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+    body: JSON.stringify({
+      model: "counted",
+      messages: [{ role: "user", content: "hello" }],
+      ...more,
+    }),
   });
   expect(answer.status).toBe(200);
   await answer.text();
@@ -65,4 +69,40 @@ test("a cold isolate asks two objects at once and then the ledger, and a warm on
   // The ledger may be asked behind the request to fill up its slices; nobody waits for that.
   const others = before(warm).filter(({ name }) => name !== "env.LEDGER.hold");
   expect(others).toEqual([]);
+});
+
+test("with budgets on organization, team, user, key and customer a warm isolate still waits for nobody", async () => {
+  const { organizationId: organization_id } = cluster.tenant;
+  const make = <T>(path: string, input: object) =>
+    cluster.admin<T>("POST", path, { organization_id, ...input });
+  // Far above what a slice may come to: near a limit each request is held by itself, and that is a call.
+  const budget = { max_budget: 1_000, budget_duration: "1mo", rpm_limit: 100_000 };
+  await cluster.newModel(
+    "priced",
+    { upstream: up, model: "counted", organizationId: organization_id },
+    { input_cost_per_token: 1e-6, output_cost_per_token: 1e-6 },
+  );
+  await make("/customer/new", { user_id: "c1", ...budget });
+  const { team_id } = await make<{ team_id: string }>("/team/new", {
+    team_alias: "five",
+    ...budget,
+  });
+  const { user_id } = await make<{ user_id: string }>("/user/new", {
+    user_email: "five@example.com",
+    auto_create_key: false,
+    ...budget,
+  });
+  await make("/team/member_add", { team_id, member: { role: "user", user_id } });
+  const { key } = await make<{ key: string }>("/key/generate", { team_id, user_id, ...budget });
+  await cluster.admin("PATCH", "/organization/update", { organization_id, ...budget });
+  const worker = cluster.workers[0] as Worker;
+  const more = { model: "priced", user: "c1", max_tokens: 16 };
+  // What it has to borrow of: the team, what spans teams, and the customer.
+  const cold = await ask(worker, key, more);
+  expect(cold.calls.filter(({ name }) => name === "env.LEDGER.hold").length).toBeGreaterThanOrEqual(
+    3,
+  );
+  const depths: (number | undefined)[] = [];
+  for (let n = 0; n < 10; n++) depths.push((await ask(worker, key, more)).sent?.depth);
+  expect(depths).toEqual(Array.from({ length: 10 }, () => 0));
 });
