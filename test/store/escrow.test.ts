@@ -203,7 +203,7 @@ test("a leader whose context was cut harms nobody: others act for themselves aft
 test("what a request did not use is free for the next one at once", async () => {
   const one = request(10);
   await finished(escrow().hold(one), 20);
-  await finished(escrow().settle(rowFor(one, 1)), 20);
+  await finished(escrow().settle(rowFor(one, 1)), 150);
   expect(spend()).toEqual({ settled: 1, outstanding: 19 });
   calls = [];
   await finished(escrow().hold(request(19)), 0);
@@ -217,7 +217,7 @@ test("asking again under the same request raises the hold by what is missing, an
   const raised = await finished(escrow().hold(more), 20);
   if (!raised.granted) expect.fail();
   expect(raised.leases.map((each) => each.reserved.cost)).toEqual([15, 15]);
-  await finished(escrow().settle(rowFor(one, 14)), 20);
+  await finished(escrow().settle(rowFor(one, 14)), 150);
   expect(spend().settled).toBe(14);
   await pass(10_000);
   expect(spend()).toEqual({ settled: 14, outstanding: 0 });
@@ -230,6 +230,32 @@ test("settlements gather while one call is under way, and each is debited once",
   await finished(Promise.all(all.map((each) => escrow().settle(rowFor(each, 3)))), 200);
   expect(calls.filter((each) => each === "settle").length).toBeLessThan(4);
   expect(spend().settled).toBe(120);
+});
+
+test("settlements of different moments leave together, and the request that sends them is any of them", async () => {
+  const all = Array.from({ length: 10 }, () => request());
+  await finished(Promise.all(all.map((each) => escrow().hold(each))), 60);
+  await pass(100 - (Date.now() % 100));
+  const settlements: Promise<void>[] = [];
+  for (const each of all) {
+    // The request of the first one is cut before its timer rings.
+    const cut = each === all[0];
+    const done = escrow(cut ? () => undefined : undefined).settle(rowFor(each, 3));
+    if (!cut) settlements.push(done);
+    await pass(3);
+  }
+  expect(settled).toEqual([]);
+  await finished(Promise.all(settlements), 150);
+  expect(settled.map((rows) => rows.length)).toEqual([10]);
+  expect(spend().settled).toBe(30);
+});
+
+test("a settlement that frees what others may wait for leaves at once", async () => {
+  const slots = { kind: "key", id: "k1", meter: "slots" } as const;
+  const one = { ...request(), scopes: [SCOPES[0], slots] };
+  await finished(escrow().hold(one), 60);
+  await finished(escrow().settle(rowFor(one, 3)), 20);
+  expect(spend().settled).toBe(3);
 });
 
 test("a settlement is tried until it is known, whatever gets lost, and is debited once", async () => {
@@ -251,7 +277,7 @@ test("a settlement that could not be delivered goes with the next request's", as
   await finished(escrow().settle(rowFor(one, 3)));
   expect(errors).toEqual(["settlement waits in memory"]);
   fate = () => "ok";
-  await finished(escrow().settle(rowFor(two, 4)), 100);
+  await finished(escrow().settle(rowFor(two, 4)), 150);
   expect(spend().settled).toBe(7);
 });
 
@@ -270,8 +296,8 @@ test("a settlement whose leader was cut is delivered by its own request", async 
 test("settling twice, or releasing what was settled, gives nothing back twice", async () => {
   const one = request(10);
   await finished(escrow().hold(one), 20);
-  await finished(escrow().settle(rowFor(one, 4)), 50);
-  await finished(escrow().settle(rowFor(one, 9)), 50);
+  await finished(escrow().settle(rowFor(one, 4)), 150);
+  await finished(escrow().settle(rowFor(one, 9)), 150);
   await escrow().release(`hold_${one.requestId}`);
   await pass(10_000);
   expect(spend()).toEqual({ settled: 4, outstanding: 0 });

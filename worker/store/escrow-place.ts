@@ -1,4 +1,4 @@
-import type { LedgerPort } from "../core/account.ts";
+import type { LedgerPort, SettleRow } from "../core/account.ts";
 import { GatewayError } from "../core/errors.ts";
 import { scopeKey } from "../core/scope.ts";
 import type { Scope } from "../core/scope.ts";
@@ -40,4 +40,9 @@ export function unavailable(cause?: unknown): GatewayError {
     "The account of this request can't be reached now.",
     { retryAfter: 1, cause },
   );
+}
+
+/** Near a limit, and where requests at a time are counted, others wait for what a settlement frees. */
+export function isAwaited(row: SettleRow | undefined): boolean {
+  return row?.leases.some(({ single, scope }) => single || scope.meter === "slots") ?? false;
 }

@@ -13,7 +13,7 @@ import type { Isolate } from "../core/isolate.ts";
 import type { BudgetStanding } from "../core/policy.ts";
 import type { AccountPort, Log } from "../core/ports.ts";
 import { EscrowMemory } from "./escrow-memory.ts";
-import { flightOf, unavailable } from "./escrow-place.ts";
+import { flightOf, isAwaited, unavailable } from "./escrow-place.ts";
 import type { Memory, Place } from "./escrow-place.ts";
 import { aged, tightestOf } from "./escrow-views.ts";
 import { IDLE_MS } from "./escrow-stock.ts";
@@ -33,6 +33,8 @@ const LONGEST_MS = 600_000;
 const MOST_OVERBILLING = 10;
 const MAX_FAILURES = 2;
 const MAX_JITTER_MS = 50;
+/** Settlements that end within the same so many milliseconds go as one call. */
+const SETTLE_EVERY_MS = 100;
 /** Rows of one settle call. */
 const SETTLE_ROWS = 64;
 /** A settlement is tried again for so long; the platform ends a request's context 30 s after its response. */
@@ -293,10 +295,15 @@ class Escrow implements AccountPort {
     if (due.length > 0) this.#ask(place, due).catch(() => undefined);
   }
 
-  /** Sends a row together with others that wait, until it is known to be settled. */
+  /**
+   * Sends a row together with others that wait, until it is known to be settled. All rows of an isolate leave at the
+   * same beats of the clock, each by a timer of its own request: whoever comes first takes all of them along, and
+   * nobody depends on another. What somebody may be waiting for leaves at once.
+   */
   async #deliver(place: Place, requestId: string): Promise<void> {
     const { now, waitUntil, log } = this.#parts;
     const { queue } = place.book;
+    if (!isAwaited(queue.get(requestId))) await pause(SETTLE_EVERY_MS - (now() % SETTLE_EVERY_MS));
     const name = `settle ${place.name}`;
     const until = now() + SETTLE_MS;
     const patience = now() + PATIENCE_MS;
