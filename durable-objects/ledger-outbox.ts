@@ -1,7 +1,7 @@
 import type { LedgerSink, OutboxItem } from "../worker/core/account.ts";
 
 /** Items of one delivery. */
-const BATCH = 64;
+const BATCH = 256;
 /** A delivery that did not answer in this time counts as failed: its items come again. */
 const DELIVERY_MS = 10_000;
 

@@ -27,7 +27,7 @@ import { ledgerSink } from "./trail.ts";
 /** What could not leave is tried again after this time. */
 const RETRY_MS = 1_000;
 /** What is posted within this time leaves together. */
-const GATHER_MS = 100;
+const GATHER_MS = 250;
 /** The object wakes at least this often while anything is on its books. */
 const WAKE_MS = 60_000;
 
