@@ -54,6 +54,15 @@ describe("auto_router/<name>", () => {
     const joke = await ask("tell me a joke");
     expect(joke.status).toBe(200);
     expect(joke.headers.get("x-routero-task")).not.toBe(null);
+    const call_id = joke.headers.get("x-routero-call-id");
+    const explain = () => send("POST", "/policy/explain", { call_id }).catch(() => null);
+    await expect.poll(explain, { timeout: 10_000 }).toMatchObject({
+      auto: { router: "helpdesk", route: "smart/cheap", reason: "matched" },
+      smart: {
+        dial: { quality: 2, saves: "cost" },
+        candidates: [{ group: "claude-test", cost_usd: expect.any(String) }, { group: "gpt-test" }],
+      },
+    });
   });
 
   it("lets the default model take over where the route's own fails", async () => {

@@ -1,11 +1,12 @@
 import * as z from "zod";
 import { GatewayError } from "../../core/errors.ts";
 import type { Identity } from "../../core/call.ts";
-import type { Json, JsonObject } from "../../core/json.ts";
+import { isJsonObject, type Json, type JsonObject } from "../../core/json.ts";
 import type { SignalValue } from "../../core/policy.ts";
 import type { Action, Principal, Resource, Role } from "../../core/principal.ts";
 import { checkDocument } from "../../policy/checked.ts";
 import { ROLE_GRANTS } from "../../policy/authz/roles.ts";
+import { explainRecorded } from "../../routing/smart/explain.ts";
 import { readShared } from "../../store/org-rows.ts";
 import type { AdminContext } from "../context.ts";
 import { ORG, reference } from "../fields.ts";
@@ -27,6 +28,14 @@ const explanation = z.object({
   documents: z
     .array(z.record(z.string(), z.unknown()))
     .describe("Rules in order, up to the one that matched"),
+  smart: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe("With call_id: what the smart router saw, its candidates with quality and cost, why"),
+  auto: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe("With call_id: what a named router made of the request"),
 });
 
 const EXPLAINED = {
@@ -93,8 +102,15 @@ const explain = operation({
       if (record === undefined || !(own || ctx.mayAll("audit", "read")))
         throw notFound("call", "call_id");
       const found = await explainRecord(ctx, record);
-      if (found === null) throw notFound("decision by a policy for this call", "call_id");
-      return found as unknown as z.input<typeof explanation>;
+      const smart = explainRecorded(record["smart"]);
+      const { auto } = record;
+      const router = isJsonObject(auto) ? auto : null;
+      if (found === null && smart === null && router === null) {
+        throw notFound("decision by a policy or router for this call", "call_id");
+      }
+      const none = { decision: null, signals: {}, documents: [] };
+      const routed = { ...(smart && { smart }), ...(router && { auto: router }) };
+      return { ...(found ?? none), ...routed } as unknown as z.input<typeof explanation>;
     }
     const identity = await identityOf(ctx);
     const found = await explainRequest(ctx, identity, {

@@ -1,3 +1,4 @@
+import { isJsonObject, type Json } from "../../core/json.ts";
 import { usdText } from "../../core/money.ts";
 import type { SmartDecision } from "../../core/routing.ts";
 
@@ -58,4 +59,22 @@ export function explainSmart(decision: SmartDecision): SmartExplanation {
       on_hull: each.onHull,
     })),
   };
+}
+
+/** The same of a decision as the audit log keeps it, its candidates in columns; null where there is none. */
+export function explainRecorded(smart: Json | undefined): SmartExplanation | null {
+  if (!isJsonObject(smart)) return null;
+  const column = (name: string) => {
+    const values = smart[name];
+    return Array.isArray(values) ? values : [];
+  };
+  const candidates = column("groups").map((group, at) => ({
+    group,
+    tier: column("tiers")[at],
+    quality: column("qualities")[at],
+    cost: column("costs_nano_usd")[at] ?? null,
+    latency: column("latencies_ms")[at],
+    onHull: column("on_hull")[at],
+  }));
+  return explainSmart({ ...smart, candidates } as unknown as SmartDecision);
 }
