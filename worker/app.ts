@@ -33,7 +33,37 @@ const GOOGLE_PATHS = ["/v1beta/models", "/v1/models", "/models"];
 const AZURE_PATH = "/openai/deployments/:model{.+}/chat/completions";
 
 const STORED =
-  "Responses that are kept at a provider are not read, changed or listed here; send the whole input with POST /v1/responses.";
+  "Responses that are kept at a provider are not read, changed or listed here; send the whole input with POST /v1/responses, or ask the provider that keeps them.";
+const COUNTS =
+  "Tokens are not counted here before a call: ask the provider's own count endpoint, or read the usage of an answer, which is exact.";
+const BATCHES =
+  "Batches of messages are not run here: ask Anthropic's own endpoint, or send each one with POST /v1/messages.";
+const ASSISTANTS =
+  "Assistants and threads are not kept here: OpenAI and Azure OpenAI serve them; POST /v1/responses or /v1/chat/completions take the whole conversation.";
+/** What these dialects have elsewhere and the gateway has not, with what to do instead; refused in their own form. */
+const UNSERVED: readonly (readonly [path: string, dialect: DialectName, why: string])[] = [
+  ["/responses/:rest{.+}", "openai-responses", STORED],
+  ["/v1/responses/:rest{.+}", "openai-responses", STORED],
+  ["/openai/responses/:rest{.+}", "openai-responses", STORED],
+  ["/openai/v1/responses/:rest{.+}", "openai-responses", STORED],
+  ...["/v1/messages", "/messages", "/anthropic/v1/messages", "/v1/v1/messages"].flatMap(
+    (path) =>
+      [
+        [`${path}/count_tokens`, "anthropic", COUNTS],
+        [`${path}/batches`, "anthropic", BATCHES],
+        [`${path}/batches/:rest{.+}`, "anthropic", BATCHES],
+      ] as const,
+  ),
+  ...["/v1", ""].flatMap((version) =>
+    ["threads", "assistants"].flatMap(
+      (kept) =>
+        [
+          [`${version}/${kept}`, "openai-chat", ASSISTANTS],
+          [`${version}/${kept}/:rest{.+}`, "openai-chat", ASSISTANTS],
+        ] as const,
+    ),
+  ),
+];
 const ALL_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
 const METRICS_ACCESS =
@@ -46,14 +76,16 @@ export function buildApp(): Hono<AppEnv> {
     app.post(path, (c) => gateway(c.env.deps, c.req.raw, dialect));
     app.all(path, (c) => refusal(c, wrongMethod("POST"), dialect));
   }
-  for (const path of ["/v1/responses/:rest{.+}", "/responses/:rest{.+}"]) {
-    app.all(path, (c) =>
-      refusal(c, new GatewayError("unsupported_endpoint", STORED), "openai-responses"),
-    );
+  for (const [path, dialect, why] of UNSERVED) {
+    app.all(path, (c) => refusal(c, new GatewayError("unsupported_endpoint", why), dialect));
   }
   for (const path of GOOGLE_PATHS) {
     app.on(ALL_METHODS, `${path}/:call{.+:[A-Za-z]+}`, (c, next) => {
-      const at = googleCall(c.req.param("call"), c.req.query("alt"));
+      const asked = c.req.param("call");
+      if (asked.endsWith(":countTokens")) {
+        return refusal(c, new GatewayError("unsupported_endpoint", COUNTS), "gemini");
+      }
+      const at = googleCall(asked, c.req.query("alt"));
       if (at === null) return next();
       if (c.req.method !== "POST") return refusal(c, wrongMethod("POST"), "gemini");
       return gateway(c.env.deps, c.req.raw, "gemini", at);

@@ -1,6 +1,7 @@
 import type { Amount } from "../core/amount.ts";
 import type { Authorized } from "../core/call.ts";
 import type { Deployment } from "../core/model.ts";
+import { LEAST_OUTPUT } from "../core/least-output.ts";
 import { costOf, type NanoUsd } from "../core/money.ts";
 import { NO_USAGE } from "../core/usage.ts";
 
@@ -31,7 +32,11 @@ export function worstCase(
   let tokens = 0;
   for (const deployment of plan) {
     const { prices } = deployment.facts;
-    const output = Math.min(limit, answerOf(call, deployment)) * (call.chat.sampling.n ?? 1);
+    const longest = Math.max(
+      Math.min(limit, answerOf(call, deployment)),
+      leastOf(call, deployment),
+    );
+    const output = longest * (call.chat.sampling.n ?? 1);
     const factor = overbilling(deployment.id);
     tokens = Math.max(tokens, Math.ceil((prompt + output) * factor));
     if (prices === undefined) continue;
@@ -63,6 +68,11 @@ export function outputWithin(
     else high = middle - 1;
   }
   return low;
+}
+
+/** The limit that is sent at least: what a shorter one is made of where the protocol takes none. */
+function leastOf({ chat }: Sized, { protocol }: Deployment): number {
+  return Math.max(LEAST_OUTPUT[protocol] ?? 0, LEAST_OUTPUT[chat.dialect] ?? 0);
 }
 
 function answerOf({ chat }: Sized, { facts }: Deployment): number {

@@ -7,7 +7,7 @@ import type { BuiltRequest, Target } from "../protocol.ts";
 import { SPELLINGS } from "../spellings.ts";
 import { unsupported } from "../unsupported.ts";
 import { buildInput } from "./build-input.ts";
-import { LEAST_OUTPUT } from "./verbatim.ts";
+import { LEAST } from "./verbatim.ts";
 
 /** Writes a Responses request. What came from another dialect is not kept at the provider, as it would be nowhere else. */
 export function buildRequest(request: ChatRequest, target: Target): BuiltRequest {
@@ -47,8 +47,8 @@ function writeSampling(body: JsonObject, request: ChatRequest, degraded: Set<str
   if (sampling.n !== undefined && sampling.n > 1) throw unsupported("`n` above 1", "n");
   const limit = sampling.maxOutputTokens;
   if (limit !== undefined) {
-    if (limit < LEAST_OUTPUT) degraded.add("max_tokens");
-    body["max_output_tokens"] = Math.max(limit, LEAST_OUTPUT);
+    if (limit < LEAST) degraded.add("max_tokens");
+    body["max_output_tokens"] = Math.max(limit, LEAST);
   }
   if (sampling.temperature !== undefined) body["temperature"] = sampling.temperature;
   if (sampling.topP !== undefined) body["top_p"] = sampling.topP;

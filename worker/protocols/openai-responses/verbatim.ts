@@ -1,5 +1,6 @@
 import { isJsonObject, scanJson, spliceJson } from "../../core/json.ts";
 import type { Json } from "../../core/json.ts";
+import { LEAST_OUTPUT } from "../../core/least-output.ts";
 import { objectIn } from "../answers.ts";
 import { extensionRewrites, isExtension } from "../extensions.ts";
 import { parsed } from "../fields.ts";
@@ -7,7 +8,7 @@ import type { Verbatim } from "../protocol.ts";
 import { withData } from "../sse.ts";
 
 /** The least limit of an answer that the provider takes. */
-export const LEAST_OUTPUT = 16;
+export const LEAST = LEAST_OUTPUT["openai-responses"] ?? 1;
 
 /** The provider keeps `metadata` with the response; only what the gateway alone reads goes. */
 function keptHere(metadata: Json): ReadonlySet<string> | "all" {
@@ -25,7 +26,7 @@ export const verbatim: Verbatim = {
     const { set, remove } = extensionRewrites(body, valueText, keptHere);
     set["model"] = JSON.stringify(target.model);
     if (target.outputLimit !== undefined) {
-      set["max_output_tokens"] = String(Math.max(target.outputLimit, LEAST_OUTPUT));
+      set["max_output_tokens"] = String(Math.max(target.outputLimit, LEAST));
     }
     return { text: spliceJson(text, scan.members, set, remove), injectedUsage: false };
   },
