@@ -71,7 +71,7 @@ describe("a team", () => {
         role: "admin",
         max_budget_in_team: 7.5,
       }),
-    ).toMatchObject({ role: "admin", max_budget_in_team: 7.5, user_id: "ada" });
+    ).toMatchObject({ role: "admin", max_budget_in_team: 7.5, blocks_at_usd: 7.5, user_id: "ada" });
     expect([
       await rename(search, "search"),
       await rename(ads, "ads"),

@@ -27,6 +27,7 @@ const MISSING = { what: "team", param: "team_id" };
 const membershipShape = memberShape.extend({
   team_id: z.string(),
   max_budget_in_team: z.number().nullable(),
+  blocks_at_usd: z.number().nullable().describe("US dollars at which the member is refused"),
   tpm_limit: z.number().nullable(),
   rpm_limit: z.number().nullable(),
 });
@@ -37,6 +38,7 @@ function membershipFields(row: TeamMemberRow): z.input<typeof membershipShape> {
     role: row.role,
     team_id: row.teamId,
     max_budget_in_team: row.maxBudgetNano === null ? null : usdNumber(row.maxBudgetNano),
+    blocks_at_usd: row.maxBudgetNano === null ? null : usdNumber(row.maxBudgetNano),
     tpm_limit: row.tpmLimit,
     rpm_limit: row.rpmLimit,
   };
@@ -47,6 +49,7 @@ const MEMBERSHIP = {
   role: "user",
   team_id: TEAM_ROW.team_id,
   max_budget_in_team: 20,
+  blocks_at_usd: 20,
   tpm_limit: null,
   rpm_limit: null,
 } satisfies z.input<typeof membershipShape>;
