@@ -11,7 +11,7 @@ import { segmentLines } from "../worker/core/sealed-log/segment.ts";
 import { linkBundle } from "../worker/policy/bundle.ts";
 import type { LinkedDocument } from "../worker/policy/decide.ts";
 import { replay } from "../worker/policy/replay.ts";
-import { replayOrder } from "../worker/routing/replay.ts";
+import { replayOrder, replayRefusal } from "../worker/routing/replay.ts";
 
 /** A decision that was made anew; `missing` names policies that the folder does not have. */
 export interface ReplayedEvent extends Replayed {
@@ -33,7 +33,8 @@ export async function* replayLog(
       if (eventId !== null && !line.includes(`"event_id":"${eventId}"`)) continue;
       const record = JSON.parse(line) as JsonObject;
       const type = record["event_type"];
-      const refused = type === "request.blocked" && Array.isArray(record["policy"]);
+      const made = record["policy"] ?? record["candidates"];
+      const refused = type === "request.blocked" && Array.isArray(made);
       if (type === "request.routed" || refused) yield replayRecord(objects, record, documents);
     }
   }
@@ -64,7 +65,7 @@ async function replayRecord(
     };
     if (missing.length === 0) verdict = replay(documents, recorded, region);
   }
-  const compared = compareReplay(record, verdict, replayOrder(record));
+  const compared = compareReplay(record, verdict, replayOrder(record), replayRefusal(record));
   return { eventId: word(record["event_id"]), missing, ...compared };
 }
 

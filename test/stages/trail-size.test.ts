@@ -34,6 +34,8 @@ function candidate(n: number, dropped: boolean): Candidate {
       rpm: 100_000,
       tpm: 300_000_000,
       strategy: "simple_shuffle",
+      link: 0,
+      when: "any",
     },
   };
 }

@@ -59,6 +59,8 @@ export const CANDIDATE_STATE = [
   "strategy",
   "rpm",
   "tpm",
+  "link",
+  "when",
 ] as const;
 
 /** One deployment as it stood when the choice was made: what a replay chooses among. */
@@ -111,6 +113,12 @@ const judged = {
   seed: z.number().optional(),
   /** What tied the conversation to its deployment; null = the seed alone decided. */
   affinity: z.number().nullish(),
+  /** A resting deployment that was let through, since nothing else was left. */
+  probed: word.optional(),
+  /** A budget was used up, and a cheaper group took the place of the one that was due. */
+  throttled: z.literal(true).optional(),
+  /** Deployments in the order in which they are tried; none in a refusal. */
+  plan: words.optional(),
   /** Fallback groups that were left out, and why. */
   skipped: z
     .array(z.strictObject({ group: word, reason: word }))
@@ -144,8 +152,6 @@ const decision = z.strictObject({
   team_id: word.optional(),
   group: word.optional(),
   leases: z.array(lease).max(256).optional(),
-  /** Deployments in the order in which they are tried. */
-  plan: words.optional(),
 });
 
 const refusal = z.strictObject({

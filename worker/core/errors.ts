@@ -1,3 +1,4 @@
+import type { Explanation } from "./routing.ts";
 import type { Json, JsonObject } from "./json.ts";
 
 /**
@@ -76,6 +77,8 @@ export interface UpstreamAttempt {
 }
 
 export interface ErrorDetail {
+  /** What a refused choice was made from: for the record, never for the caller. */
+  explanation?: Explanation;
   /** The field that is wrong, as a path in the caller's body (`messages[2].content`). */
   param?: string;
   /** Seconds until a retry can help; only for kinds whose retry is `later`. */

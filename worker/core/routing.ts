@@ -153,6 +153,9 @@ export interface CandidateState {
   tpm: number | null;
   /** The strategy of its group. */
   strategy: Strategy;
+  /** Which group of the chain it was judged in, from 0, and after what that group may serve. */
+  link: number;
+  when: StepWhen;
 }
 
 /** One deployment that was considered, and what became of it. */
@@ -179,6 +182,8 @@ export interface Explanation {
   seed: number;
   /** What ties a conversation to its deployment; null = the draw alone decided. */
   affinity: number | null;
+  /** The resting deployment that was let through, since nothing else was left; absent where there was no need. */
+  probed?: string;
   /** How the groups were chosen, where the name left that to the smart router. */
   smart?: SmartDecision;
   /** What a named router made of the request, where the name was one's. */

@@ -8,7 +8,6 @@ import type {
   DroppedBy,
   RoutingSettings,
   Step,
-  Strategy,
 } from "../core/routing.ts";
 import { lackOf } from "./capability.ts";
 import { ordered, type Draw, type Rated } from "./order.ts";
@@ -55,14 +54,15 @@ export function makePlan(links: readonly Link[], facts: PlanFacts): MadePlan {
   const candidates: Candidate[] = [];
   const resting: MadePlan["resting"] = [];
   const taken = new Set<string>();
-  for (const { group, when, why, deployments, settings, breaker, hard } of links) {
+  for (const [index, link] of links.entries()) {
+    const { group, when, why, deployments, settings, breaker, hard } = link;
     const usable: Rated[] = [];
     for (const deployment of deployments) {
       if (taken.has(deployment.id)) continue;
       const standing = facts.standing(deployment);
       const rated = { deployment, standing, estimate: facts.estimate(deployment) };
       const out = dropOf(rated, settings, hard, facts);
-      const candidate = candidateOf(group, settings.strategy, rated, out);
+      const candidate = candidateOf(link, index, rated, out);
       candidates.push(candidate);
       if (out === null) usable.push(rated);
       else if (out.by === "health" && standing.openUntil !== null) {
@@ -75,7 +75,7 @@ export function makePlan(links: readonly Link[], facts: PlanFacts): MadePlan {
     for (const { deployment } of ordered(usable, settings.strategy, facts.draw)) {
       taken.add(deployment.id);
       const candidate = candidates.find(
-        (each) => each.deployment === deployment.id && each.group === group,
+        (each) => each.deployment === deployment.id && each.state.link === index,
       );
       if (candidate !== undefined) candidate.place = steps.length;
       steps.push({ deployment, group, when, why, breaker });
@@ -127,8 +127,8 @@ function dropOf(
 }
 
 function candidateOf(
-  group: string,
-  strategy: Strategy,
+  { group, when, settings: { strategy } }: Link,
+  link: number,
   { deployment, standing, estimate }: Rated,
   out: Out | null,
 ): Candidate {
@@ -146,6 +146,8 @@ function candidateOf(
     rpm: deployment.rpm ?? null,
     tpm: deployment.tpm ?? null,
     strategy,
+    link,
+    when,
   };
   return {
     deployment: deployment.id,

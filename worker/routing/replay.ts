@@ -1,9 +1,11 @@
 import { CANDIDATE_STATE } from "../core/audit-data.ts";
+import type { ErrorKind } from "../core/errors.ts";
 import type { Standing } from "../core/health.ts";
 import { isJsonObject } from "../core/json.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 import type { Deployment } from "../core/model.ts";
-import type { Strategy } from "../core/routing.ts";
+import { STRATEGIES, type DroppedBy, type Strategy } from "../core/routing.ts";
+import { kindOfEmpty } from "./empty.ts";
 import { ordered } from "./order.ts";
 import type { Rated } from "./order.ts";
 
@@ -12,27 +14,56 @@ import type { Rated } from "./order.ts";
  * them. Null for a record that does not hold what it takes. Pure.
  */
 export function replayOrder(record: JsonObject): string[] | null {
-  const { candidates, seed, affinity } = record;
+  const { candidates, seed, affinity, probed } = record;
   if (!Array.isArray(candidates) || typeof seed !== "number") return null;
   const draw = { seed, affinity: typeof affinity === "number" ? affinity : null };
-  const groups = new Map<string, JsonObject[]>();
+  const links = new Map<Json, JsonObject[]>();
   for (const each of candidates) {
     if (!isJsonObject(each) || typeof each["group"] !== "string") return null;
-    groups.set(each["group"], [...(groups.get(each["group"]) ?? []), each]);
+    // Records of the first engine tell no links: there each group had one.
+    const link = stateOf(each)["link"] ?? each["group"];
+    links.set(link, [...(links.get(link) ?? []), each]);
   }
-  const plan: string[] = [];
-  for (const members of groups.values()) {
+  const plan: JsonObject[] = [];
+  for (const members of links.values()) {
     const usable = members.filter((each) => each["dropped"] === undefined || byBudget(each));
+    if (usable.length === 0) continue;
     const strategy = stateOf(usable[0] ?? {})["strategy"];
-    if (usable.length > 0 && typeof strategy !== "string") return null;
+    if (typeof strategy !== "string" || !isStrategy(strategy)) return null;
     const rated = usable.map(ratedOf);
-    for (const { deployment } of ordered(rated, strategy as Strategy, draw)) {
-      const member = usable.find((each) => each["deployment"] === deployment.id);
-      // What the budget could not bear was in the order, and was taken out of it.
-      if (member !== undefined && !byBudget(member)) plan.push(deployment.id);
+    for (const { deployment } of ordered(rated, strategy, draw)) {
+      plan.push(usable.find((each) => each["deployment"] === deployment.id) ?? {});
     }
   }
-  return plan;
+  // What the budget could not bear was in the order, and was taken out of it.
+  const kept = begun(plan, candidates as JsonObject[], probed).filter((each) => !byBudget(each));
+  return kept.map((each) => (typeof each["deployment"] === "string" ? each["deployment"] : ""));
+}
+
+/** What the plan begins with, as the stage has it: chains for single faults come last, or serve where no other does. */
+function begun(
+  plan: readonly JsonObject[],
+  candidates: readonly JsonObject[],
+  probed: Json | undefined,
+): JsonObject[] {
+  const whenOf = (each: JsonObject) => stateOf(each)["when"] ?? "any";
+  const any = plan.filter((each) => whenOf(each) === "any");
+  if (any.length > 0) return [...any, ...plan.filter((each) => whenOf(each) !== "any")];
+  const larger = plan.filter((each) => whenOf(each) === "context_window");
+  const tooLong = candidates.some((each) => stateOf(each)["dropped_by"] === "context_window");
+  if (tooLong && larger.length > 0) return larger;
+  return typeof probed === "string" ? [{ deployment: probed }, ...plan] : [];
+}
+
+/** The refusal that a record without a plan came to; null where it holds no candidates. */
+export function replayRefusal({ candidates }: JsonObject): ErrorKind | null {
+  if (!Array.isArray(candidates)) return null;
+  const members = candidates.filter(isJsonObject);
+  return kindOfEmpty(members.map((each) => (stateOf(each)["dropped_by"] ?? null) as DroppedBy));
+}
+
+function isStrategy(name: string): name is Strategy {
+  return (STRATEGIES as readonly string[]).includes(name);
 }
 
 function byBudget(candidate: JsonObject): boolean {

@@ -35,16 +35,15 @@ export async function choose(deps: Deps, asked: Authorized): Promise<Chosen> {
     if (!(cause instanceof Throttled)) throw cause;
     const group = cheaperGroup(asked);
     if (group === null) throw cause.refusal;
-    const { route: _, ...verdict } = asked.verdict ?? {};
-    const swapped = { ...asked, model: group, ...(asked.verdict && { verdict }) } as Authorized;
-    return chosenFor(deps, swapped, true);
+    return chosenFor(deps, { ...asked, model: group }, true);
   }
 }
 
 async function chosenFor(deps: Deps, asked: Authorized, cheap = false): Promise<Chosen> {
   const { shared, key, principal } = asked.identity;
   const { orgId } = principal;
-  const named = asked.verdict?.route ?? asked.model;
+  // A cheaper group takes the place of the policy's route too.
+  const named = cheap ? asked.model : (asked.verdict?.route ?? asked.model);
   const aliases = shared.routing?.aliases ?? {};
   const model = Object.hasOwn(aliases, named) ? (aliases[named] ?? named) : named;
   const routed = { ...asked, model };
@@ -84,17 +83,6 @@ async function chosenFor(deps: Deps, asked: Authorized, cheap = false): Promise<
   const instead = groups && { groups, hard: smart === null ? [] : [lacksByName(facts.needs)] };
   const { links, skipped } = linksOf(deps, call, settings, instead);
   const made = makePlan(links, facts);
-  const steps = await startable(deps, orgId, made);
-  if (steps === null) throw emptied(call, made, facts);
-
-  const plan = steps;
-  const held = await hold(
-    deps,
-    call,
-    plan.filter(({ when }) => when === "any").map(({ deployment }) => deployment),
-    cheap,
-  );
-  const tooDear = new Map(held.dropped.map((each) => [each.deployment, each.reason]));
   const explanation: Explanation = {
     strategy: settings.strategy,
     candidates: made.candidates,
@@ -104,10 +92,21 @@ async function chosenFor(deps: Deps, asked: Authorized, cheap = false): Promise<
     ...(smart && { smart: smart.smart }),
     ...(auto && { auto: auto.decision }),
   };
+  const plan = await startable(deps, orgId, made, explanation);
+  if (plan === null) throw emptied(call, made, facts, explanation);
+
+  const held = await hold(
+    deps,
+    call,
+    plan.filter(({ when }) => when === "any").map(({ deployment }) => deployment),
+    cheap,
+  );
+  const tooDear = new Map(held.dropped.map((each) => [each.deployment, each.reason]));
   const affordable = plan.filter(({ deployment }) => !tooDear.has(deployment.id));
   for (const candidate of made.candidates) {
     const reason = tooDear.get(candidate.deployment);
-    if (reason !== undefined) Object.assign(candidate, { by: "budget", reason });
+    if (reason !== undefined && candidate.by === null)
+      Object.assign(candidate, { by: "budget", reason });
     const place = affordable.findIndex(({ deployment }) => deployment.id === candidate.deployment);
     candidate.place = candidate.by === null && place >= 0 ? place : null;
   }
@@ -134,7 +133,12 @@ function shortened(chat: ChatRequest, maxOutputTokens: number): ChatRequest {
  * The plan if it can begin. Where only chains for a class of faults are left they serve what that class would have
  * refused; where only resting deployments are, one that is due for its probe (asked for only then: it costs a call).
  */
-async function startable(deps: Deps, orgId: string, made: MadePlan): Promise<Step[] | null> {
+async function startable(
+  deps: Deps,
+  orgId: string,
+  made: MadePlan,
+  explanation: Explanation,
+): Promise<Step[] | null> {
   const { steps, candidates, resting } = made;
   if (steps.some(({ when }) => when === "any")) {
     return [
@@ -150,7 +154,10 @@ async function startable(deps: Deps, orgId: string, made: MadePlan): Promise<Ste
     .filter(({ step }) => step.when === "any")
     .toSorted((a, b) => a.until - b.until);
   for (const { step } of due.slice(0, 3)) {
-    if (await deps.health.probe(orgId, step.deployment)) return [step, ...steps];
+    if (await deps.health.probe(orgId, step.deployment)) {
+      explanation.probed = step.deployment.id;
+      return [step, ...steps];
+    }
   }
   return null;
 }

@@ -1,25 +1,13 @@
 import type { Authorized } from "../core/call.ts";
-import { GatewayError, type ErrorKind } from "../core/errors.ts";
+import { GatewayError } from "../core/errors.ts";
 import type { Json } from "../core/json.ts";
 import type { Deployment } from "../core/model.ts";
-import { DROPPED_BY, type Candidate, type DroppedBy } from "../core/routing.ts";
+import type { Candidate, Explanation } from "../core/routing.ts";
 import { allows, shortName } from "../providers/resolve.ts";
 import { lackOf } from "../routing/capability.ts";
+import { kindOfEmpty } from "../routing/empty.ts";
 import type { MadePlan, PlanFacts } from "../routing/plan.ts";
 import { allowlists } from "./authorize.ts";
-
-const KIND: Record<DroppedBy, ErrorKind> = {
-  policy: "policy_no_candidate",
-  residency: "policy_no_candidate",
-  allowlist: "policy_no_candidate",
-  tags: "policy_no_candidate",
-  price: "policy_no_candidate",
-  capability: "capability_not_supported",
-  context_window: "context_length_exceeded",
-  budget: "budget_exceeded",
-  health: "no_healthy_deployment",
-  limit: "no_healthy_deployment",
-};
 
 /** A minute's limits renew after at most this many seconds. */
 const MINUTE_S = 60;
@@ -32,13 +20,9 @@ export function emptied(
   call: Authorized,
   { candidates, resting }: Pick<MadePlan, "candidates" | "resting">,
   facts: PlanFacts,
+  explanation: Explanation,
 ): GatewayError {
-  const farthest = candidates.reduce((most, { by }) => {
-    const at = by === null ? -1 : DROPPED_BY.indexOf(by);
-    return Math.max(most, at);
-  }, 0);
-  const by = DROPPED_BY[farthest] ?? "health";
-  const kind = KIND[by];
+  const kind = kindOfEmpty(candidates.map(({ by }) => by));
   const model = shortName(call.chat.model);
   const why = candidates.filter((each) => each.by !== null);
   const told = [...new Set(why.map((each) => `${each.provider}: ${each.reason}`))].slice(0, 5);
@@ -49,9 +33,7 @@ export function emptied(
       return new GatewayError(
         kind,
         `No deployment of '${model}' may serve this request (${list}).`,
-        {
-          members,
-        },
+        { members, explanation },
       );
     case "capability_not_supported": {
       const has = groupsThat(call, (each) => lackOf(each, facts.needs) === null);
@@ -59,13 +41,14 @@ export function emptied(
       return new GatewayError(
         kind,
         `No deployment of '${model}' can serve this request (${list}).${hint}`,
-        { param: "model", members },
+        { param: "model", members, explanation },
       );
     }
     case "context_length_exceeded":
       return new GatewayError(kind, `The request is too long for '${model}' (${list}).`, {
         param: "messages",
         members,
+        explanation,
       });
     default: {
       const soonest = Math.min(...resting.map(({ until }) => until));
@@ -75,7 +58,7 @@ export function emptied(
       return new GatewayError(
         "no_healthy_deployment",
         `No deployment of '${model}' is in rotation now (${list}).`,
-        { retryAfter: Math.min(seconds, MINUTE_S), members },
+        { retryAfter: Math.min(seconds, MINUTE_S), members, explanation },
       );
     }
   }

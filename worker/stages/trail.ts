@@ -32,6 +32,7 @@ export async function recordDecision(deps: Deps, call: Chosen): Promise<boolean>
     stream: call.chat.stream,
     engine: ENGINE,
     plan: call.plan.map(({ deployment }) => deployment.id),
+    ...(call.cheap === true && { throttled: true as const }),
     ...judgedBy(call.verdict),
     ...chosenBy(call.explanation),
     leases: call.leases,
@@ -65,8 +66,8 @@ function judgedBy(verdict: Verdict | undefined): Partial<DecisionData & RefusalD
 }
 
 /** What a choice was made from, as records show it. */
-export function chosenBy(explanation: Explanation): DecisionData {
-  const { strategy, candidates, skipped, seed, affinity, smart, auto } = explanation;
+export function chosenBy(explanation: Explanation): DecisionData & RefusalData {
+  const { probed, strategy, candidates, skipped, seed, affinity, smart, auto } = explanation;
   return {
     ...(smart !== undefined && { smart: smartOf(smart) }),
     ...(auto !== undefined && {
@@ -80,6 +81,7 @@ export function chosenBy(explanation: Explanation): DecisionData {
     strategy,
     seed,
     affinity,
+    ...(probed !== undefined && { probed }),
     ...(skipped.length > 0 && {
       skipped: skipped.map((each) => ({ ...each, group: each.group.slice(0, 256) })),
     }),
@@ -112,6 +114,8 @@ function stateOf(state: CandidateState): (string | number | boolean | null)[] {
     strategy: state.strategy,
     rpm: state.rpm,
     tpm: state.tpm,
+    link: state.link,
+    when: state.when,
   };
   return CANDIDATE_STATE.map((name) => values[name]);
 }
@@ -138,6 +142,7 @@ export async function recordRefusal(
   call: Authenticated | Authorized,
   error: GatewayError,
 ): Promise<boolean> {
+  const { explanation } = error.detail;
   return append(deps, call, "request.blocked", {
     model: call.chat.model.slice(0, 256),
     endpoint: call.endpoint,
@@ -145,6 +150,7 @@ export async function recordRefusal(
     status: error.status,
     engine: ENGINE,
     ...judgedBy("verdict" in call ? call.verdict : undefined),
+    ...(explanation !== undefined && { plan: [], ...chosenBy(explanation) }),
   });
 }
 

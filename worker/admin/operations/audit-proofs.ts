@@ -9,7 +9,7 @@ import { verifyRange } from "../../core/sealed-log/verify-range.ts";
 import { compareReplay } from "../../core/sealed-log/replayed.ts";
 import { replay } from "../../policy/replay.ts";
 import { forgetAuditEvents } from "../../store/audit-events.ts";
-import { replayOrder } from "../../routing/replay.ts";
+import { replayOrder, replayRefusal } from "../../routing/replay.ts";
 import type { AdminContext } from "../context.ts";
 import { archived, gatewayOf, recordedOf } from "../policy-decisions.ts";
 import { invalidField } from "../faults.ts";
@@ -343,7 +343,8 @@ const replayAgain = operation({
             recorded,
             gatewayOf(ctx),
           );
-    return { event_id, ...compareReplay(record, verdict, replayOrder(record)) };
+    const plan = replayOrder(record);
+    return { event_id, ...compareReplay(record, verdict, plan, replayRefusal(record)) };
   },
 });
 

@@ -14,12 +14,13 @@ export interface Replayed {
 
 /**
  * Sets a record beside what its inputs give. `verdict` is undefined where no policy took part, `plan` null where the
- * record does not hold the candidates.
+ * record does not hold the candidates; `refusal` is what a choice among them without a plan comes to.
  */
 export function compareReplay(
   record: JsonObject,
   verdict: Verdict | null | undefined,
   plan: string[] | null,
+  refusal: string | null = null,
 ): Replayed {
   const recorded: JsonObject = {};
   const replayed: JsonObject = {};
@@ -39,6 +40,10 @@ export function compareReplay(
       recorded["policy_blocked"] = record["error"] === "policy_blocked";
       replayed["policy_blocked"] = verdict?.block !== null && verdict?.block !== undefined;
     }
+  }
+  if (record["event_type"] === "request.blocked" && plan !== null) {
+    Object.assign(recorded, { plan: record["plan"] ?? null, error: record["error"] ?? null });
+    Object.assign(replayed, { plan, error: refusal });
   }
   if (record["event_type"] === "request.routed") {
     if (plan === null) unknown.push("plan");
