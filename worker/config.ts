@@ -110,6 +110,7 @@ export function readConfig(env: object): Config {
       allowPrivateUpstreams: vars.ALLOW_PRIVATE_UPSTREAMS,
       litellmHeaders: vars.LITELLM_HEADERS,
       maxBodyBytes: vars.MAX_BODY_BYTES,
+      auditRetentionDays: vars.AUDIT_RETENTION_DAYS ?? 365,
     },
     bcryptCost: vars.BCRYPT_COST,
     masterKeys: [vars.MASTER_KEY, vars.MASTER_KEY_PREVIOUS].filter((each) => each !== undefined),

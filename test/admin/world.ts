@@ -171,6 +171,7 @@ export function openWorld(now: () => number = Date.now): World {
       allowPrivateUpstreams: false,
       litellmHeaders: true,
       maxBodyBytes: 32 * 1024 * 1024,
+      auditRetentionDays: 365,
     },
     directory,
     keys,

@@ -128,6 +128,15 @@ export async function explainRequest(
   const { shared } = identity;
   const documents = await inForce(ctx, identity.principal.teamId ?? shared.org.defaultTeamId);
   const chat = chatOf(asked);
+  const { principal } = identity;
+  const payer = {
+    orgId: principal.orgId,
+    teamId: principal.teamId ?? shared.org.defaultTeamId ?? "default",
+    ...(principal.userId !== undefined && { userId: principal.userId }),
+    ...(principal.keyId !== undefined && { keyId: principal.keyId }),
+    ...(asked.customerId !== undefined && { customerId: asked.customerId }),
+    group: asked.model,
+  };
   const tags = Array.isArray(asked.metadata["tags"])
     ? asked.metadata["tags"].filter((each) => typeof each === "string")
     : [];
@@ -145,7 +154,7 @@ export async function explainRequest(
       ),
       endpoint: "chat",
       detectors: deps.detectors,
-      standing: () => undefined,
+      standing: () => deps.account.standing?.(payer),
       tokens: () => estimateTokens(chat),
       estimate() {
         const resolution = resolve(asked.model, {

@@ -47,6 +47,9 @@ export async function knownIn(ctx: AdminContext, scope: string): Promise<Known> 
     // There are no such objects yet, so that none of them exists.
     hasFeature: () => false,
     detectors: Object.keys(deps.detectors) as DetectedSignal[],
+    // Nothing delivers the alerts of rules yet.
+    channels: [],
+    retentionDays: deps.settings.auditRetentionDays,
     gateway: REGIONS[orgId[0] as RegionLetter],
     team: scope !== "org",
   };

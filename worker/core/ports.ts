@@ -50,6 +50,8 @@ export interface Settings {
   allowPrivateUpstreams: boolean;
   litellmHeaders: boolean;
   maxBodyBytes: number;
+  /** Days for which every record of the audit log is kept. */
+  auditRetentionDays: number;
 }
 
 /** An isolate's coherent copies of organizations (DESIGN §3, PLATFORM 14–16). */

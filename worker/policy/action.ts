@@ -86,8 +86,8 @@ export function readAction(
       source.choice(redaction, "on_redaction_fail", ["block", "continue"] as const),
     );
   }
-  if (alert !== undefined) put("alert", readAlert(source, alert));
-  if (audit !== undefined) put("audit", readAudit(source, audit));
+  if (alert !== undefined) put("alert", readAlert(source, alert, known));
+  if (audit !== undefined) put("audit", readAudit(source, audit, known));
   if (block !== undefined) put("block", readBlock(source, block));
   const strategy = of("strategy");
   if (strategy !== undefined) {
@@ -172,7 +172,7 @@ export function readResidency(source: Source, node: Node | null, known: Known): 
   return null;
 }
 
-function readAlert(source: Source, node: Node | null): Action["alert"] | null {
+function readAlert(source: Source, node: Node | null, known: Known): Action["alert"] | null {
   const members = source.known(node, "alert", ["channel", "message"]);
   if (members === null) return null;
   if (members.channel === undefined || members.message === undefined) {
@@ -181,10 +181,19 @@ function readAlert(source: Source, node: Node | null): Action["alert"] | null {
   }
   const channel = source.choice(members.channel.value ?? members.channel.key, "channel", CHANNELS);
   const message = source.text(members.message.value ?? members.message.key, "message", 500);
-  return channel !== null && message !== null ? { channel, message } : null;
+  if (channel === null || message === null) return null;
+  if (known.channels !== null && !known.channels.includes(channel)) {
+    const works = known.channels.length === 0 ? "no channel does yet" : known.channels.join(", ");
+    source.warn(
+      members.channel.value ?? members.channel.key,
+      "not_delivered",
+      `alerts by ${channel} are not delivered here (${works}): the rule decides as written, and nobody is told`,
+    );
+  }
+  return { channel, message };
 }
 
-function readAudit(source: Source, node: Node | null): Action["audit"] | null {
+function readAudit(source: Source, node: Node | null, known: Known): Action["audit"] | null {
   const members = source.known(node, "audit", ["log_inputs", "retention_days"]);
   if (members === null) return null;
   const { log_inputs: log, retention_days: days } = members;
@@ -194,6 +203,20 @@ function readAudit(source: Source, node: Node | null): Action["audit"] | null {
       ? undefined
       : source.number(days.value ?? days.key, "retention_days", [1, MOST_RETENTION], true);
   if (inputs === null || retention === null) return null;
+  if (inputs && log !== undefined) {
+    source.warn(
+      log.value ?? log.key,
+      "not_recorded",
+      "log_inputs records nothing yet: no text, hash or length of an input is in the log",
+    );
+  }
+  if (retention !== undefined && known.retentionDays !== null && retention < known.retentionDays) {
+    source.warn(
+      days?.value ?? days?.key ?? null,
+      "not_shorter",
+      `retention_days only lengthens: this gateway keeps every record for ${known.retentionDays} days`,
+    );
+  }
   return { log_inputs: inputs, ...(retention !== undefined && { retention_days: retention }) };
 }
 

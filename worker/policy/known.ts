@@ -11,6 +11,10 @@ export interface Known {
   hasFeature: ((field: string, id: string) => boolean) | null;
   /** Signals whose detectors are on. Null: not checked, as if all were. */
   detectors: readonly DetectedSignal[] | null;
+  /** Channels by which a rule's alerts reach somebody. Null: not checked. */
+  channels: readonly string[] | null;
+  /** Days for which every record of the audit log is kept anyway. Null: not checked. */
+  retentionDays: number | null;
   /** Where the organization lives: `global`, `eu`, `fedramp`. Null: not checked. */
   gateway: string | null;
   /** A team's document stands under the organization's. */
@@ -24,6 +28,8 @@ export const OFFLINE: Known = {
   providers: [],
   hasFeature: null,
   detectors: null,
+  channels: null,
+  retentionDays: null,
   gateway: null,
   team: false,
 };

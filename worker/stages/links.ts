@@ -44,7 +44,7 @@ export function linksOf(
   };
   const found: Resolution =
     instead === undefined ? resolve(call.model, context) : { found: true, candidates: [] };
-  if (!found.found) throw new GatewayError("model_not_found", found.reason, { param: "model" });
+  if (!found.found) throw nowhere(call, found.reason);
   const skipped: Explanation["skipped"] = [];
   const links: Link[] = [];
   const most = settings.maxFallbacks + 1;
@@ -87,6 +87,18 @@ export function linksOf(
     });
   }
   return { links, skipped };
+}
+
+/** Nothing serves a name: the caller's own, or one that a rule leads to and that was removed after it was published. */
+function nowhere({ verdict, model }: Authorized, reason: string) {
+  if (verdict?.route === undefined)
+    return new GatewayError("model_not_found", reason, { param: "model" });
+  const { rule, version, hash } = verdict;
+  return new GatewayError(
+    "policy_no_candidate",
+    `Rule '${rule ?? "defaults"}' (policy version ${version}) routes to '${shortName(model)}', which no longer exists here: an administrator can add a deployment of it, or change the policy.`,
+    { members: { policy: { version, hash, rule } } },
+  );
 }
 
 /** The settings with which a fallback group is chosen in; retries and deadlines stay those of the request. */

@@ -72,7 +72,7 @@ const explain = operation({
   section: "Policies",
   summary: "Explain a decision",
   notes:
-    "With call_id (x-routero-call-id of an answer): the rule path and signals of a decision that was made, by the versions that made it. With request: what would be decided now for the calling key, without calling a model. Values of ids, headers and metadata are not on record; the predicates over them are.",
+    "With call_id (x-routero-call-id of an answer): the rule path and signals of a decision that was made, by the versions that made it. With request: what would be decided now for the calling key, without calling a model; budgets as this isolate knows of them. Values of ids, headers and metadata are not on record; the predicates over them are.",
   http: [{ method: "POST", path: "/policy/explain" }],
   permission: { resource: "policy", action: "read" },
   event: null,
