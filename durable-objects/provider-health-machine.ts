@@ -1,5 +1,6 @@
 import type { BreakerRules, CellView, HealthCheck, HealthSync } from "../worker/core/health.ts";
 import {
+  announcedOf,
   errorRate,
   medianLatency,
   newCell,
@@ -176,6 +177,7 @@ export class ProviderHealthMachine {
         latency: medianLatency(cell),
         inFlight: elsewhere.get(name) ?? 0,
         ...useOf(cell, now),
+        announced: announcedOf(cell, now),
       });
     }
     return views;

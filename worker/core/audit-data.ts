@@ -61,6 +61,7 @@ export const CANDIDATE_STATE = [
   "tpm",
   "link",
   "when",
+  "announced",
 ] as const;
 
 /** One deployment as it stood when the choice was made: what a replay chooses among. */

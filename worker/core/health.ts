@@ -1,6 +1,14 @@
 import type { FaultClass } from "./fault.ts";
 import type { Deployment } from "./model.ts";
 
+/** What a provider says of its own limits in an answer's headers: the tightest of them. */
+export interface AnnouncedLimits {
+  /** Share that is used, 0 to 1; at 1 nothing is left. */
+  used: number;
+  /** Milliseconds until it renews. */
+  renewsIn: number;
+}
+
 /** How a deployment does, by what this isolate knows (PROTOCOLS 6 to 9). */
 export interface Standing {
   /** `probe`: out of rotation, but one request of this isolate may try it. */
@@ -22,6 +30,8 @@ export interface Standing {
   /** The same with this isolate's own since then. */
   liveRequests: number;
   liveTokens: number;
+  /** Share of its provider's limits that is used, as its answers announced; 0 = none known. */
+  announced: number;
 }
 
 /** How strict the breaker of a deployment is: its group's settings. */
@@ -40,8 +50,9 @@ export interface AttemptSeen {
   /** Milliseconds to the first content, or to the whole answer. */
   latency: number | null;
   tokens: number;
-  /** Milliseconds that the provider asks to wait, or until its announced limits renew. */
+  /** Milliseconds that the provider asks to wait. */
   retryAfter?: number;
+  limits?: AnnouncedLimits;
 }
 
 /** What isolates know together of the deployments of one organization. Nothing here waits but `probe`. */
@@ -68,6 +79,7 @@ export interface HealthReport {
   latency: number | null;
   tokens: number;
   retryAfter?: number;
+  limits?: AnnouncedLimits;
   rules: BreakerRules;
 }
 
@@ -103,6 +115,7 @@ export interface CellView {
   inFlight: number;
   requests: number;
   tokens: number;
+  announced: AnnouncedLimits | null;
 }
 
 /** What a check of a deployment found, without a paid call. */

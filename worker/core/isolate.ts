@@ -49,6 +49,7 @@ export interface OwnCell {
   minute: number;
   requests: number;
   tokens: number;
+  announced?: { used: number; until: number };
   inFlight: number;
   /** The next request may probe it. */
   granted: boolean;

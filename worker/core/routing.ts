@@ -148,6 +148,8 @@ export interface CandidateState {
   tokens: number;
   /** The same as of the last sync, without this isolate's own since. */
   synced: { requests: number; tokens: number };
+  /** Share of its provider's own limits that is used, as its answers announced. */
+  announced: number;
   /** The deployment's own limits a minute, where it has any. */
   rpm: number | null;
   tpm: number | null;

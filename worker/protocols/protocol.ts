@@ -11,6 +11,7 @@ import type { UpstreamFault } from "../core/fault.ts";
 import type { JsonObject, JsonScan } from "../core/json.ts";
 import type { ModelFacts } from "../core/model.ts";
 import type { Framing } from "./framing.ts";
+import type { LimitHeaders } from "./limits.ts";
 import type { SseEvent } from "./sse.ts";
 
 /**
@@ -120,6 +121,8 @@ export interface ProviderProtocol {
   framing(to: Destination): Framing;
   /** Headers that the protocol itself demands (versions), lower case. */
   headers: Readonly<Record<string, string>>;
+  /** Where its answers announce its limits. */
+  limits?: readonly LimitHeaders[];
   /** Caller's headers that travel through on the same protocol (PROTOCOLS 25), lower case. */
   passHeaders: readonly string[];
   /** Writes the request for a target. Throws `capability_not_supported` for what must not be dropped silently. */

@@ -1,5 +1,5 @@
 import type { FaultClass } from "../core/fault.ts";
-import type { BreakerRules } from "../core/health.ts";
+import type { AnnouncedLimits, BreakerRules } from "../core/health.ts";
 
 /**
  * What is known of one deployment, or of one credential at one address: plain data, the same in an isolate and in the
@@ -25,6 +25,8 @@ export interface Cell {
   minute: number;
   requests: number;
   tokens: number;
+  /** What its provider last said of its limits, and until when that holds. */
+  announced?: { used: number; until: number };
 }
 
 /** What an attempt, or a check, tells of a cell. */
@@ -34,6 +36,7 @@ export interface Outcome {
   tokens: number;
   /** Milliseconds that the provider asked to wait. */
   retryAfter?: number;
+  limits?: AnnouncedLimits;
 }
 
 const BUCKET_MS = 10_000;
@@ -75,6 +78,13 @@ export function take(cell: Cell, outcome: Outcome, rules: BreakerRules, now: num
   const { fault, latency, tokens } = outcome;
   if (fault === "unsupported") return false;
   count(cell, tokens, now);
+  const { limits } = outcome;
+  if (limits !== undefined) {
+    cell.announced = {
+      used: limits.used,
+      until: now + Math.min(limits.renewsIn, LONGEST_PAUSE_MS),
+    };
+  }
   switch (fault) {
     case "cancelled":
     case "incoherent":
@@ -83,6 +93,10 @@ export function take(cell: Cell, outcome: Outcome, rules: BreakerRules, now: num
       bucketOf(cell, now).ok += 1;
       if (latency !== null) cell.latencies = [...cell.latencies.slice(1 - LATENCIES), latency];
       close(cell);
+      // Its last answer for now: whoever comes next would only be refused.
+      if (limits !== undefined && limits.used >= 1 && rules.enabled) {
+        pause(cell, limits.renewsIn, now, "limit");
+      }
       break;
     case "caller":
     case "content_filter":
@@ -90,7 +104,7 @@ export function take(cell: Cell, outcome: Outcome, rules: BreakerRules, now: num
       close(cell);
       break;
     case "rate_limit":
-      if (rules.enabled) pause(cell, outcome.retryAfter ?? UNKNOWN_PAUSE_MS, now);
+      if (rules.enabled) pause(cell, outcome.retryAfter ?? UNKNOWN_PAUSE_MS, now, "rate_limit");
       break;
     default:
       bucketOf(cell, now).failed += 1;
@@ -119,13 +133,15 @@ function open(cell: Cell, fault: FaultClass, rules: BreakerRules, now: number): 
   cell.reason = fault;
 }
 
-function pause(cell: Cell, ms: number, now: number): void {
+function pause(cell: Cell, ms: number, now: number, reason: "rate_limit" | "limit"): void {
   const until = now + Math.min(ms, LONGEST_PAUSE_MS);
-  if (cell.openUntil !== null && cell.openUntil >= until) return;
+  // What a provider demands is truer than what it announced.
+  const foreseen = cell.paused && cell.reason === "limit" && reason === "rate_limit";
+  if (!foreseen && cell.openUntil !== null && cell.openUntil >= until) return;
   if (cell.openUntil !== null && !cell.paused) return;
   cell.openUntil = until;
   cell.paused = true;
-  cell.reason = "rate_limit";
+  cell.reason = reason;
 }
 
 function close(cell: Cell): void {
@@ -151,6 +167,12 @@ export function settleCell(cell: Cell, now: number): void {
   cell.openUntil = null;
   cell.paused = false;
   cell.reason = null;
+}
+
+/** What is known of a provider's limits, as long as it holds. */
+export function announcedOf({ announced }: Cell, now: number): AnnouncedLimits | null {
+  if (announced === undefined || announced.until <= now) return null;
+  return { used: announced.used, renewsIn: announced.until - now };
 }
 
 export function recent(cell: Cell, now: number): { ok: number; failed: number } {

@@ -10,6 +10,7 @@ import type {
 import type { HealthMemory, OrgHealth, OwnCell } from "../core/isolate.ts";
 import type { Deployment } from "../core/model.ts";
 import {
+  announcedOf,
   errorRate,
   medianLatency,
   newCell,
@@ -49,6 +50,7 @@ export const UNKNOWN: Readonly<Standing> = Object.freeze({
   tokens: 0,
   liveRequests: 0,
   liveTokens: 0,
+  announced: 0,
 });
 
 /** Keeps every deployment in rotation. */
@@ -167,8 +169,8 @@ function proves({ fault }: AttemptSeen): boolean {
 }
 
 function reportOf(seen: AttemptSeen, rules: BreakerRules): Omit<HealthReport, "cell"> {
-  const { fault, latency, tokens, retryAfter } = seen;
-  return { fault, latency, tokens, rules, ...(retryAfter !== undefined && { retryAfter }) };
+  const { status: _, ...outcome } = seen;
+  return { ...outcome, rules };
 }
 
 function standingOf(org: OrgHealth, deployment: Deployment, now: number): Standing {
@@ -202,6 +204,7 @@ function standingOf(org: OrgHealth, deployment: Deployment, now: number): Standi
     tokens,
     liveRequests: requests + Math.max(0, use.requests - cell.reportedRequests) + cell.inFlight,
     liveTokens: tokens + Math.max(0, use.tokens - cell.reportedTokens),
+    announced: announcedOf(cell, now)?.used ?? 0,
   };
 }
 
@@ -319,6 +322,10 @@ function adopt(org: OrgHealth, views: readonly CellView[], now: number): void {
     cell.paused = view.paused;
     cell.reason = view.reason;
     cell.proven = view.proven;
+    if (view.announced !== null) {
+      const { used, renewsIn } = view.announced;
+      cell.announced = { used, until: now + renewsIn };
+    }
     cell.granted = view.granted && !cell.probing;
     cell.remoteMinute = Math.floor(now / 60_000);
     cell.remote = {

@@ -60,10 +60,10 @@ const RANK: Readonly<Record<Strategy, Rank>> = {
   // What was never measured goes first, once; afterwards it is measured.
   lowest_latency: ({ standing }) => standing.latency ?? 0,
   lowest_cost: ({ estimate }) => estimate ?? Number.MAX_SAFE_INTEGER,
-  lowest_tpm_rpm: ({ deployment, standing: { requests, tokens } }) =>
-    share(requests, tokens, deployment),
-  usage_based_routing_v2: ({ deployment, standing: { liveRequests, liveTokens } }) =>
-    share(liveRequests, liveTokens, deployment),
+  lowest_tpm_rpm: ({ deployment, standing: { requests, tokens, announced } }) =>
+    Math.max(announced, share(requests, tokens, deployment)),
+  usage_based_routing_v2: ({ deployment, standing: { liveRequests, liveTokens, announced } }) =>
+    Math.max(announced, share(liveRequests, liveTokens, deployment)),
 };
 
 /** Measures within a tenth of the best count as the best: else every isolate would send all to one and the same. */

@@ -41,8 +41,11 @@ export interface PlanFacts {
 export interface MadePlan {
   steps: Step[];
   candidates: Candidate[];
-  /** Deployments that only their health keeps out, with the time from which each may be tried again. */
-  resting: { step: Step; until: number }[];
+  /**
+   * Deployments that only their health keeps out, with the time from which each may be tried again; `foreseen` = only
+   * its provider's announcement says that it would be refused.
+   */
+  resting: { step: Step; until: number; foreseen: boolean }[];
 }
 
 /**
@@ -69,6 +72,7 @@ export function makePlan(links: readonly Link[], facts: PlanFacts): MadePlan {
         resting.push({
           step: { deployment, group, when, why, breaker },
           until: standing.openUntil,
+          foreseen: standing.reason === "limit",
         });
       }
     }
@@ -113,7 +117,10 @@ function dropOf(
     const seconds = Math.max(1, Math.ceil(((standing.openUntil ?? now) - now) / 1000));
     return {
       by: "health",
-      reason: `cools down for ${seconds} s after ${standing.reason ?? "failures"}`,
+      reason:
+        standing.reason === "limit"
+          ? `has said that its limits are used up for ${seconds} s`
+          : `cools down for ${seconds} s after ${standing.reason ?? "failures"}`,
     };
   }
   const { rpm, tpm } = deployment;
@@ -142,6 +149,7 @@ function candidateOf(
     inFlight: standing.inFlight,
     requests: standing.liveRequests,
     tokens: standing.liveTokens,
+    announced: standing.announced,
     synced: { requests: standing.requests, tokens: standing.tokens },
     rpm: deployment.rpm ?? null,
     tpm: deployment.tpm ?? null,

@@ -93,6 +93,7 @@ function ratedOf(candidate: JsonObject): Rated {
     tokens: numberOf(state["synced_tokens"]),
     liveRequests: numberOf(state["requests"]),
     liveTokens: numberOf(state["tokens"]),
+    announced: numberOf(state["announced"]),
   };
   // Only what an order looks at.
   const deployment: Pick<Deployment, "id" | "order" | "weight" | "rpm" | "tpm"> = {

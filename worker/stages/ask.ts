@@ -1,6 +1,8 @@
 import type { Chosen } from "../core/call.ts";
+import type { AnnouncedLimits } from "../core/health.ts";
 import type { Deps } from "../core/ports.ts";
 import { isAboutState } from "../protocols/faults.ts";
+import { announcedLimits } from "../protocols/limits.ts";
 import { withoutState } from "../protocols/carried.ts";
 import { AttemptFault, refusalOf } from "./attempt.ts";
 import type { Deadline } from "./deadline.ts";
@@ -10,6 +12,8 @@ import { prepare, type Prepared } from "./prepare.ts";
 export interface Asked {
   prepared: Prepared;
   response: Response;
+  /** What its headers say of the provider's limits. */
+  limits: AnnouncedLimits | undefined;
 }
 
 /**
@@ -29,13 +33,18 @@ export async function ask(
     throw await clock.within(patience, "its refusal", refusalOf(response, what.protocol));
   };
   try {
-    return { prepared, response: await send(prepared) };
+    return answered(prepared, await send(prepared));
   } catch (cause) {
     if (!(cause instanceof AttemptFault && isAboutState(cause.fault))) throw cause;
     const bare = await withoutSignatures(deps, call, prepared);
     if (bare === null) throw cause;
-    return { prepared: bare, response: await send(bare) };
+    return answered(bare, await send(bare));
   }
+}
+
+function answered(prepared: Prepared, response: Response): Asked {
+  const limits = announcedLimits(response.headers, prepared.protocol.provider.limits ?? []);
+  return { prepared, response, limits };
 }
 
 /** The same request without signed state; null where it had none. */

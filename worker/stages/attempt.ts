@@ -2,6 +2,7 @@ import type { AttemptRow } from "../core/account.ts";
 import type { Chosen, Progress } from "../core/call.ts";
 import { GatewayError } from "../core/errors.ts";
 import type { FaultClass, UpstreamFault } from "../core/fault.ts";
+import type { AnnouncedLimits } from "../core/health.ts";
 import type { Deployment } from "../core/model.ts";
 import { costOf } from "../core/money.ts";
 import type { Deps } from "../core/ports.ts";
@@ -81,6 +82,8 @@ export interface AttemptResult {
   error?: FaultClass | "cancelled";
   /** Milliseconds that the provider asks to wait. */
   retryAfter?: number | undefined;
+  /** What the provider said of its limits. */
+  limits?: AnnouncedLimits | undefined;
 }
 
 /** Adds the row of a finished attempt to the progress, and tells the deployment's health of it. */
@@ -121,6 +124,7 @@ export function record(
       latency: result.error === undefined ? answeredAt - times.startedAt : null,
       tokens: promptTokens(usage) + completionTokens(usage),
       ...(result.retryAfter !== undefined && { retryAfter: result.retryAfter }),
+      ...(result.limits !== undefined && { limits: result.limits }),
     },
     breaker,
   );

@@ -131,7 +131,7 @@ function shortened(chat: ChatRequest, maxOutputTokens: number): ChatRequest {
 
 /**
  * The plan if it can begin. Where only chains for a class of faults are left they serve what that class would have
- * refused; where only resting deployments are, one that is due for its probe (asked for only then: it costs a call).
+ * refused; where only resting deployments are, those that merely announced that they would refuse, else one that is due for its probe (asked for only then: it costs a call).
  */
 async function startable(
   deps: Deps,
@@ -150,6 +150,8 @@ async function startable(
     const larger = steps.filter(({ when }) => when === "context_window");
     if (larger.length > 0) return larger.map((step) => ({ ...step, when: "any" }));
   }
+  const foreseen = resting.filter((each) => each.foreseen && each.step.when === "any");
+  if (foreseen.length > 0) return [...foreseen.map(({ step }) => step), ...steps];
   const due = resting
     .filter(({ step }) => step.when === "any")
     .toSorted((a, b) => a.until - b.until);

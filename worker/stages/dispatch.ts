@@ -56,14 +56,14 @@ async function wholeAnswer(deps: Deps, call: Chosen, progress: Progress): Promis
     const { deployment } = step;
     const startedAt = deps.now();
     try {
-      const { body, answer } = await attemptWhole(deps, call, deployment, progress);
+      const { body, answer, limits } = await attemptWhole(deps, call, deployment, progress);
       const times = { startedAt, endedAt: deps.now() };
       const usage =
         answer.usage ?? estimateUsage(call.chat, call.bytes, textLength(answer.choices));
       progress.usage = usage;
       progress.firstContentAt = times.endedAt - call.receivedAt;
       const whole: Answer = { kind: "whole", body, contentType: "application/json" };
-      const result = { status: 200, usage };
+      const result = { status: 200, usage, limits };
       if (!isFiltered(answer)) {
         record(deps, call, progress, deployment, times, result);
         return whole;
@@ -106,18 +106,18 @@ async function attemptWhole(deps: Deps, call: Chosen, deployment: Deployment, pr
   progress.degraded = first.degraded;
   const clock = deadline(() => call.deadline - deps.now());
   const patience = deployment.timeout ?? call.settings.timeouts.whole ?? Number.POSITIVE_INFINITY;
-  const { prepared, response } = await ask(deps, call, first, { clock, patience });
+  const { prepared, response, limits } = await ask(deps, call, first, { clock, patience });
   progress.degraded = prepared.degraded;
   const text = await clock.within(patience, "the rest of its answer", readText(response));
   const body = parseAnswer(text);
   const answer = prepared.protocol.provider.parseResponse(body);
   for (const { parts } of answer.choices) parts.forEach((part) => sealFor(part, prepared.account));
-  if (prepared.verbatim) return { body: text, answer };
+  if (prepared.verbatim) return { body: text, answer, limits };
   const encoded = dialectOf(call.dialect).client.encodeResponse(answer, {
     requestId: call.requestId,
     created: Math.floor(call.receivedAt / 1000),
   });
-  return { body: JSON.stringify(encoded), answer };
+  return { body: JSON.stringify(encoded), answer, limits };
 }
 
 async function readText(response: Response): Promise<string> {

@@ -2,6 +2,7 @@ import { joined } from "../core/bytes.ts";
 import type { Chosen, Progress } from "../core/call.ts";
 import type { ChatEvent, ChatRequest } from "../core/chat.ts";
 import { GatewayError } from "../core/errors.ts";
+import type { AnnouncedLimits } from "../core/health.ts";
 import type { Deployment } from "../core/model.ts";
 import { costOf, usdText } from "../core/money.ts";
 import type { Deps } from "../core/ports.ts";
@@ -62,6 +63,7 @@ export class StreamAttempt {
   /** A whole answer of which the provider's filter left nothing but the end. */
   withheld: Uint8Array | null = null;
   private closed = false;
+  private limits: AnnouncedLimits | undefined;
 
   constructor(state: StreamState, deployment: Deployment, rest: Rest | null) {
     const { deps, call } = state;
@@ -162,7 +164,7 @@ export class StreamAttempt {
         endedAt: deps.now(),
         firstContentAt: this.tally.firstContentAt,
       },
-      { ...result, ...(usage !== undefined && { usage }) },
+      { ...result, limits: this.limits, ...(usage !== undefined && { usage }) },
     );
   }
 
@@ -222,7 +224,8 @@ export class StreamAttempt {
   ): Promise<{ prepared: Prepared; reader: ReadableStreamDefaultReader<Uint8Array> }> {
     const { clock } = this;
     const { deps, call, progress } = this.state;
-    const { prepared, response } = await ask(deps, call, first, { clock, patience });
+    const { prepared, response, limits } = await ask(deps, call, first, { clock, patience });
+    this.limits = limits;
     if (prepared !== first) progress.degraded = prepared.degraded;
     if (response.body === null || !isFramed(prepared.framing, response.headers.get("content-type")))
       throw unusable("is not an event stream");

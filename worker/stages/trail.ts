@@ -116,6 +116,7 @@ function stateOf(state: CandidateState): (string | number | boolean | null)[] {
     tpm: state.tpm,
     link: state.link,
     when: state.when,
+    announced: state.announced,
   };
   return CANDIDATE_STATE.map((name) => values[name]);
 }

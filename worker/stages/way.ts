@@ -49,8 +49,10 @@ export function setOut(
     return step;
   };
 
-  const usable = (deployment: Deployment) =>
-    !settings.cooldowns || deps.health.standing(orgId, deployment).state !== "open";
+  const usable = (deployment: Deployment) => {
+    const { state, reason } = deps.health.standing(orgId, deployment);
+    return !settings.cooldowns || state !== "open" || reason === "limit";
+  };
 
   const failed = (fault: UpstreamFault, from?: Step) => {
     const place = from === undefined ? at : plan.indexOf(from);

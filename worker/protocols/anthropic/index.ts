@@ -1,4 +1,5 @@
 import { readFault } from "../faults.ts";
+import { ANTHROPIC_LIMITS } from "../limits.ts";
 import type { Dialect } from "../protocol.ts";
 import { EVENT_STREAM, sseText } from "../sse.ts";
 import { buildRequest } from "./build.ts";
@@ -26,6 +27,7 @@ export const anthropic: Dialect = {
     framing: () => "sse",
     // The version of 2026-10-21 refuses sampling parameters outright; this one leaves that to the model.
     headers: { "anthropic-version": "2023-06-01" },
+    limits: ANTHROPIC_LIMITS,
     passHeaders: ["anthropic-version", "anthropic-beta"],
     buildRequest,
     parseResponse,

@@ -1,4 +1,5 @@
 import { readFault } from "../faults.ts";
+import { OPENAI_LIMITS } from "../limits.ts";
 import type { Dialect } from "../protocol.ts";
 import { EVENT_STREAM } from "../sse.ts";
 import { buildRequest } from "./build.ts";
@@ -25,6 +26,7 @@ export const openaiChat: Dialect = {
     path: () => "/chat/completions",
     framing: () => "sse",
     headers: {},
+    limits: OPENAI_LIMITS,
     passHeaders: ["openai-beta"],
     buildRequest,
     parseResponse,

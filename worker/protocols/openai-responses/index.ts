@@ -1,5 +1,6 @@
 import { readFault } from "../faults.ts";
 import { encodeError } from "../openai-chat/errors.ts";
+import { OPENAI_LIMITS } from "../limits.ts";
 import type { Dialect } from "../protocol.ts";
 import { EVENT_STREAM } from "../sse.ts";
 import { buildRequest } from "./build.ts";
@@ -26,6 +27,7 @@ export const openaiResponses: Dialect = {
     path: () => "/responses",
     framing: () => "sse",
     headers: {},
+    limits: OPENAI_LIMITS,
     passHeaders: ["openai-beta"],
     buildRequest,
     parseResponse,
