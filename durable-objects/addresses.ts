@@ -113,8 +113,8 @@ export function providerHealth(env: Env, orgId: string): HealthObjectPort {
     async expect(deployments) {
       await asked(() => stub().expect(deployments));
     },
-    async checked(checks, rules) {
-      await asked(() => stub().checked(checks, rules));
+    async checked(checks, rules, accepted) {
+      await asked(() => stub().checked(checks, rules, accepted));
     },
     view: () => asked(() => stub().view()),
     history: (request) => asked(() => stub().history(request)),

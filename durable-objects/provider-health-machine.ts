@@ -106,7 +106,7 @@ export class ProviderHealthMachine {
   }
 
   /** A check that finds a deployment well makes its probe due; one that finds it refused or silent counts as an attempt. */
-  checked(checks: HealthCheck[], rules: BreakerRules): void {
+  checked(checks: HealthCheck[], rules: BreakerRules, accepted: readonly string[] = []): void {
     const now = this.#now();
     this.#storage.addChecks(checks);
     for (const { deployment, result, fault } of checks) {
@@ -116,11 +116,15 @@ export class ProviderHealthMachine {
       } else {
         // What can't be checked is not held back for ever.
         cell.proven = true;
-        if (result === "healthy" && cell.openUntil !== null && !cell.paused) {
-          cell.openUntil = Math.min(cell.openUntil, now);
-        }
+        if (result === "healthy") endRest(cell, now);
       }
       this.#keep(deployment, cell);
+    }
+    for (const name of accepted) {
+      const shared = this.#cells.get(name);
+      if (shared === undefined) continue;
+      endRest(shared.cell, now);
+      this.#keep(name, shared.cell);
     }
   }
 
@@ -204,6 +208,11 @@ export class ProviderHealthMachine {
     }
     if (oldest !== null) this.#cells.delete(oldest);
   }
+}
+
+/** The next request may probe it. */
+function endRest(cell: Cell, now: number): void {
+  if (cell.openUntil !== null && !cell.paused) cell.openUntil = Math.min(cell.openUntil, now);
 }
 
 function sharedOf(cell: Cell, now: number): Shared {

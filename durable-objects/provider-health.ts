@@ -36,9 +36,9 @@ export class ProviderHealth extends DurableObject<Env> {
     });
   }
 
-  checked(checks: HealthCheck[], rules: BreakerRules): Promise<Answer<null>> {
+  checked(checks: HealthCheck[], rules: BreakerRules, accepted: string[]): Promise<Answer<null>> {
     return answered(async () => {
-      this.#machine.checked(checks, rules);
+      this.#machine.checked(checks, rules, accepted);
       return null;
     });
   }

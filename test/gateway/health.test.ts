@@ -95,3 +95,41 @@ test("a connection is tried before anything is kept, and a stored key never goes
     body: { error: { param: "litellm_params.api_base" } },
   });
 });
+
+test("a credential that is mended serves again at once, and one that is broken serves nobody: no rest is waited for", async () => {
+  const api_base = `${up.url}/v1`;
+  const state = async (id: string) => (await latest()).states[id]?.state;
+  const statusOf = async (id: string) => (await latest()).latest_health_checks[id]?.status;
+  await gw.admin("POST", "/credentials", {
+    organization_id,
+    credential_name: "renewed",
+    credential_values: { api_key: WRONG, api_base },
+    credential_info: { custom_llm_provider: "openai" },
+  });
+  const { model_id } = await gw.admin<{ model_id: string }>("POST", "/model/new", {
+    organization_id,
+    model_name: "mended",
+    litellm_params: { model: "openai/mended", litellm_credential_name: "renewed" },
+  });
+  await expect.poll(() => statusOf(model_id), { timeout: 5_000 }).toBe("unhealthy");
+  await ask("mended");
+  expect(await state(model_id)).toBe("open");
+
+  const patch = (api_key: string) =>
+    gw.admin("PATCH", "/credentials/renewed", { organization_id, credential_values: { api_key } });
+  await patch(UPSTREAM_KEY);
+  await expect.poll(() => statusOf(model_id), { timeout: 5_000 }).toBe("healthy");
+  up.model("mended", text("mended"));
+  // Well within the 60 s that a refused credential rests.
+  await expect
+    .poll(async () => (await ask("mended")).status, { timeout: 6_000, interval: 100 })
+    .toBe(200);
+
+  await gw.admin("POST", "/model/update", {
+    organization_id,
+    model_id,
+    litellm_params: { api_key: WRONG },
+  });
+  await expect.poll(() => statusOf(model_id), { timeout: 5_000 }).toBe("unhealthy");
+  expect(await state(model_id)).toBe("open");
+}, 30_000);

@@ -3,6 +3,7 @@ import type { Deployment } from "../core/model.ts";
 import type { OrgShared } from "../core/records.ts";
 import type { RoutingLayer } from "../core/routing.ts";
 import { checkDeployment } from "../providers/check.ts";
+import { credentialOf } from "../routing/walk.ts";
 import { secretSource } from "../providers/secret.ts";
 import { readShared } from "../store/org-rows.ts";
 import { orgIds } from "../store/orgs.ts";
@@ -35,7 +36,11 @@ export async function checkAll(
     cooldown: all.cooldown ?? 60_000,
     enabled: all.cooldowns ?? true,
   };
-  await deps.healthObject(orgId).checked(checks, rules);
+  const well = new Set(
+    checks.filter(({ result }) => result === "healthy").map((each) => each.deployment),
+  );
+  const accepted = deployments.filter(({ id }) => well.has(id)).map(credentialOf);
+  await deps.healthObject(orgId).checked(checks, rules, [...new Set(accepted)]);
   return checks;
 }
 
@@ -68,13 +73,29 @@ export async function checkOne(
 export async function checkNew(deps: AdminDeps, orgId: string, ids: string[]): Promise<void> {
   try {
     await deps.healthObject(orgId).expect(ids);
+  } catch {
+    // The check itself tells more than that it is due.
+  }
+  await checkChanged(deps, orgId, ({ id }) => ids.includes(id));
+}
+
+/**
+ * Looks at deployments behind the call that changed them or their credential, so that what was mended serves again
+ * without waiting for its rest, and what was broken serves nobody. Never rejects.
+ */
+export async function checkChanged(
+  deps: AdminDeps,
+  orgId: string,
+  concerns: (deployment: Deployment) => boolean,
+): Promise<void> {
+  try {
     const shared = await readShared(deps.db, orgId);
     if (shared === null) return;
-    await checkAll(
-      deps,
-      shared,
-      shared.deployments.filter((each) => ids.includes(each.id)),
-    );
+    const checks = await checkAll(deps, shared, shared.deployments.filter(concerns));
+    for (const { deployment, fault, reason } of checks) {
+      if (fault !== "deployment") continue;
+      deps.log.warn("a provider refuses the credential of a deployment", { deployment, reason });
+    }
   } catch (cause) {
     const name = cause instanceof Error ? cause.name : "Error";
     deps.log.warn("a deployment could not be checked", { cause: name });

@@ -138,8 +138,11 @@ export interface HealthObjectPort {
   probe(isolate: string, cells: string[]): Promise<boolean>;
   /** Deployments that were added: last in line until they worked once. */
   expect(deployments: string[]): Promise<void>;
-  /** Keeps what checks found; those that were not known before count for the breakers too. */
-  checked(checks: HealthCheck[], rules: BreakerRules): Promise<void>;
+  /**
+   * Keeps what checks found; those that were not known before count for the breakers too. `accepted` = names of the
+   * credentials that providers took.
+   */
+  checked(checks: HealthCheck[], rules: BreakerRules, accepted: string[]): Promise<void>;
   view(): Promise<CellView[]>;
   /** The last checks, newest first. */
   history(request: { deployment?: string; limit: number }): Promise<HealthCheck[]>;

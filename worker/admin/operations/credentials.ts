@@ -13,6 +13,7 @@ import {
 import { countUsing, moveDeployments } from "../../store/deployments.ts";
 import type { AdminContext } from "../context.ts";
 import { alias, metadata, ORG, PAGE, reference } from "../fields.ts";
+import { checkChanged } from "../health-checks.ts";
 import { invalidField } from "../faults.ts";
 import {
   credentialFields,
@@ -252,6 +253,9 @@ const update = operation({
         },
       ],
     });
+    ctx.deps.waitUntil(
+      checkChanged(ctx.deps, ctx.orgId, ({ credentialId }) => credentialId === row.id),
+    );
     return { success: true, message: "The credential was changed.", ...namedFields(after) };
   },
 });

@@ -19,6 +19,7 @@ import { POLICY, requireCapabilities } from "../capabilities.ts";
 import type { AdminContext } from "../context.ts";
 import { MODEL_ROW } from "../examples.ts";
 import { invalidField } from "../faults.ts";
+import { checkChanged } from "../health-checks.ts";
 import { alias, ORG, reference } from "../fields.ts";
 import {
   addressed,
@@ -262,6 +263,7 @@ const update = operation({
         ...credential.events,
       ],
     });
+    ctx.deps.waitUntil(checkChanged(ctx.deps, ctx.orgId, (each) => each.id === id));
     return { model_id: id, ...modelFields(after, credential.row?.lastFour) };
   },
 });
