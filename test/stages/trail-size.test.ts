@@ -33,6 +33,7 @@ function candidate(n: number, dropped: boolean): Candidate {
       synced: { requests: 12_300, tokens: 23_400_000 },
       rpm: 100_000,
       tpm: 300_000_000,
+      announced: 0.9999,
       strategy: "simple_shuffle",
       link: 0,
       when: "any",
