@@ -94,7 +94,7 @@ test("a prompt beyond every window: both lengths are named", async () => {
     "messages",
   ]);
   expect(error.message).toMatch(
-    /has a window of 100 tokens, this request needs about \d{4} tokens/,
+    /has a window of 100 tokens, this request needs about \d+/,
   );
   expect(asked).toBe(0);
 });
