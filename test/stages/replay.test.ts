@@ -250,6 +250,7 @@ function setUp(given: World) {
           tokens: each.tokens,
           liveRequests: each.requests + each.inFlight,
           liveTokens: each.tokens,
+          announced: 0,
         };
       },
       probe: async () => given.probes,
