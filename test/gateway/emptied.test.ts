@@ -93,9 +93,7 @@ test("a prompt beyond every window: both lengths are named", async () => {
     "context_length_exceeded",
     "messages",
   ]);
-  expect(error.message).toMatch(
-    /has a window of 100 tokens, this request needs about \d+/,
-  );
+  expect(error.message).toMatch(/has a window of 100 tokens, this request needs about \d+/);
   expect(asked).toBe(0);
 });
 
