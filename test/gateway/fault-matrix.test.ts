@@ -1,7 +1,9 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import Anthropic from "@anthropic-ai/sdk";
-import OpenAI from "openai";
+import type Anthropic from "@anthropic-ai/sdk";
+import { APIError as AnthropicError } from "@anthropic-ai/sdk";
+import type OpenAI from "openai";
+import { APIError as OpenAIError } from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   brokenEvent,
@@ -97,7 +99,7 @@ async function outcome(client: Dialect, stream: boolean, model: string): Promise
     const whole = content === SAYS && finish === FINISH[client];
     return whole ? "full answer" : `other: ${content.slice(0, 40)}, ${String(finish)}`;
   }
-  if (thrown instanceof OpenAI.APIError || thrown instanceof Anthropic.APIError) {
+  if (thrown instanceof OpenAIError || thrown instanceof AnthropicError) {
     if (thrown.status !== undefined) return `${thrown.status} ${nameOf(thrown)}`;
     // Only the error event of the dialect is read into an error that has a type and no status.
     if (typeof thrown.type === "string")
@@ -106,7 +108,7 @@ async function outcome(client: Dialect, stream: boolean, model: string): Promise
   return `threw ${String(thrown)}`;
 }
 
-function nameOf(error: OpenAI.APIError | Anthropic.APIError): string {
+function nameOf(error: OpenAIError | AnthropicError): string {
   const code = "code" in error ? error.code : undefined;
   return String(code ?? error.type);
 }
