@@ -43,16 +43,28 @@ export class AwsEventSplitter implements Splitter {
   }
 }
 
-/** The same stream where each event wraps one of the model's own, which is what comes out, as server-sent events. */
+/**
+ * The same stream where each event wraps one of the model's own, which is what comes out, as server-sent events. What wraps
+ * none is AWS's own exception and comes out as an `error` event of that name.
+ */
 export class AwsChunkSplitter extends AwsEventSplitter {
   protected override block(message: Uint8Array): SseBlock {
-    const { event: name, data } = eventOf(message);
-    const wrapped = textOf(objectIn(objectIn(parsed(data))?.["chunk"])?.["bytes"]);
-    const own = wrapped === undefined ? data : decodeText(wrapped);
-    const type = textOf(objectIn(parsed(own))?.["type"]);
-    const event: SseEvent = { event: type ?? name ?? "error", data: own };
+    const { event: name = "error", data } = eventOf(message);
+    const outer = objectIn(parsed(data)) ?? {};
+    const wrapped = textOf(objectIn(outer["chunk"])?.["bytes"]);
+    let own = wrapped === undefined ? data : decodeText(wrapped);
+    if (wrapped === undefined && isException(name)) {
+      const message = textOf(objectIn(outer[name])?.["message"]) ?? "";
+      own = JSON.stringify({ type: "error", error: { type: name, message } });
+    }
+    const event: SseEvent = { event: textOf(objectIn(parsed(own))?.["type"]) ?? name, data: own };
     return { raw: new TextEncoder().encode(sseText(event)), event, complete: true };
   }
+}
+
+/** Events of these names end a stream with a failure. */
+export function isException(name: string): boolean {
+  return /exception$|^error$/i.test(name);
 }
 
 function lengthOf(bytes: Uint8Array): number | null {

@@ -36,6 +36,7 @@ const QUOTA_CODES = new Set([
   "linked_organization_spend_limit_reached",
   "linked_organization_billing_unavailable",
   "organization_on_hold",
+  "servicequotaexceededexception",
 ]);
 const QUOTA_TEXT =
   /insufficient (quota|balance|credits?|funds)|credit balance is too low|(usage|spend(ing)?) limits?\b.*\b(reached|regain)|reached (your|its|the) specified .*usage limits|out of credits|account is in arrears/i;
@@ -43,6 +44,14 @@ const LIMIT_CODES = new Set([
   "rate_limit_exceeded",
   "rate_limit_error",
   "rate_limit_reached_error",
+  "throttlingexception",
+]);
+/** Faults that another try may not meet, whatever their status says (PROTOCOLS 6). */
+const TRANSIENT_CODES = new Set([
+  "modelnotreadyexception",
+  "modelstreamerrorexception",
+  "modelerrorexception",
+  "modeltimeoutexception",
 ]);
 
 /** The class of a refusal (PROTOCOLS 6 to 8): what it names first, then its status. */
@@ -52,6 +61,7 @@ export function faultClass(
 ): FaultClass {
   const names = [code.toLowerCase(), type.toLowerCase()];
   const named = (set: ReadonlySet<string>) => names.some((name) => set.has(name));
+  if (named(TRANSIENT_CODES)) return "transient";
   if (status === 408 || status === 409 || status === 425 || status === 499 || status >= 500) {
     return "transient";
   }
@@ -71,6 +81,9 @@ export function faultClass(
 export function readFault(status: number, headers: Headers, body: string): UpstreamFault {
   const json = parsed(body);
   const named = namedError(json);
+  // AWS names the kind in a header, whoever's model it is.
+  const [kind = ""] = (headers.get("x-amzn-errortype") ?? "").split(":");
+  if (kind !== "") named.code = kind;
   const fault: UpstreamFault = {
     class: faultClass(status, named),
     status,

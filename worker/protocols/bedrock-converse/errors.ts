@@ -1,8 +1,8 @@
 import type { StreamFailure } from "../../core/chat.ts";
-import type { UpstreamFault } from "../../core/fault.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { objectIn, textOf } from "../answers.ts";
-import { publicText, readFault } from "../faults.ts";
+import { isException } from "../aws-events.ts";
+import { publicText } from "../faults.ts";
 
 /** Exceptions by the status that they have over HTTP. */
 const STATUSES: Readonly<Record<string, number>> = {
@@ -19,30 +19,10 @@ const STATUSES: Readonly<Record<string, number>> = {
   serviceunavailableexception: 503,
 };
 
-/** Faults that another try may not meet, whatever their status says (PROTOCOLS 6). */
-const TRANSIENT: ReadonlySet<string> = new Set([
-  "modelnotreadyexception",
-  "modelstreamerrorexception",
-  "modelerrorexception",
-  "modeltimeoutexception",
-]);
-
-/** Reads a refusal; its kind stands in a header. */
-export function parseError(status: number, headers: Headers, body: string): UpstreamFault {
-  const fault = readFault(status, headers, body);
-  const [kind = ""] = (headers.get("x-amzn-errortype") ?? "").split(":");
-  if (kind === "") return fault;
-  const name = kind.toLowerCase();
-  const code = publicText(kind) ?? kind;
-  if (TRANSIENT.has(name)) return { ...fault, code, class: "transient" };
-  if (name === "throttlingexception") return { ...fault, code, class: "rate_limit" };
-  return { ...fault, code };
-}
-
 /** The failure that an event is, or null for one that is none. */
 export function failureOf(event: JsonObject): StreamFailure | null {
   const [name] = Object.keys(event);
-  if (name === undefined || !/exception$|^error$/i.test(name)) return null;
+  if (name === undefined || !isException(name)) return null;
   const told = textOf(objectIn(event[name])?.["message"]);
   return {
     status: STATUSES[name.toLowerCase()] ?? 500,

@@ -1,7 +1,7 @@
+import { readFault } from "../faults.ts";
 import { segment } from "../path.ts";
 import type { Protocol } from "../protocol.ts";
 import { buildRequest } from "./build.ts";
-import { parseError } from "./errors.ts";
 import { parseResponse } from "./response.ts";
 import { ConverseStreamParser } from "./stream.ts";
 
@@ -17,6 +17,6 @@ export const bedrockConverse: Protocol = {
     buildRequest,
     parseResponse,
     parseStream: () => new ConverseStreamParser(),
-    parseError,
+    parseError: readFault,
   },
 };
