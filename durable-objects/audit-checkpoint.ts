@@ -27,8 +27,8 @@ export function checkpointEvent(
   };
 }
 
-/** Events leave as lines of the log, which goes wherever the deployment ships its logs to. */
-export async function tell(events: readonly AuditRecord[]): Promise<void> {
+/** Events leave as lines of the logs too, which go wherever the deployment ships them to. */
+export function tell(events: readonly AuditRecord[]): void {
   for (const { eventId, type, orgId, data } of events) {
     const line = { level: "info", msg: "audit checkpoint", event_id: eventId, event_type: type };
     console.log(JSON.stringify({ ...line, org_id: shownOrgId(orgId), ...data }));

@@ -8,7 +8,7 @@ import type { AuditArchive } from "../worker/store/audit-archive.ts";
 import { parseVersionedSecrets } from "../worker/store/versioned-secrets.ts";
 import { abandonedDecision } from "./abandoned.ts";
 import { checkpointEvent, tell } from "./audit-checkpoint.ts";
-import { auditArchive, ledger } from "./addresses.ts";
+import { auditArchive, delivery, ledger } from "./addresses.ts";
 import { answered } from "./answer.ts";
 import type { Answer } from "./answer.ts";
 import { AuditLogMachine } from "./audit-log-machine.ts";
@@ -143,11 +143,15 @@ export class AuditLog extends DurableObject<Env> {
     return { machine, sealer, seals, archive };
   }
 
-  /** The day's checkpoint leaves for where the log's own bucket and key can't take it back. A new memory tells it again. */
+  /**
+   * The day's checkpoint leaves for where the log's own bucket and key can't take it back: to the organization's
+   * webhook and into the deployment's logs. A new memory tells it again, under the same id.
+   */
   async #tellCheckpoint(orgId: string, checkpoint: string | null): Promise<void> {
     const event = checkpoint === null ? null : checkpointEvent(orgId, checkpoint, Date.now());
     if (event === null || this.#toldOn === event.eventId) return;
-    await tell([event]);
+    tell([event]);
+    await delivery(this.env, orgId).tell([event]);
     this.#toldOn = event.eventId;
   }
 

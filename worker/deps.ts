@@ -45,6 +45,7 @@ export function newIsolate(): Isolate {
     secrets: new Map(),
     bundles: new Map(),
     policies: new Map(),
+    told: new Set(),
     accessTokens: new Map(),
     learned: new Map(),
     firstOrg: null,

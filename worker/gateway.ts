@@ -4,6 +4,7 @@ import type { DialectName } from "./core/chat.ts";
 import { greet } from "./core/greet.ts";
 import type { Deps } from "./core/ports.ts";
 import { accept, keysStayOutOfUrls } from "./stages/accept.ts";
+import { tellAlerts } from "./stages/alerts.ts";
 import { authenticate } from "./stages/authenticate.ts";
 import { authorize, mayCall } from "./stages/authorize.ts";
 import { refuseBlocked } from "./stages/policy.ts";
@@ -36,6 +37,7 @@ export async function gateway(
     reached = received;
     const authorized = authorize(deps, received);
     reached = authorized;
+    tellAlerts(deps, authorized);
     refuseBlocked(authorized);
     const chosen = await choose(deps, authorized);
     reached = chosen;

@@ -17,7 +17,9 @@ interface Received {
 
 /** A subscriber's endpoint that can be told to fail. */
 class Subscriber {
+  /** Events of budgets, and all others. */
   readonly received: Received[] = [];
+  readonly others: Received[] = [];
   status = 200;
   readonly #server: Server;
 
@@ -28,7 +30,8 @@ class Subscriber {
       request.on("data", (part: string) => (raw += part));
       request.on("end", () => {
         const event = JSON.parse(raw) as Record<string, unknown>;
-        this.received.push({ headers: request.headers, raw, event });
+        const ofBudget = String(event["event_type"]).startsWith("budget.");
+        (ofBudget ? this.received : this.others).push({ headers: request.headers, raw, event });
         response.writeHead(this.status).end();
       });
     });
@@ -159,6 +162,88 @@ test("a delivery that failed comes again under the same id, even after the gatew
   const again = subscriber.received.at(-1) as Received;
   expect(again.raw).toBe(told.raw);
   expect(again.headers["x-routero-delivery"]).toBe(told.headers["x-routero-delivery"]);
+}, 60_000);
+
+test("a rule's alert is told once in its window, for refused requests too, and again by its next version", async () => {
+  const alerts = () =>
+    subscriber.others.filter((each) => each.event["event_type"] === "policy.alert");
+  const publish = async (message: string) => {
+    const answer = await fetch(`${gw.url}/policy/${tenant.organizationId}`, {
+      method: "PUT",
+      headers: { authorization: `Bearer ${gw.masterKey}`, "content-type": "text/yaml" },
+      body: `rules:
+  - { id: shut, when: { header.x-shut: "yes" }, block: true, alert: { channel: webhook, message: refused } }
+  - { id: quiet, when: { header.x-quiet: "yes" }, route: m, alert: { channel: slack, message: nobody } }
+  - { id: open, route: m, alert: { channel: webhook, message: ${message} } }
+`,
+    });
+    const body = (await answer.json()) as { version: number; warnings: { code: string }[] };
+    // Only Slack's is not delivered.
+    expect(body.warnings.map(({ code }) => code)).toEqual(["not_delivered"]);
+    return body.version;
+  };
+  const call = async (headers: Record<string, string> = {}) => {
+    const answer = await fetch(`${gw.url}/v1/chat/completions`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${tenant.key}`, ...headers },
+      body: JSON.stringify({ model: "m", messages: [{ role: "user", content: "hi" }] }),
+    });
+    await answer.arrayBuffer();
+    return [answer.status, answer.headers.get("x-routero-policy-version")];
+  };
+  const inForce = async (version: number) => {
+    await expect
+      .poll(() => call({ "x-quiet": "yes" }), { timeout: 10_000, interval: 100 })
+      .toEqual([200, String(version)]);
+  };
+  const version = await publish("served");
+  await inForce(version);
+  for (let n = 0; n < 3; n++) {
+    expect((await call())[0]).toBe(200);
+    expect((await call({ "x-shut": "yes" }))[0]).toBe(403);
+  }
+  await expect.poll(() => alerts().length, { timeout: 10_000 }).toBeGreaterThanOrEqual(2);
+  const next = await publish("served-differently");
+  await inForce(next);
+  await call();
+  const served = () =>
+    alerts().filter(({ event }) => event["message"] === "served-differently").length;
+  await expect.poll(served, { timeout: 10_000 }).toBe(1);
+  // A full hour may begin while this runs: then the first version's are told once more, each for its own window.
+  const told = alerts().map(({ event }) =>
+    [event["rule_id"], event["policy_version"], event["window_start"]].join(" "),
+  );
+  expect(new Set(told).size).toBe(told.length);
+  expect(new Set(alerts().map(({ event }) => event["rule_id"]))).toEqual(new Set(["shut", "open"]));
+  const shut = alerts().find(({ event }) => event["rule_id"] === "shut");
+  expect(shut?.event).toMatchObject({
+    message: "refused",
+    blocked: true,
+    policy_scope: "org",
+    policy_version: version,
+    org_id: tenant.organizationId,
+    request_id: expect.stringMatching(/^req_/),
+  });
+}, 60_000);
+
+test("the day's checkpoint of a log leaves for the webhook", async () => {
+  const made = await gw.admin<{ organization_id: string }>("POST", "/organization/new", {
+    organization_alias: "sealed",
+  });
+  const { organization_id } = made;
+  const general_settings = { alerting_webhook_url: url, alerting_webhook_secret: SECRET };
+  await gw.admin("POST", "/config/update", { organization_id, general_settings });
+  const of = () => subscriber.others.filter(({ event }) => event["org_id"] === organization_id);
+  await expect.poll(() => of().length, { timeout: 30_000 }).toBeGreaterThan(0);
+  const event = of()[0]?.event ?? {};
+  expect(event).toMatchObject({ event_type: "audit.checkpoint", size: expect.any(Number) });
+  const shown = await gw.admin<{ checkpoint: string }>(
+    "GET",
+    `/audit-log/checkpoint?organization_id=${organization_id}`,
+  );
+  // The log goes on from it: its first lines are the same log's.
+  const origin = (text: unknown) => String(text).split("\n")[0];
+  expect(origin(event["checkpoint"])).toBe(origin(shown.checkpoint));
 }, 60_000);
 
 test("a budget that begins anew says so, with what was spent before; events that nobody wants are not sent", async () => {

@@ -202,7 +202,7 @@ function setUp(given: World) {
   const used = {
     authorizer: { check: () => ({ allowed: true }) },
     directory: { policiesOf: () => texts },
-    isolate: { policies: new Map() },
+    isolate: { policies: new Map(), told: new Set() },
     detectors: {},
     learning: { learned: () => null },
     metrics: { audit: () => undefined },

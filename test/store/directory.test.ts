@@ -75,6 +75,7 @@ function newIsolate(): Isolate {
     secrets: new Map(),
     bundles: new Map(),
     policies: new Map(),
+    told: new Set(),
     accessTokens: new Map(),
     learned: new Map(),
     firstOrg: null,

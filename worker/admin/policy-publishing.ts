@@ -1,3 +1,4 @@
+import { isWanted } from "../core/delivery.ts";
 import { GatewayError } from "../core/errors.ts";
 import { REGIONS, type RegionLetter } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
@@ -14,6 +15,7 @@ import { resolve, resolvableModels } from "../providers/resolve.ts";
 import { currentPolicies, findPolicy, insertPolicy, type PolicyRow } from "../store/policy-rows.ts";
 import { readShared } from "../store/org-rows.ts";
 import { findTeam } from "../store/teams.ts";
+import { readWebhook } from "../store/webhooks.ts";
 import type { AdminContext } from "./context.ts";
 import { notFound } from "./operation.ts";
 
@@ -39,6 +41,7 @@ export async function knownIn(ctx: AdminContext, scope: string): Promise<Known> 
     hasPlatformKey: (provider: string) => deps.platformKey(provider) !== null,
   };
   const aliases = Object.keys(shared.routing?.aliases ?? {});
+  const webhook = await readWebhook(deps.db, orgId);
   return {
     serves: (name) =>
       aliases.includes(name) || dialNamed(name) !== null || resolve(name, context).found,
@@ -47,8 +50,7 @@ export async function knownIn(ctx: AdminContext, scope: string): Promise<Known> 
     // There are no such objects yet, so that none of them exists.
     hasFeature: () => false,
     detectors: Object.keys(deps.detectors) as DetectedSignal[],
-    // Nothing delivers the alerts of rules yet.
-    channels: [],
+    channels: webhook !== null && isWanted(webhook, "policy.alert") ? ["webhook"] : [],
     retentionDays: deps.settings.auditRetentionDays,
     gateway: REGIONS[orgId[0] as RegionLetter],
     team: scope !== "org",

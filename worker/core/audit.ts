@@ -52,6 +52,7 @@ export const AUDIT_EVENTS = [
   "credential.rewrapped",
   "policy.changed",
   "policy.rejected",
+  "policy.alert",
   "audit.key_added",
   "audit.key_retired",
   "audit.retention_applied",

@@ -56,6 +56,9 @@ export interface PolicyAlert {
   channel: "slack" | "email" | "webhook";
   message: string;
   rule: string;
+  /** The document whose rule it is, and its version. */
+  scope: string;
+  version: number;
 }
 
 /** The signals that a decision read. Values of ids, headers and metadata are left out: their predicates stand for them. */

@@ -183,7 +183,10 @@ function readAlert(source: Source, node: Node | null, known: Known): Action["ale
   const message = source.text(members.message.value ?? members.message.key, "message", 500);
   if (channel === null || message === null) return null;
   if (known.channels !== null && !known.channels.includes(channel)) {
-    const works = known.channels.length === 0 ? "no channel does yet" : known.channels.join(", ");
+    const works =
+      known.channels.length === 0
+        ? "channel: webhook would be, once general_settings.alerting_webhook_url of POST /config/update takes policy.alert"
+        : `channel: ${known.channels.join(", ")} is`;
     source.warn(
       members.channel.value ?? members.channel.key,
       "not_delivered",

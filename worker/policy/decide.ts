@@ -79,8 +79,10 @@ export function decide(
       ...(action.features ?? []),
       ...constraints.flatMap((each) => each.features),
     ]),
-    alerts: says.flatMap(({ action, rule }) =>
-      action.alert === undefined ? [] : [{ ...action.alert, rule: rule?.id ?? "defaults" }],
+    alerts: says.flatMap(({ document: { scope, version: of }, action, rule }) =>
+      action.alert === undefined
+        ? []
+        : [{ ...action.alert, rule: rule?.id ?? "defaults", scope, version: of }],
     ),
     signals: signalsRead(says),
   };

@@ -1,0 +1,63 @@
+import type { AuditRecord } from "../core/audit.ts";
+import type { Authorized } from "../core/call.ts";
+import { base62, timePrefix } from "../core/ids.ts";
+import type { PolicyAlert } from "../core/policy.ts";
+import type { Deps } from "../core/ports.ts";
+import { actorOf } from "../core/principal.ts";
+import { sha256 } from "../core/sealed-log/merkle.ts";
+
+/** A rule's alert is told at most once in such a window; they begin at full hours, UTC. */
+export const WINDOW_MS = 3_600_000;
+/** Alerts that an isolate remembers to have told; what it forgot, whoever delivers still knows. */
+const MOST_REMEMBERED = 1_000;
+
+/**
+ * Tells of the alerts of the rules that matched, whatever becomes of the request. Nothing waits for it; an isolate that
+ * told of a rule in this window does not again.
+ */
+export function tellAlerts(deps: Deps, call: Authorized): void {
+  const alerts = call.verdict?.alerts.filter(({ channel }) => channel === "webhook") ?? [];
+  for (const alert of alerts) {
+    const event = alertEvent(call, alert, deps.now());
+    const { told } = deps.isolate;
+    const key = `${event.orgId}/${event.eventId}`;
+    if (told.has(key)) continue;
+    if (told.size >= MOST_REMEMBERED) told.clear();
+    told.add(key);
+    const telling = deps.delivery(event.orgId).tell([event]);
+    deps.waitUntil(
+      telling.catch(() => {
+        // The rule's next request tells it.
+        told.delete(key);
+        deps.log.warn("alert not told", { request_id: call.requestId, event_id: event.eventId });
+      }),
+    );
+  }
+}
+
+/** The event of an alert: its id is made of the document, its version, the rule and the window alone. */
+function alertEvent(call: Authorized, alert: PolicyAlert, now: number): AuditRecord {
+  const { principal } = call.identity;
+  const { channel, message, rule, scope, version } = alert;
+  const from = now - (now % WINDOW_MS);
+  const which = sha256(JSON.stringify([scope, version, rule]));
+  return {
+    eventId: `evt_${timePrefix(from)}${base62(which.subarray(0, 10), 14)}`,
+    type: "policy.alert",
+    at: now,
+    orgId: principal.orgId,
+    actor: actorOf(principal),
+    requestId: call.requestId,
+    ...(principal.teamId !== undefined && { teamId: principal.teamId }),
+    data: {
+      channel,
+      message,
+      rule_id: rule,
+      policy_scope: scope,
+      policy_version: version,
+      blocked: call.verdict?.block != null,
+      window_start: new Date(from).toISOString(),
+      window_end: new Date(from + WINDOW_MS).toISOString(),
+    },
+  };
+}
