@@ -69,9 +69,17 @@ export function compose(
   };
   const db = openDb(env.DB);
   const control = (orgId: string) => orgControl(env, orgId);
+  const health = makeHealth({
+    memory: isolate.health,
+    isolate: isolate.id,
+    object: (orgId) => providerHealth(env, orgId),
+    now,
+    waitUntil,
+  });
   const directory = makeDirectory({
     isolate,
     control,
+    besides: health.learn,
     firstOrg: () => firstOrgId(db),
     now,
     waitUntil,
@@ -111,13 +119,7 @@ export function compose(
     account: makeEscrow({ isolate, ledger: books, now, waitUntil, log }),
     audit: groupedAudit({ isolate, send: trailSend(env), waitUntil, now }),
     healthObject: (orgId) => providerHealth(env, orgId),
-    health: makeHealth({
-      memory: isolate.health,
-      isolate: isolate.id,
-      object: (orgId) => providerHealth(env, orgId),
-      now,
-      waitUntil,
-    }),
+    health,
     authorizer,
     detectors: smartDetectors,
     learning: makeLearning({

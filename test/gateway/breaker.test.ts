@@ -23,10 +23,12 @@ afterAll(async () => {
   await up?.stop();
 });
 
-async function ask(worker: Worker) {
+const ask = (worker: Worker) => askWith(worker, cluster.tenant.key);
+
+async function askWith(worker: Worker, key: string) {
   const answer = await fetch(`${worker.url}/v1/chat/completions`, {
     method: "POST",
-    headers: { authorization: `Bearer ${cluster.tenant.key}`, "content-type": "application/json" },
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
     body: JSON.stringify({ model: "pair", messages: [{ role: "user", content: "hello" }] }),
   });
   await answer.text();
@@ -34,6 +36,31 @@ async function ask(worker: Worker) {
 }
 
 const dead = () => up.calls.all.filter((call) => call.model === "dies").length;
+
+test("the first request of an isolate knows what the others saw", async () => {
+  const tenant = await cluster.newTenant("newcomers");
+  const { organizationId } = tenant;
+  const target = { upstream: up, organizationId };
+  const { model_id: id } = (await cluster.newModel("pair", { ...target, model: "dies" })) as {
+    model_id: string;
+  };
+  await cluster.newModel("pair", { ...target, model: "lives" }, { order: 1 });
+  up.model("dies", fails("server_error"));
+  const [finder, ...newcomers] = cluster.workers as [Worker, ...Worker[]];
+  for (let n = 0; n < 4; n++) expect(await askWith(finder, tenant.key)).toBe(200);
+  // The finder tells behind its requests.
+  interface Latest {
+    states: Record<string, { state: string }>;
+  }
+  const latest = () =>
+    cluster.admin<Latest>("GET", `/health/latest?organization_id=${organizationId}`);
+  await expect
+    .poll(async () => (await latest()).states[id]?.state, { timeout: 4_000 })
+    .toBe("open");
+  const before = dead();
+  for (const worker of newcomers) expect(await askWith(worker, tenant.key)).toBe(200);
+  expect(dead()).toBe(before);
+}, 30_000);
 
 test("a dead deployment is out after three failures, everywhere within 2 s; one probe finds it again, and only one", async () => {
   up.model("dies", text("fine so far"));

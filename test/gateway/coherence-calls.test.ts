@@ -54,7 +54,7 @@ const RECORD = /^env\.(DB\.batch|TRAIL_QUEUE|AUDIT_LOG|PROVIDER_HEALTH)/;
 const before = ({ calls, sent }: Seen) =>
   calls.slice(0, sent?.begun).filter(({ name }) => !RECORD.test(name));
 
-test("a cold isolate asks two objects at once and then the ledger, and a warm one asks nobody", async () => {
+test("a cold isolate asks three objects at once and then the ledger, and a warm one asks nobody", async () => {
   const worker = cluster.workers[1] as Worker;
   const cold = await ask(worker);
   expect(before(cold).map(({ name, level }) => `${level} ${name}`)).toEqual([
@@ -62,6 +62,9 @@ test("a cold isolate asks two objects at once and then the ledger, and a warm on
     "1 env.KEY_CHECK.verify",
     "2 env.LEDGER.hold",
   ]);
+  // How deployments do is asked beside them.
+  const health = cold.calls.filter(({ name }) => name.startsWith("env.PROVIDER_HEALTH"));
+  expect(health[0]).toMatchObject({ name: "env.PROVIDER_HEALTH.view", level: 1 });
   expect(cold.sent?.depth).toBeLessThanOrEqual(2);
 
   const warm = await ask(worker);

@@ -94,6 +94,7 @@ function request(waitUntil = (work: Promise<unknown>) => void kept.push(work)) {
     isolate,
     control: () => control.port,
     firstOrg: async () => ORG,
+    besides: async () => () => undefined,
     now: Date.now,
     waitUntil,
   });

@@ -9,6 +9,7 @@ import type {
 } from "../core/health.ts";
 import type { HealthMemory, OrgHealth, OwnCell } from "../core/isolate.ts";
 import type { Deployment } from "../core/model.ts";
+import { inTime } from "../core/time.ts";
 import {
   announcedOf,
   errorRate,
@@ -27,6 +28,8 @@ const SYNC_MS = 1_000;
 /** A flight older than this is void: the context that carried it may be gone (PLATFORM 5). */
 const VOID_MS = 2_000;
 const MOST_ORGS = 200;
+/** A first request goes by what it knows if the object takes longer. */
+const LEARN_MS = 1_000;
 const MOST_REPORTS = 500;
 /** After so long without an answer of the object an isolate goes by what it knows alone. */
 const ALONE_MS = 10_000;
@@ -72,11 +75,19 @@ export interface HealthWorld {
   waitUntil: (work: Promise<unknown>) => void;
 }
 
+export interface HealthLearning {
+  /**
+   * Asks how things stand where this isolate has not heard it lately, for requests that wait for their organization
+   * anyway. The answer's call takes it over: only once it is known that there is such an organization. Never rejects.
+   */
+  learn(orgId: string): Promise<() => void>;
+}
+
 /**
  * The isolate's view of its deployments: own failures count at once, what others saw comes with the exchange that is
  * made behind requests. Only a request that would otherwise be refused waits, for a probe.
  */
-export function makeHealth(world: HealthWorld): HealthPort {
+export function makeHealth(world: HealthWorld): HealthPort & HealthLearning {
   const { memory, now } = world;
 
   const seen = (orgId: string, cell: string, report: Omit<HealthReport, "cell">) => {
@@ -88,6 +99,26 @@ export function makeHealth(world: HealthWorld): HealthPort {
   };
 
   return {
+    async learn(orgId) {
+      const known = memory.get(orgId);
+      if (known !== undefined && now() - known.heardAt < SYNC_MS) return () => undefined;
+      try {
+        const views = await inTime(LEARN_MS, world.object(orgId).view());
+        return () => {
+          const org = orgOf(memory, orgId);
+          org.heardAt = now();
+          // A view grants nothing, and takes no grant away.
+          const granted = (cell: string) => org.cells.get(cell)?.granted ?? false;
+          adopt(
+            org,
+            views.map((view) => ({ ...view, granted: granted(view.cell) })),
+            now(),
+          );
+        };
+      } catch {
+        return () => undefined;
+      }
+    },
     standing(orgId, deployment) {
       const org = memory.get(orgId);
       if (org === undefined) return UNKNOWN;

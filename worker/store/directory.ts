@@ -22,6 +22,11 @@ interface Parts {
   control: (orgId: string) => Pick<OrgControlPort, "open" | "sync">;
   /** The oldest organization, out of the record. */
   firstOrg: () => Promise<string | null>;
+  /**
+   * Asks for what else requests of an organization go by, where this isolate has not heard it lately; the answer's call
+   * takes it over. Never rejects, and does not take long.
+   */
+  besides: (orgId: string) => Promise<() => void>;
   now: () => number;
   waitUntil: (work: Promise<unknown>) => void;
 }
@@ -132,11 +137,12 @@ class View {
     const known = copy?.shared ? copy.revision : -1;
     const have = heldBundles(isolate, copy?.shared ?? null);
     const sync = copy && this.#isStale(copy) ? control.sync(copy.revision) : null;
-    const [delta, opened] = await inTime(
+    const [delta, opened, takeOver] = await inTime(
       CALL_MS,
-      Promise.all([sync, control.open(keyId, known, have)]),
+      Promise.all([sync, control.open(keyId, known, have), this.#parts.besides(orgId)]),
     );
     if (opened.shared === undefined && known === -1) return true;
+    takeOver();
     holdBundles(isolate, opened);
     // The delta goes first: what was opened may be newer than it and must not be dropped by it.
     if (copy && delta) applyDelta(copy, delta, sentAt);
