@@ -1,53 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { ChatRequest, ChatResponse, Message, Part } from "../../worker/core/chat.ts";
-import type { Json, JsonObject } from "../../worker/core/json.ts";
+import type { JsonObject } from "../../worker/core/json.ts";
 import type { TokenUsage } from "../../worker/core/usage.ts";
 import { dialectOf } from "../../worker/protocols/index.ts";
 import { asEvents, assemble, bothWays } from "./answers.ts";
-
-const text = fc.oneof(
-  fc.string({ unit: "binary", minLength: 1 }),
-  fc.string({
-    unit: fc.constantFrom("\ud83d", "\ude00", "\n", '"', "\\", "data:", "é"),
-    minLength: 1,
-  }),
-);
-const name = fc.stringMatching(/^[a-z_]{1,12}$/);
-/** Without backslashes in names, which V8 14.6 may read wrongly (see the test of `scanJson`). */
-const object = fc
-  .dictionary(fc.string(), fc.jsonValue(), { maxKeys: 4, noNullPrototype: true })
-  .filter((value) => !JSON.stringify(value).includes("\\\\"))
-  .map((value) => JSON.parse(JSON.stringify(value)) as JsonObject);
-const tokens = fc.nat(1_000_000);
-
-const thinking: fc.Arbitrary<Part> = fc.oneof(
-  text.map((value): Part => ({ type: "thinking", text: value })),
-  fc
-    .tuple(text, name)
-    .map(([value, signature]): Part => ({ type: "thinking", text: value, signature })),
-  name.map((redacted): Part => ({ type: "thinking", text: "", redacted })),
-);
-const said: fc.Arbitrary<Part> = text.map((value) => ({ type: "text", text: value }));
-const call: fc.Arbitrary<Part> = fc.tuple(fc.uuid(), name, object).map(([id, called, input]) => ({
-  type: "toolCall",
-  id: `call_${id}`,
-  name: called,
-  arguments: JSON.stringify(input),
-}));
-
-const usage: fc.Arbitrary<TokenUsage> = fc.record({
-  input: tokens,
-  cacheRead: tokens,
-  cacheWrite: tokens,
-  cacheWriteLong: fc.constant(0),
-  output: tokens,
-  reasoning: tokens,
-  audioInput: fc.constant(0),
-  audioOutput: fc.constant(0),
-  imageInput: fc.constant(0),
-  estimated: fc.constant(false),
-});
+import { call, name, object, said, spoken, thinking, usage } from "./arbitraries.ts";
 
 function response(parts: Part[], counted: TokenUsage, finish: "stop" | "length"): ChatResponse {
   const called = parts.some((part) => part.type === "toolCall");
@@ -232,18 +190,6 @@ describe("requests", () => {
         extra: {},
         dialect,
       }));
-
-  /** Neighbours of one role are one turn: what they say in a row is what counts. */
-  function spoken(messages: readonly Message[]): Json[] {
-    const out: { role: string; parts: Part[] }[] = [];
-    for (const { role, parts } of messages) {
-      const said = role === "tool" ? "user" : role;
-      const last = out[out.length - 1];
-      if (last?.role === said) last.parts.push(...parts);
-      else out.push({ role: said, parts: [...parts] });
-    }
-    return out as unknown as Json[];
-  }
 
   test.each(["openai-chat", "anthropic"] as const)(
     "of %s say the same after building and reading them",
