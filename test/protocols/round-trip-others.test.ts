@@ -84,9 +84,7 @@ function renumbered<T>(value: T): T {
 
 const DIALECTS = [
   ["gemini", answers(fc.oneof(plain, said, googleCall), "gemini")],
-  ,
   ["openai-responses", answers(fc.oneof(sealed, said, call), "openai-responses")],
-  ,
 ] as const;
 
 describe.each(DIALECTS)("%s", (dialect, arbitrary) => {
