@@ -22,6 +22,7 @@ import { outbound } from "./providers/outbound.ts";
 import { groupedAudit } from "./store/audit-group.ts";
 import { smartDetectors } from "./routing/smart/detect.ts";
 import { openDb } from "./store/database.ts";
+import { derivedSecret } from "./store/derived-secrets.ts";
 import { makeDirectory } from "./store/directory.ts";
 import { makeEscrow } from "./store/escrow.ts";
 import { makeInvitationTokens } from "./store/invitation-token.ts";
@@ -122,6 +123,10 @@ export function compose(
     health,
     authorizer,
     detectors: smartDetectors,
+    inputSecret: (orgId) => ({
+      version: config.peppers.current,
+      secret: derivedSecret(config.peppers, config.peppers.current, `inputs of ${orgId}`),
+    }),
     learning: makeLearning({
       isolate,
       object: (orgId) => smartLearning(env, orgId),

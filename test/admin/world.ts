@@ -151,6 +151,7 @@ export function openWorld(now: () => number = Date.now): World {
     auditLog,
     auditArchive: (orgId) => logOf(orgId).archive,
     witnesses: [],
+    inputSecret: () => ({ version: 1, secret: new Uint8Array(32) }),
     learning: { learned: () => null, observe: () => undefined, judge: async () => "absent" },
     delivery: () => ({ tell: async () => undefined }),
     health: trusting,

@@ -30,6 +30,13 @@ describe("the data of a record", () => {
       "request.routed",
       { candidates: [{ deployment: "d", system: CONTENT }] },
     ],
+    [
+      "text beside an input's hash",
+      "request.routed",
+      {
+        inputs: { key_version: 1, total: 1, messages: [{ role: "user", bytes: 1, hash: CONTENT }] },
+      },
+    ],
     ["text where an id stands", "request.routed", { model: CONTENT.repeat(20) }],
     ["an outcome's member on a decision", "request.routed", { cost_usd: "1" }],
     ["text in place of an amount", "request.completed", { cost_usd: CONTENT }],

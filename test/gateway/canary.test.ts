@@ -174,7 +174,32 @@ test("no operation shows a secret, whoever asks for whatever", async () => {
 
 test("nothing of it is in the record, in the log of requests, or in any line that was written", async () => {
   up.model("open", text(ANSWER));
-  await (await chat("/v1/chat/completions", "open", virtual)).text();
+  const published = await fetch(`${gw.url}/policy/${gw.tenant.organizationId}`, {
+    method: "PUT",
+    headers: { authorization: `Bearer ${master}`, "content-type": "text/yaml" },
+    body: "rules: [{ id: logging, route: open, audit: { log_inputs: true } }]",
+  });
+  expect(await published.json()).toMatchObject({ changed: true, warnings: [] });
+  const asked = () => chat("/v1/chat/completions", "open", virtual);
+  await expect
+    .poll(async () => (await asked()).headers.get("x-routero-policy-rule"), { timeout: 10_000 })
+    .toBe("logging");
+  // Messages are on record by their hashes, and the same text has the same one.
+  const { organizationId } = gw.tenant;
+  await (await asked()).text();
+  const log = await gw.admin<{ data: { inputs?: { messages: { hash: string }[] } }[] }>(
+    "GET",
+    `/audit-log?organization_id=${organizationId}&event_type=request.routed&limit=1000`,
+  );
+  expect(found(JSON.stringify(log))).toEqual([]);
+  const inputs = log.data.flatMap((record) => record.inputs?.messages ?? []);
+  expect(inputs.length).toBeGreaterThanOrEqual(2);
+  expect(inputs[0]).toEqual({
+    role: "user",
+    bytes: PROMPT.length,
+    hash: expect.stringMatching(/^[\w-]{43}$/),
+  });
+  expect(new Set(inputs.map(({ hash }) => hash)).size).toBe(1);
   await expect
     .poll(async () => (await gw.sql("SELECT count(*) AS n FROM usage_rows"))[0]?.n)
     .toBeGreaterThan(10);

@@ -76,6 +76,14 @@ const candidate = z.strictObject({
   dropped: word.optional(),
 });
 
+/** A message by what does not tell it: who said it, its size and a hash under the organization's key. */
+const input = z.strictObject({
+  role: z.enum(["system", "developer", "user", "assistant", "tool"]),
+  bytes: whole,
+  hash: z.string().regex(/^[\w-]{43}$/),
+  detected: z.record(name, z.union([z.boolean(), z.array(name).max(100), z.null()])).optional(),
+});
+
 const policyPart = z.strictObject({
   scope: word,
   version: whole,
@@ -106,6 +114,10 @@ const judged = {
   token_saving_plan_id: word.optional(),
   /** How long this record is kept at least, in days, by the rule that matched. */
   retention_days: whole.optional(),
+  /** The newest messages, where the rule that matched logs inputs; `total` counts all. */
+  inputs: z
+    .strictObject({ key_version: whole, total: whole, messages: z.array(input).max(100) })
+    .optional(),
   candidates: z.array(candidate).max(1_000).optional(),
   dropped: z.array(dropped).max(1_000).optional(),
   /** The routing settings in force, merged. */

@@ -47,6 +47,13 @@ export function readRecord(value: unknown): ReadRecord {
 /** What settles a request whose isolate died: cut only where nothing else is left to cut. */
 const NEEDED = new Set(["deadline", "team_id", "user_id", "key_id", "customer_id", "leases"]);
 
+/** What is cut first: nothing is decided anew from it. */
+const SPARE = new Set(["inputs"]);
+
+function rank(member: string): number {
+  return SPARE.has(member) ? 0 : NEEDED.has(member) ? 2 : 1;
+}
+
 /**
  * The same for a record on its way to the log: what does not fit is left out and `data.cut` names it. That is members
  * of its data that have no place in the log or are not well formed, and, if it is still too large, the largest ones.
@@ -67,7 +74,7 @@ export function fitRecord(value: AuditRecord): ReadRecord {
   let read = form.success ? whole : without(faultyMembers(form.error));
   const bySize = Object.keys(data)
     .map((name) => ({ name, size: textOf(data[name])?.length ?? Infinity }))
-    .toSorted((a, b) => Number(NEEDED.has(a.name)) - Number(NEEDED.has(b.name)) || b.size - a.size);
+    .toSorted((a, b) => rank(a.name) - rank(b.name) || b.size - a.size);
   for (const { name } of bySize) {
     if ("record" in read) return read;
     read = without([name]);

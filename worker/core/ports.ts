@@ -27,6 +27,8 @@ export interface Deps {
   authorizer: Authorizer;
   /** What reads a request's content for policies; a detector that is off is left out. */
   detectors: Detectors;
+  /** Keys the hashes by which an organization's log tells of messages; one per version of the pepper. */
+  inputSecret: (orgId: string) => { version: number; secret: Uint8Array };
   learning: LearningPort;
   /** Who an organization tells of its events. */
   delivery: (orgId: string) => DeliveryPort;

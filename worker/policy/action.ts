@@ -206,13 +206,6 @@ function readAudit(source: Source, node: Node | null, known: Known): Action["aud
       ? undefined
       : source.number(days.value ?? days.key, "retention_days", [1, MOST_RETENTION], true);
   if (inputs === null || retention === null) return null;
-  if (inputs && log !== undefined) {
-    source.warn(
-      log.value ?? log.key,
-      "not_recorded",
-      "log_inputs records nothing yet: no text, hash or length of an input is in the log",
-    );
-  }
   if (retention !== undefined && known.retentionDays !== null && retention < known.retentionDays) {
     source.warn(
       days?.value ?? days?.key ?? null,

@@ -9,6 +9,7 @@ import type { Deps } from "../core/ports.ts";
 import { actorOf } from "../core/principal.ts";
 import type { SignalValue, Verdict } from "../core/policy.ts";
 import type { CandidateState, Explanation, SmartDecision } from "../core/routing.ts";
+import { inputsOf } from "./inputs.ts";
 import { payerOf } from "./payer.ts";
 import { totalCost, type Ending } from "./settle.ts";
 
@@ -34,6 +35,7 @@ export async function recordDecision(deps: Deps, call: Chosen): Promise<boolean>
     plan: call.plan.map(({ deployment }) => deployment.id),
     ...(call.cheap === true && { throttled: true as const }),
     ...judgedBy(call.verdict),
+    ...inputsOf(deps, call),
     ...chosenBy(call.explanation),
     leases: call.leases,
   });
@@ -151,6 +153,7 @@ export async function recordRefusal(
     status: error.status,
     engine: ENGINE,
     ...judgedBy("verdict" in call ? call.verdict : undefined),
+    ...inputsOf(deps, call),
     ...(explanation !== undefined && { plan: [], ...chosenBy(explanation) }),
   });
 }
