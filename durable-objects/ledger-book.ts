@@ -1,4 +1,4 @@
-import { chargeOf, drawFrom } from "../worker/core/account.ts";
+import { chargeIn, chargeOf, drawFrom } from "../worker/core/account.ts";
 import type {
   AbandonedDecision,
   ForeignDebit,
@@ -14,13 +14,14 @@ import type {
   SingleMessage,
   SingleReply,
 } from "../worker/core/account.ts";
-import { covers, isAmount, isNothing, minus, NOTHING, plus } from "../worker/core/amount.ts";
+import { covers, isAmount, isNothing, least, minus, NOTHING, plus } from "../worker/core/amount.ts";
 import type { Amount } from "../worker/core/amount.ts";
 import { thresholdsOf } from "../worker/core/limits.ts";
 import type { Definition, Limits } from "../worker/core/limits.ts";
-import { kept, scopeKey } from "../worker/core/scope.ts";
+import { scopeKey } from "../worker/core/scope.ts";
 import type { Scope } from "../worker/core/scope.ts";
 import {
+  areFit,
   areSound,
   byHome,
   byScope,
@@ -29,6 +30,7 @@ import {
   isTooOld,
   isWellFormed,
   reservedBy,
+  reservedIn,
 } from "./ledger-entries.ts";
 import type { Entered, Entry } from "./ledger-entries.ts";
 import {
@@ -193,7 +195,7 @@ export class LedgerBook {
   debit(debits: readonly ForeignDebit[], now: number): void {
     this.#storage.transact((tables) => {
       for (const { leases, ...rest } of debits) {
-        if (!areSound(leases) || !isAmount(rest.charged)) continue;
+        if (!areSound(leases) || !areFit(rest.apart) || !isAmount(rest.charged)) continue;
         this.#enter(tables, { ...rest, teamId: null, holds: byScope(leases) }, now);
       }
     });
@@ -261,7 +263,10 @@ export class LedgerBook {
     let overrun = 0;
     const debits: Debit[] = [];
     for (const { scope, refs } of entry.holds) {
-      const debit = this.#charge(scope, refs, kept(scope, charged), now);
+      const whole = chargeIn(scope, charged, entry.apart);
+      // Nobody knows what came of it: no scope is charged more than was set aside in it.
+      const amount = estimated ? least(whole, reservedIn(refs)) : whole;
+      const debit = this.#charge(scope, refs, amount, now);
       overrun = Math.max(overrun, debit.overrun);
       debits.push(debit);
       for (const share of debit.shares) (estimated ? estimate : draw)(tables, share);
@@ -337,10 +342,13 @@ export class LedgerBook {
     const record = outcomeRecord(row, charge, ids);
     tables.append({ seq: tables.next("outbox"), kind: "usage", event });
     tables.append({ seq: tables.next("outbox"), kind: "outcome", record });
-    const { orgId, requestId, startedAt } = row;
+    const { orgId, requestId, startedAt, apart } = row;
     for (const [home, leases] of byHome(row.leases)) {
       const { charged, estimated } = charge;
-      const debit = { orgId, requestId, startedAt, charged, estimated, leases };
+      const debit = {
+        ...{ orgId, requestId, startedAt, charged, estimated, leases },
+        ...(apart && { apart }),
+      };
       tables.append({ seq: tables.next("outbox"), kind: "debit", orgId, home, debit });
     }
   }

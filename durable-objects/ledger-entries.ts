@@ -1,5 +1,5 @@
 import { chargeOf } from "../worker/core/account.ts";
-import type { AbandonedDecision, LeaseRef, SettleRow } from "../worker/core/account.ts";
+import type { AbandonedDecision, Apart, LeaseRef, SettleRow } from "../worker/core/account.ts";
 import { isAmount, least, NOTHING, plus } from "../worker/core/amount.ts";
 import type { Amount } from "../worker/core/amount.ts";
 import { homeOf, scopeKey, scopesOf } from "../worker/core/scope.ts";
@@ -15,6 +15,8 @@ export interface Entry {
   teamId: string | null;
   startedAt: number;
   charged: Amount;
+  /** What scopes are charged instead of `charged`. */
+  apart?: Apart[];
   estimated: boolean;
   holds: { scope: Scope; refs: LeaseRef[] }[];
 }
@@ -22,8 +24,12 @@ export interface Entry {
 export type Entered = Omit<Charge, "settledAt"> & { state: "settled" | "known" | "late" | "stale" };
 
 export function entryOf(row: SettleRow, charged: Amount, estimated: boolean): Entry {
-  const { requestId, orgId, teamId, startedAt } = row;
-  return { requestId, orgId, teamId, startedAt, charged, estimated, holds: holdsOf(row) };
+  const { requestId, orgId, teamId, startedAt, apart } = row;
+  const holds = holdsOf(row);
+  return {
+    ...{ requestId, orgId, teamId, startedAt, charged, estimated, holds },
+    ...(apart && { apart }),
+  };
 }
 
 /** What was held here, and the scopes that follow from who called: a row without leases is charged all the same. */
@@ -58,13 +64,21 @@ export function byHome(leases: readonly LeaseRef[]): Map<string, LeaseRef[]> {
   return homes;
 }
 
-/** What the request held: of each scope's money the same, or the least where one had more to give than another. */
+/**
+ * What the request held: of each scope's money the same, or the least where one had more to give than another. Model
+ * groups have no say: what is held in one may be less, that of single attempts.
+ */
 export function reservedBy(leases: readonly LeaseRef[]): Amount {
-  const sums = byScope(leases.filter(({ scope }) => scope.meter === undefined)).map(({ refs }) =>
-    refs.reduce<Amount>((sum, { reserved }) => plus(sum, reserved), NOTHING),
+  const money = leases.filter(
+    ({ scope: { kind, meter } }) => meter === undefined && kind !== "group" && kind !== "model",
   );
+  const sums = byScope(money).map(({ refs }) => reservedIn(refs));
   const [first, ...others] = sums;
   return first === undefined ? { ...NOTHING } : others.reduce(least, first);
+}
+
+export function reservedIn(refs: readonly LeaseRef[]): Amount {
+  return refs.reduce<Amount>((sum, { reserved }) => plus(sum, reserved), NOTHING);
 }
 
 export function estimatedRow(decision: AbandonedDecision, charged: Amount): SettleRow {
@@ -91,8 +105,13 @@ export function isWellFormed(row: SettleRow): boolean {
     row.requestId.length > 0 &&
     counts.every((count) => Number.isSafeInteger(count) && count >= 0) &&
     isAmount(chargeOf(row)) &&
+    areFit(row.apart) &&
     areSound(row.leases)
   );
+}
+
+export function areFit(apart: readonly Apart[] = []): boolean {
+  return apart.every(({ charged }) => isAmount(charged));
 }
 
 export function areSound(leases: readonly LeaseRef[]): boolean {

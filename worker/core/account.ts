@@ -3,6 +3,7 @@ import type { Amount } from "./amount.ts";
 import type { AuditRecord } from "./audit.ts";
 import type { Definition } from "./limits.ts";
 import type { NanoUsd } from "./money.ts";
+import { bareScope, kept, scopeKey } from "./scope.ts";
 import type { Payer, Scope } from "./scope.ts";
 import { completionTokens, promptTokens } from "./usage.ts";
 import type { TokenUsage } from "./usage.ts";
@@ -15,6 +16,7 @@ export interface HoldRequest {
   orgId: string;
   teamId: string;
   requestId: string;
+  /** Raised with other scopes than before, it is held in both, and up to the new `max` in those that are named now. */
   scopes: Scope[];
   max: Amount;
   /** Less than `max` that would do: where the whole does not fit, the hold may come to anything between. */
@@ -109,6 +111,8 @@ export interface SettleRow extends Payer {
   requestId: string;
   holdId?: string;
   leases: LeaseRef[];
+  /** Scopes that not every attempt is charged to: model groups, and limits on one model. */
+  apart?: Apart[];
   keyHandle?: string;
   /** Who called, as the outcome record names it; absent = the key, or else the gateway. */
   actor?: string;
@@ -139,6 +143,19 @@ export function chargeOf(row: Pick<SettleRow, "attempts">): Amount {
   }
   const sent = row.attempts.some(({ error }) => error !== "unsupported");
   return { ...sum, requests: sent ? 1 : 0 };
+}
+
+/** What a scope is charged of a request of which other attempts are charged elsewhere. */
+export interface Apart {
+  /** Without its meter. */
+  scope: Scope;
+  charged: Amount;
+}
+
+/** What of a request's whole charge one scope has to bear. */
+export function chargeIn(scope: Scope, whole: Amount, apart: readonly Apart[] = []): Amount {
+  const key = scopeKey(bareScope(scope));
+  return kept(scope, apart.find((each) => scopeKey(each.scope) === key)?.charged ?? whole);
 }
 
 /** A part of what one lease lent. */
@@ -277,6 +294,7 @@ export interface ForeignDebit {
   /** Unix milliseconds. */
   startedAt: number;
   charged: Amount;
+  apart?: Apart[];
   estimated: boolean;
   leases: LeaseRef[];
 }
@@ -308,7 +326,7 @@ export interface UsageEvent {
   revision: 1 | 2;
   /** Unix milliseconds of the ledger. */
   settledAt: number;
-  row: Omit<SettleRow, "leases" | "holdId">;
+  row: Omit<SettleRow, "leases" | "holdId" | "apart">;
   charged: Amount;
   /** `charged`, less what was charged before. */
   delta: Amount;

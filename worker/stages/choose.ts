@@ -98,7 +98,7 @@ async function chosenFor(deps: Deps, asked: Authorized, cheap = false): Promise<
   const held = await hold(
     deps,
     call,
-    plan.filter(({ when }) => when === "any").map(({ deployment }) => deployment),
+    plan.filter(({ when }) => when === "any"),
     cheap,
   );
   const tooDear = new Map(held.dropped.map((each) => [each.deployment, each.reason]));

@@ -1,11 +1,13 @@
 import { chargeOf } from "../core/account.ts";
-import type { HoldAnswer, LeaseRef, ScopeView } from "../core/account.ts";
+import type { HoldAnswer, HoldRefusal, LeaseRef, ScopeView } from "../core/account.ts";
 import { plus } from "../core/amount.ts";
 import type { Amount } from "../core/amount.ts";
 import type { Authorized, Chosen, Dropped, Progress } from "../core/call.ts";
 import { GatewayError } from "../core/errors.ts";
 import type { Deployment } from "../core/model.ts";
 import type { Deps } from "../core/ports.ts";
+import type { Step } from "../core/routing.ts";
+import { scopeKey } from "../core/scope.ts";
 import type { Overbilling } from "../routing/worst-case.ts";
 import { outputWithin, USEFUL_OUTPUT, worstCase } from "../routing/worst-case.ts";
 import { limitedScopes } from "./limited.ts";
@@ -25,48 +27,78 @@ export interface Held {
 }
 
 /**
- * Sets aside the worst case of the plan's dearest attempt, in every scope that pays and is limited, and in the team.
- * Where that does not fit but a useful answer does, the answer is limited to what fits. Throws the refusal of CONTRACT
- * 1.7 where a budget or a limit has no room: 429, or 503 where the account can't be reached; and `Throttled` where a
- * cheaper target would still be served (`cheap` says that this is one).
+ * Sets aside the worst case of the plan's dearest attempt, in every scope that pays and is limited, and in the team; of
+ * the model groups, in the first. A group that has no room is passed over where the plan goes on with another. Where the
+ * whole does not fit but a useful answer does, the answer is limited to what fits. Throws the refusal of CONTRACT 1.7
+ * where a budget or a limit has no room: 429, or 503 where the account can't be reached; and `Throttled` where a cheaper
+ * target would still be served (`cheap` says that this is one).
  */
 export async function hold(
   deps: Deps,
   call: Authorized,
-  plan: readonly Deployment[],
+  steps: readonly Step[],
   cheap = false,
 ): Promise<Held> {
   const beyond = overbillingIn(deps);
-  const max = worstCase(call, plan, Infinity, beyond);
-  const min = worstCase(call, plan, USEFUL_OUTPUT, beyond);
-  const answer = await holdUpTo(deps, call, { max, min, cheap });
-  if (!answer.granted) {
-    const error = refusalOf(answer, min);
-    throw answer.reason === "throttle" ? new Throttled(error) : error;
+  const passed: Dropped[] = [];
+  let first: GatewayError | undefined;
+  let open = steps;
+  for (;;) {
+    const group = open[0]?.group ?? call.model;
+    const plan = open.map(({ deployment }) => deployment);
+    const max = worstCase(call, plan, Infinity, beyond);
+    const min = worstCase(call, plan, USEFUL_OUTPUT, beyond);
+    const answer = await holdUpTo(deps, call, group, { max, min, cheap });
+    if (answer.granted) return heldFor(deps, call, { plan, passed, max }, answer);
+    const refusal = refusalOf(answer, min);
+    if (answer.reason === "throttle") throw new Throttled(refusal);
+    first ??= refusal;
+    const others = open.filter((step) => !isBoundBy(call, step.group, answer));
+    if (others.length === 0) throw first;
+    for (const { deployment } of open) {
+      if (others.every((step) => step.deployment !== deployment)) {
+        passed.push({ deployment: deployment.id, reason: `no room: ${answer.scope.kind} limit` });
+      }
+    }
+    open = others;
   }
+}
+
+/** True where an attempt in a group would meet the same limit. */
+function isBoundBy(call: Authorized, group: string, { scope }: HoldRefusal): boolean {
+  const key = scopeKey(scope);
+  return limitedScopes(call, payerOf(call), group).some((each) => scopeKey(each) === key);
+}
+
+async function heldFor(
+  deps: Deps,
+  call: Authorized,
+  { plan, passed, max }: { plan: readonly Deployment[]; passed: Dropped[]; max: Amount },
+  answer: HoldAnswer & { granted: true },
+): Promise<Held> {
   const { holdId, leases, amount } = answer;
   const views = answer.views.filter((view) => view !== null);
-  const dropped = await withoutPrice(deps, plan, holdId, views);
+  const dropped = [...passed, ...(await withoutPrice(deps, plan, holdId, views))];
   const capped = amount.cost < max.cost || amount.tokens < max.tokens;
   return {
     holdId,
     leases,
     dropped,
     views,
-    ...(capped && { outputLimit: outputWithin(call, plan, amount, beyond) }),
+    ...(capped && { outputLimit: outputWithin(call, plan, amount, overbillingIn(deps)) }),
   };
 }
 
 /**
- * Makes room for one more attempt: what the earlier ones came to stays held beside its worst case (PLATFORM 26). To be
- * awaited before each attempt but the first; it costs no call where they came to nothing. False = no room is
+ * Makes room for one more attempt: what the earlier ones came to stays held beside its worst case (PLATFORM 26), and what
+ * limits its own group is held as well. To be awaited before each attempt but the first; it costs no call where they came to nothing. False = no room is
  * left for this deployment: pass it over. `beside` = deployments that are being tried meanwhile. Never rejects.
  */
 export async function raise(
   deps: Deps,
   call: Chosen,
   progress: Pick<Progress, "attempts">,
-  deployment: Deployment,
+  { deployment, group }: Pick<Step, "deployment" | "group">,
   beside: readonly Deployment[] = [],
 ): Promise<boolean> {
   const beyond = overbillingIn(deps);
@@ -76,7 +108,10 @@ export async function raise(
   }
   max = plus(max, worstCase(call, [deployment], call.outputLimit, beyond));
   try {
-    return (await holdUpTo(deps, call, { max, min: max, cheap: call.cheap === true })).granted;
+    const asked = { max, min: max, cheap: call.cheap === true };
+    const answer = await holdUpTo(deps, call, group, asked);
+    if (!answer.granted) return false;
+    return deployment.facts.prices !== undefined || !answer.views.some(isBudget);
   } catch {
     // What can't be held is not tried: the caller is told of the attempt that failed.
     return false;
@@ -91,6 +126,7 @@ function overbillingIn({ account }: Deps): Overbilling {
 function holdUpTo(
   deps: Deps,
   call: Authorized,
+  group: string,
   asked: { max: Amount; min: Amount; cheap: boolean },
 ): Promise<HoldAnswer> {
   const payer = payerOf(call);
@@ -99,10 +135,14 @@ function holdUpTo(
     orgId,
     teamId,
     requestId: call.requestId,
-    scopes: limitedScopes(call, payer),
+    scopes: limitedScopes(call, payer, group),
     longestMs: Math.max(0, call.deadline - call.receivedAt),
     ...asked,
   });
+}
+
+function isBudget(view: ScopeView | null): boolean {
+  return view !== null && view.limit.cost !== null;
 }
 
 /** Under a budget in US dollars only what has a price may serve (PROTOCOLS 12). */
@@ -112,7 +152,7 @@ async function withoutPrice(
   holdId: string,
   views: readonly ScopeView[],
 ): Promise<Dropped[]> {
-  if (views.every(({ limit }) => limit.cost === null)) return [];
+  if (!views.some(isBudget)) return [];
   const unpriced = plan.filter(({ facts }) => facts.prices === undefined);
   if (unpriced.length < plan.length) {
     return unpriced.map(({ id }) => ({ deployment: id, reason: "price unknown under a budget" }));

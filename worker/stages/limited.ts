@@ -1,16 +1,20 @@
-import type { Payer, Scope } from "../core/scope.ts";
-import type { Authorized } from "../core/call.ts";
+import { chargeOf } from "../core/account.ts";
+import type { Apart, AttemptRow } from "../core/account.ts";
+import type { Authorized, Chosen } from "../core/call.ts";
 import type { LimitFlags } from "../core/limits.ts";
+import { scopeKey } from "../core/scope.ts";
+import type { Payer, Scope } from "../core/scope.ts";
 
 /**
  * What a request has to be held in: the team's money always, since every request has a hold somewhere, and beside it
- * every meter of every scope that limits it. Which those are, the isolate's rows tell; how much, their ledgers.
+ * every meter of every scope that limits it. Which those are, the isolate's rows tell; how much, their ledgers. Limits of
+ * a model group are those of the `group` that serves; a name that stands for no group has its own beside them.
  */
-export function limitedScopes(call: Authorized, payer: Payer): Scope[] {
+export function limitedScopes(call: Authorized, payer: Payer, group: string): Scope[] {
   const { shared, key, team, user } = call.identity;
   const { orgId, teamId, userId, keyId, customerId } = payer;
   const limits = shared.limits ?? {};
-  const names = [...new Set([call.chat.model, call.model])];
+  const names = namesOf(call, group);
   const scopes: Scope[] = [{ kind: "team", id: teamId }];
   const add = (kind: Scope["kind"], id: string, flags: LimitFlags | undefined) => {
     if (flags === undefined) return;
@@ -36,4 +40,40 @@ export function limitedScopes(call: Authorized, payer: Payer): Scope[] {
     }
   }
   return scopes;
+}
+
+/** The names under which an attempt in a group is limited. */
+function namesOf(call: Authorized, group: string): string[] {
+  const asked = [call.chat.model, call.model];
+  if (asked.every((name) => name === group)) return [group];
+  const { deployments } = call.identity.shared;
+  const others = asked.filter((name) => deployments.every((each) => each.group !== name));
+  return [...new Set([group, ...others])];
+}
+
+/**
+ * What the limits of model groups, and those on single models, have to bear of a request's attempts: of all only those
+ * in their own group. A scope that bears them all is left out.
+ */
+export function apartOf(call: Chosen, payer: Payer, attempts: readonly AttemptRow[]): Apart[] {
+  const groups = [...new Set(call.plan.map(({ group }) => group))];
+  const groupOf = new Map(call.plan.map(({ deployment, group }) => [deployment.id, group]));
+  const own = new Map<string, { scope: Scope; groups: string[] }>();
+  for (const group of groups) {
+    for (const { kind, id } of limitedScopes(call, payer, group)) {
+      if (kind !== "group" && kind !== "model") continue;
+      const key = scopeKey({ kind, id });
+      const known = own.get(key);
+      if (known) known.groups.push(group);
+      else own.set(key, { scope: { kind, id }, groups: [group] });
+    }
+  }
+  return [...own.values()].flatMap(({ scope, groups }) => {
+    const borne = attempts.filter(({ deployment }) =>
+      groups.includes(groupOf.get(deployment) ?? call.model),
+    );
+    return borne.length === attempts.length
+      ? []
+      : [{ scope, charged: chargeOf({ attempts: borne }) }];
+  });
 }

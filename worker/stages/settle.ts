@@ -3,6 +3,7 @@ import type { Chosen, Progress } from "../core/call.ts";
 import type { NanoUsd } from "../core/money.ts";
 import type { Deps } from "../core/ports.ts";
 import { actorOf } from "../core/principal.ts";
+import { apartOf } from "./limited.ts";
 import { payerOf } from "./payer.ts";
 
 /** How a request ended, as the caller saw it. */
@@ -32,11 +33,16 @@ export async function settle(
 
 function rowOf(deps: Deps, call: Chosen, progress: Progress, ending: Ending): SettleRow {
   const { principal } = call.identity;
+  const payer = payerOf(call);
+  const apart = apartOf(call, payer, progress.attempts);
+  const served = call.plan.find(({ deployment }) => deployment.id === progress.deployment?.id);
   return {
-    ...payerOf(call),
+    ...payer,
+    ...(served && { group: served.group }),
     requestId: call.requestId,
     ...(call.holdId !== undefined && { holdId: call.holdId }),
     leases: call.leases,
+    ...(apart.length > 0 && { apart }),
     ...(principal.keyHandle !== undefined && { keyHandle: principal.keyHandle }),
     actor: actorOf(principal),
     model: call.chat.model,

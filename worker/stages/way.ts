@@ -64,8 +64,8 @@ export function setOut(
   };
 
   /** Holds the worst case of one more attempt; false = there is no room for it. */
-  const room = (deployment: Deployment, others: readonly Deployment[] = []) =>
-    raise(deps, { ...call, bytes: call.bytes + added() }, progress, deployment, others);
+  const room = (step: Step, others: readonly Deployment[] = []) =>
+    raise(deps, { ...call, bytes: call.bytes + added() }, progress, step, others);
 
   const moveOn = async (): Promise<Step | null> => {
     for (;;) {
@@ -87,7 +87,7 @@ export function setOut(
       const step = plan[move.step];
       if (step === undefined) return null;
       const { deployment, group } = step;
-      const admitted = deps.health.mayAdd(orgId, group, deployment) && (await room(deployment));
+      const admitted = deps.health.mayAdd(orgId, group, deployment) && (await room(step));
       if (!admitted) {
         passed.add(move.step);
         continue;
@@ -112,7 +112,7 @@ export function setOut(
     },
     failed,
     async again(step) {
-      if (!(await room(step.deployment))) return false;
+      if (!(await room(step))) return false;
       progress.retries += 1;
       begin(plan.indexOf(step));
       return true;
@@ -123,8 +123,7 @@ export function setOut(
         if (when !== "any" || passed.has(place) || !usable(deployment)) continue;
         if (running.includes(step) || tried.some((each) => each.step === place)) continue;
         const others = running.map((each) => each.deployment);
-        const admitted =
-          deps.health.mayAdd(orgId, group, deployment) && (await room(deployment, others));
+        const admitted = deps.health.mayAdd(orgId, group, deployment) && (await room(step, others));
         if (!admitted) continue;
         if (group === plan[at]?.group) progress.retries += 1;
         else progress.fallbacks += 1;

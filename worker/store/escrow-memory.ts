@@ -1,5 +1,5 @@
-import { chargeOf, drawFrom } from "../core/account.ts";
-import { homeOf, kept, portion, scopeKey } from "../core/scope.ts";
+import { chargeIn, chargeOf, drawFrom } from "../core/account.ts";
+import { homeOf, portion, scopeKey } from "../core/scope.ts";
 import type {
   Grant,
   HoldItem,
@@ -12,7 +12,7 @@ import type {
   SettleRow,
 } from "../core/account.ts";
 import type { Scope } from "../core/scope.ts";
-import { beyond, isNothing, least, NOTHING, plus } from "../core/amount.ts";
+import { beyond, isNothing, least, most, NOTHING, plus } from "../core/amount.ts";
 import type { Amount } from "../core/amount.ts";
 import { byScope, IDLE_MS, isHold, Stock } from "./escrow-stock.ts";
 
@@ -72,20 +72,27 @@ export class EscrowMemory {
     const { requestId, longestMs = 0 } = request;
     const holdId = holdIdOf(requestId);
     const held = this.#holds.get(holdId);
-    const more = this.#missing(request);
-    if (held && isNothing(more)) return held;
-    const stocks = this.#stocksOf(request.scopes, now);
-    let amount = more;
+    const stocks = this.#open(request, now);
+    if (held && stocks.length === 0) return held;
+    let amount = request.max;
     for (const stock of stocks) {
       const single = stock.singleOf(requestId);
-      if (single) amount = least(amount, { ...amount, ...counted(stock.scope, single) });
+      if (single === null) continue;
+      const own = plus(reservedIn(held, stock.scope), single);
+      amount = least(amount, { ...amount, ...counted(stock.scope, own) });
     }
-    if (!stocks.every((stock) => stock.canGive(requestId, amount, longestMs, now))) return null;
-    const taken = stocks.map((stock) => stock.take(requestId, amount, longestMs, now));
+    const more = stocks.map((stock) => lackIn(held, stock.scope, amount));
+    const all = stocks.every((stock, at) =>
+      stock.canGive(requestId, more[at] ?? NOTHING, longestMs, now),
+    );
+    if (!all) return null;
+    const taken = stocks.map((stock, at) =>
+      stock.take(requestId, more[at] ?? NOTHING, longestMs, now),
+    );
     const hold: Hold = {
       holdId,
       leases: merged(held?.leases ?? [], taken),
-      amount: plus(held?.amount ?? NOTHING, amount),
+      amount: most(held?.amount ?? NOTHING, amount),
       singles: [...(held?.singles ?? []), ...(this.#acquired.get(requestId) ?? [])],
       since: held?.since ?? now,
     };
@@ -96,10 +103,9 @@ export class EscrowMemory {
 
   /** The scopes that keep a request from being admitted. */
   lacking(request: HoldRequest, now: number): Scope[] {
-    const more = this.#missing(request);
     const { requestId, longestMs = 0 } = request;
-    return this.#stocksOf(request.scopes, now)
-      .filter((stock) => !stock.canGive(requestId, more, longestMs, now))
+    return this.#open(request, now)
+      .filter((stock) => !stock.canGive(requestId, this.#lack(request, stock), longestMs, now))
       .map((stock) => stock.scope);
   }
 
@@ -112,14 +118,11 @@ export class EscrowMemory {
 
   /** What a request wants of each scope, for a hold of its own. */
   wanted(request: HoldRequest, scopes: readonly Scope[]) {
-    const max = this.#missing(request);
-    const held = this.#holds.get(holdIdOf(request.requestId))?.amount ?? NOTHING;
-    const min = beyond(request.min ?? request.max, held);
-    return scopes.map((scope) => ({
-      scope,
-      max: portion(scope, max),
-      min: portion(scope, least(min, max)),
-    }));
+    const held = this.#holds.get(holdIdOf(request.requestId));
+    return scopes.map((scope) => {
+      const max = lackIn(held, scope, request.max);
+      return { scope, max, min: least(lackIn(held, scope, request.min ?? request.max), max) };
+    });
   }
 
   /** Takes a single hold in; `id` names it at its ledger. */
@@ -158,9 +161,9 @@ export class EscrowMemory {
   }
 
   wait(request: HoldRequest, now: number): void {
-    const more = this.#missing(request);
     const { requestId, longestMs = 0 } = request;
-    for (const stock of this.#stocksOf(request.scopes, now)) {
+    for (const stock of this.#open(request, now)) {
+      const more = this.#lack(request, stock);
       if (stock.canGive(requestId, more, longestMs, now)) continue;
       stock.wait(requestId, more, longestMs, now);
     }
@@ -204,12 +207,13 @@ export class EscrowMemory {
       const [first] = refs;
       if (first === undefined) continue;
       const stock = this.#stockOf(first.scope, now);
-      const { draws } = drawFrom(refs, kept(first.scope, charged));
+      const own = chargeIn(first.scope, charged, row.apart);
+      const { draws } = drawFrom(refs, own);
       draws.forEach(({ leaseId, rest }, at) => {
         // What is left of a single hold the ledger frees with the settlement.
         if (refs[at]?.single !== true) this.#putBack(stock, { leaseId, amount: rest });
       });
-      stock.noteSpend(portion(first.scope, charged), now);
+      stock.noteSpend(first.scope.meter === "slots" ? portion(first.scope, charged) : own, now);
     }
     return hold.amount.cost === 0 ? 1 : Math.max(1, charged.cost / hold.amount.cost);
   }
@@ -280,9 +284,16 @@ export class EscrowMemory {
     if (stock.spare) this.#spare.add(stock);
   }
 
-  /** What a request needs beyond what it holds. */
-  #missing({ requestId, max }: HoldRequest): Amount {
-    return beyond(max, this.#holds.get(holdIdOf(requestId))?.amount ?? NOTHING);
+  /** What a request needs of a scope beyond what it holds there. */
+  #lack({ requestId, max }: HoldRequest, { scope }: Stock): Amount {
+    return lackIn(this.#holds.get(holdIdOf(requestId)), scope, max);
+  }
+
+  /** The stocks that a request needs something of: all of them, unless it holds some already. */
+  #open(request: HoldRequest, now: number): Stock[] {
+    const stocks = this.#stocksOf(request.scopes, now);
+    if (!this.#holds.has(holdIdOf(request.requestId))) return stocks;
+    return stocks.filter((stock) => !isNothing(this.#lack(request, stock)));
   }
 
   #endHold(holdId: string): Hold | null {
@@ -309,6 +320,19 @@ export class EscrowMemory {
       this.#holds.delete(holdId);
     }
   }
+}
+
+function reservedIn(held: Hold | undefined, scope: Scope): Amount {
+  const key = scopeKey(scope);
+  let sum: Amount = NOTHING;
+  for (const ref of held?.leases ?? []) {
+    if (scopeKey(ref.scope) === key) sum = plus(sum, ref.reserved);
+  }
+  return sum;
+}
+
+function lackIn(held: Hold | undefined, scope: Scope, max: Amount): Amount {
+  return beyond(portion(scope, max), reservedIn(held, scope));
 }
 
 /** Of what a meter's lease holds, the places that the meter counts. */
