@@ -346,7 +346,12 @@ export class LedgerBook {
     for (const [home, leases] of byHome(row.leases)) {
       const { charged, estimated } = charge;
       const debit = {
-        ...{ orgId, requestId, startedAt, charged, estimated, leases },
+        orgId,
+        requestId,
+        startedAt,
+        charged,
+        estimated,
+        leases,
         ...(apart && { apart }),
       };
       tables.append({ seq: tables.next("outbox"), kind: "debit", orgId, home, debit });

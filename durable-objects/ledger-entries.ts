@@ -27,7 +27,13 @@ export function entryOf(row: SettleRow, charged: Amount, estimated: boolean): En
   const { requestId, orgId, teamId, startedAt, apart } = row;
   const holds = holdsOf(row);
   return {
-    ...{ requestId, orgId, teamId, startedAt, charged, estimated, holds },
+    requestId,
+    orgId,
+    teamId,
+    startedAt,
+    charged,
+    estimated,
+    holds,
     ...(apart && { apart }),
   };
 }
