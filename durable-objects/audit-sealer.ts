@@ -110,8 +110,9 @@ export interface SealParts {
 
 /** How long checkpoints are signed by the old and the new key when a key is replaced. */
 const OVERLAP_MS = 86_400_000;
-const MAX_BATCH = 1_024;
-const MAX_BATCH_CHARS = 1_000_000;
+/** A batch is sealed without a pause, and nothing is taken in meanwhile: so it is kept small. */
+const MAX_BATCH = 256;
+const MAX_BATCH_CHARS = 500_000;
 
 /**
  * Seals what the log has taken: leaves, tiles and a signed checkpoint are made of the pending records and committed

@@ -35,7 +35,7 @@ function published(world: LogWorld) {
 test("drops segments when all of their records may go, says so first, and the rest still verifies", async () => {
   const { world, old } = await aged();
   await world.runUntil(world.now + 12 * DAY_MS);
-  expect(segments(world)).not.toContain("audit/segments/1-300.jsonl.gz");
+  expect(segments(world)).not.toContain("audit/segments/1-256.jsonl.gz");
   expect(world.log.list({ eventId: old }, null, 1)).toEqual([]);
   const report = await verifyLog(world.archive);
   expect(report).toMatchObject({ faults: [], expired: 305 });
@@ -51,9 +51,9 @@ test("drops segments when all of their records may go, says so first, and the re
 
 test("what is dropped without that is a fault", async () => {
   const { world } = await aged();
-  world.archive.objects.delete("audit/segments/1-300.jsonl.gz");
+  world.archive.objects.delete("audit/segments/1-256.jsonl.gz");
   expect((await verifyLog(world.archive)).faults).toEqual([
-    { object: "audit/segments/1-300.jsonl.gz", says: "is missing, and no retention is on record" },
+    { object: "audit/segments/1-256.jsonl.gz", says: "is missing, and no retention is on record" },
   ]);
 });
 
@@ -75,7 +75,7 @@ test("killed at any step it goes on, and at no moment is anything missing that i
     world.load();
     await world.runUntil(world.now + 2 * DAY_MS);
     expect(await verifyLog(world.archive)).toMatchObject({ faults: [], expired: 305 });
-    expect(segments(world)).not.toContain("audit/segments/1-300.jsonl.gz");
+    expect(segments(world)).not.toContain("audit/segments/1-256.jsonl.gz");
   }
   expect(steps).toBeGreaterThan(10);
 });

@@ -3,6 +3,7 @@ import { fitRecord, MAX_RECORD_BYTES } from "../../worker/core/audit-record.ts";
 import { timeOrderedId } from "../../worker/core/ids.ts";
 import type { JsonObject } from "../../worker/core/json.ts";
 import type { Candidate, Explanation } from "../../worker/core/routing.ts";
+import { compareReplay } from "../../worker/core/sealed-log/replayed.ts";
 import { replayOrder } from "../../worker/routing/replay.ts";
 import { chosenBy } from "../../worker/stages/trail.ts";
 
@@ -48,6 +49,13 @@ test("a decision among 40 deployments keeps its candidates, and its order comes 
   const chosen = chosenBy(explanation as unknown as Explanation) as JsonObject;
   const plan = replayOrder(chosen) ?? [];
   expect(plan).toHaveLength(30);
+  // Of an engine that had another strategy: the order is not known, and nothing fails.
+  const renamed = JSON.parse(
+    JSON.stringify(chosen).replaceAll(`"${strategy}"`, '"roulette"'),
+  ) as JsonObject;
+  expect(replayOrder(renamed)).toBeNull();
+  const record = { ...renamed, event_type: "request.routed", plan };
+  expect(compareReplay(record, undefined, null)).toMatchObject({ same: true, unknown: ["plan"] });
   const lease = (n: number) => ({
     scope: { kind: "key", id: `8a5366c2-0813-45d9-9168-8c1a6a4b06${n}` },
     leaseId: `lease_0VZbG1qA5mQvS3kT9xYw${n}`,

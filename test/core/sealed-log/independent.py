@@ -1,6 +1,6 @@
 """A second verifier of exported audit logs, written from docs/audit.md alone. It shares no code with the first.
 
-usage: independent.py DIR   ->   one line of JSON: {"size", "root", "records", "checkpoints"}; exit code 1 on any fault
+usage: independent.py DIR   ->   one line of JSON: {"size", "root", "records", "checkpoints", "cosignatures"}; exit code 1 on any fault
 
 Signatures are checked where the `cryptography` package is there; otherwise `signatures` says "skipped".
 """
@@ -61,12 +61,12 @@ def verifier(keys):
     except ImportError:
         return None
 
-    def check(name, blob, message):
-        key = keys.get(blob[:4].hex())
-        if key is None or key[0] != name:
+    def check(name, kind, key_id, signature, message):
+        key = keys.get(key_id)
+        if key is None or key[0] != name or key[2] != kind:
             return False
         try:
-            Ed25519PublicKey.from_public_bytes(key[1]).verify(blob[4:], message)
+            Ed25519PublicKey.from_public_bytes(key[1]).verify(signature, message)
             return True
         except Exception:
             return False
@@ -83,9 +83,14 @@ def main(folder):
     for name in os.listdir(os.path.join(folder, "audit/keys")):
         key = json.loads(read("audit/keys/" + name))
         raw = base64.b64decode(key["public_key"])
-        key_id = sha(key["name"].encode() + b"\n\x01" + raw)[:4].hex()
+        # What a key is for stands in the byte before it: 1 signs checkpoints, 4 cosigns them.
+        kind = base64.b64decode(key["verifier_key"].split("+", 2)[2])[:1]
+        need(kind in (b"\x01", b"\x04"), "kind of key " + name)
+        key_id = sha(key["name"].encode() + b"\n" + kind + raw)[:4].hex()
         need(name == key_id + ".json" == key["key_id"] + ".json", "key " + name)
-        keys[key_id] = (key["name"], raw)
+        shown = base64.b64encode(kind + raw).decode()
+        need(key["verifier_key"] == "%s+%s+%s" % (key["name"], key_id, shown), "verifier key " + name)
+        keys[key_id] = (key["name"], raw, kind)
     check = verifier(keys)
 
     sizes = sorted(int(name) for name in os.listdir(os.path.join(folder, "audit/checkpoints")))
@@ -122,7 +127,26 @@ def main(folder):
             dash, signer, blob = line.split(" ")
             need(dash == "\u2014" and signer == lines[0], "signer of checkpoint %d" % size)
             if check is not None:
-                need(check(signer, base64.b64decode(blob), body), "signature of checkpoint %d" % size)
+                raw = base64.b64decode(blob)
+                good = check(signer, b"\x01", raw[:4].hex(), raw[4:], body)
+                need(good, "signature of checkpoint %d" % size)
+
+    cosigned = 0
+    folders = os.path.join(folder, "audit/cosignatures")
+    for size in sorted(map(int, os.listdir(folders))) if os.path.isdir(folders) else []:
+        need(size in sizes, "cosignatures of %d" % size)
+        body = read("audit/checkpoints/%d" % size).rpartition(b"\n\n")[0] + b"\n"
+        for key_id in os.listdir(os.path.join(folders, str(size))):
+            what = "cosignature of checkpoint %d by %s" % (size, key_id)
+            line = read("audit/cosignatures/%d/%s" % (size, key_id)).decode()
+            need(line.endswith("\n") and line.count("\n") == 1, what)
+            dash, witness, blob = line[:-1].split(" ")
+            raw = base64.b64decode(blob)
+            need(dash == "\u2014" and len(raw) == 76 and raw[:4].hex() == key_id, what)
+            message = b"cosignature/v1\ntime %d\n" % int.from_bytes(raw[4:12], "big") + body
+            if check is not None:
+                need(check(witness, b"\x04", key_id, raw[12:], message), what)
+            cosigned += 1
 
     need(read("audit-head/checkpoint") == read("audit/checkpoints/%d" % sizes[-1]), "head")
     for index in range(0, len(leaves), 256):
@@ -139,6 +163,7 @@ def main(folder):
                 "size": len(leaves),
                 "root": base64.b64encode(mth(hashes)).decode(),
                 "checkpoints": len(sizes),
+                "cosignatures": cosigned,
                 "signatures": "skipped" if check is None else "checked",
             }
         )

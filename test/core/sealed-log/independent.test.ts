@@ -1,6 +1,14 @@
 import { execFileSync } from "node:child_process";
 import { createPublicKey, verify } from "node:crypto";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -15,6 +23,7 @@ import { toBase64 } from "../../../worker/core/sealed-log/note.ts";
 import { tileReader } from "../../../worker/core/sealed-log/find.ts";
 import { tileNodes, unpackEntries } from "../../../worker/core/sealed-log/tiles.ts";
 import { LogWorld } from "../../support/sealed-log.ts";
+import { cosign, witnessOf } from "../../support/witness.ts";
 
 // Two implementations that share no code with ours: one in Python, written from docs/audit.md, and Go's own
 // golang.org/x/mod/sumdb. Both are skipped, and say so, where their tool is not there; the vectors of
@@ -29,7 +38,11 @@ const has = (tool: string, ...words: string[]) => {
   }
 };
 const python = has("python3", "--version");
+const ed25519 = python && has("python3", "-c", "import cryptography");
 const go = process.env["ROUTERO_AUDIT_GO"] === "1" && has("go", "version");
+
+/** Checkpoints that a witness has seen. */
+const COSIGNED = [5, 626];
 
 let folder: string;
 let world: LogWorld;
@@ -37,6 +50,7 @@ let world: LogWorld;
 beforeAll(async () => {
   world = new LogWorld();
   await world.grow([3, 1, 250, 300, 1, 70]);
+  for (const size of COSIGNED) await cosign(world.archive, size, await witnessOf());
   folder = mkdtempSync(join(tmpdir(), "sealed-"));
   for (const [name, bytes] of world.archive.objects) {
     mkdirSync(dirname(join(folder, name)), { recursive: true });
@@ -56,9 +70,29 @@ describe.skipIf(!python)(
       expect(JSON.parse(run(folder))).toMatchObject({
         size: 626,
         root: toBase64(head?.checkpoint.root ?? new Uint8Array()),
-        checkpoints: 7,
+        checkpoints: 8,
+        cosignatures: 2,
       });
     });
+
+    test.skipIf(!ed25519)(
+      "finds a cosignature of another checkpoint (skipped without cryptography)",
+      () => {
+        const copy = `${folder}-cosigned`;
+        cpSync(folder, copy, { recursive: true });
+        const [one, other] = COSIGNED.map((size) =>
+          join(
+            copy,
+            "audit/cosignatures",
+            String(size),
+            readdirSync(join(copy, "audit/cosignatures", String(size)))[0] ?? "",
+          ),
+        );
+        cpSync(one ?? "", other ?? "");
+        expect(() => run(copy)).toThrow(/cosignature of checkpoint 626/);
+        rmSync(copy, { recursive: true });
+      },
+    );
 
     test("finds a changed record, too", () => {
       const copy = `${folder}-copy`;
