@@ -8,6 +8,8 @@ export type Capability =
   | "audio"
   | "tools"
   | "parallel_tools"
+  /** Calls of tools in a streamed answer, where tools are there at all. */
+  | "streaming_tools"
   | "json_schema"
   | "reasoning"
   | "streaming";
@@ -23,6 +25,8 @@ export interface Quirks {
   refuses?: readonly string[];
   /** The target takes (and may demand) its own `reasoning_content` back in assistant turns. */
   echoesReasoning?: boolean;
+  /** The target takes no system text: it goes before the first turn of the user, named as `system`. */
+  systemInTurn?: boolean;
 }
 
 /** How a target is told that the last message is the beginning of its own answer (PROTOCOLS 14). */

@@ -199,6 +199,22 @@ const ROWS: readonly ProviderRow[] = [
     keyVariables: [],
   },
   {
+    slug: "bedrock_openai",
+    name: "OpenAI's form on Amazon Bedrock, invoke",
+    protocol: "openai-chat",
+    baseUrl: "https://bedrock-runtime.{aws_region_name}.amazonaws.com",
+    params: { aws_region_name: null },
+    hosting: {
+      path: "/model/{model}",
+      calls: { whole: "/invoke", stream: "/invoke-with-response-stream" },
+      remove: ["model"],
+      framing: "aws-chunks",
+    },
+    auth: "aws",
+    streamUsage: "include_usage",
+    keyVariables: [],
+  },
+  {
     slug: "cohere",
     name: "Cohere",
     protocol: "cohere",

@@ -1,5 +1,6 @@
 import type { ModelFacts, Quirks, ReasoningControl } from "../core/model.ts";
 import type { Prices } from "../core/money.ts";
+import { familyFacts } from "./bedrock-data.ts";
 import { MODEL_ROWS } from "./models-data.ts";
 
 /** What the price source knows of a model; prices in nano-dollars per 1,000 tokens. */
@@ -109,6 +110,7 @@ const EXACT: ReadonlyMap<string, ModelRow> = new Map(
 const SAME_MODELS: Readonly<Record<string, string>> = {
   vertex_ai: "gemini",
   bedrock_anthropic: "bedrock",
+  bedrock_openai: "bedrock",
 };
 
 /**
@@ -138,6 +140,7 @@ export function modelFacts(provider: string, model: string): ModelFacts {
     capabilities: {},
     ...(row && { prices: row.prices }),
     ...(row?.contextWindow !== undefined && { contextWindow: row.contextWindow }),
+    ...(provider === "bedrock" && familyFacts(model)),
     ...override?.facts,
   };
 }

@@ -6,6 +6,7 @@ export function needsOf(request: ChatRequest): Set<Capability> {
   const needs = new Set<Capability>();
   if (request.stream) needs.add("streaming");
   if (request.tools.some((tool) => tool.type === "function")) needs.add("tools");
+  if (request.stream && needs.has("tools")) needs.add("streaming_tools");
   if (request.parallelToolCalls === true && request.tools.length > 0) needs.add("parallel_tools");
   if (request.responseFormat?.type === "schema") needs.add("json_schema");
   if (request.reasoning !== undefined && request.reasoning.effort !== "none")

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
+import { signatureFault } from "./aws-signature.ts";
 import type { Behaviour, Failure } from "./behaviour.ts";
 import { Call, CallLog } from "./calls.ts";
 import { deliver, schedule, type Step } from "./delivery.ts";
@@ -9,7 +10,7 @@ import { recordedBody, recordedFrames } from "./recording.ts";
 import { compose } from "./reply.ts";
 import { countInput, NO_USAGE, type Usage } from "./tokens.ts";
 import { anthropic } from "./wire/anthropic.ts";
-import { bedrockInvoke, converse, vertexAnthropic } from "./wire/bedrock.ts";
+import { bedrockInvoke, bedrockOpenai, converse, vertexAnthropic } from "./wire/bedrock.ts";
 import { cohere } from "./wire/cohere.ts";
 import { gemini } from "./wire/gemini.ts";
 import { ollama } from "./wire/ollama.ts";
@@ -21,6 +22,7 @@ import { type Ask, type Frame, type Wire } from "./wire/wire.ts";
 const wires: Wire[] = [
   anthropic,
   converse,
+  bedrockOpenai,
   bedrockInvoke,
   vertexAnthropic,
   gemini,
@@ -120,6 +122,11 @@ export async function startUpstream(options: UpstreamOptions = {}): Promise<Upst
     const refuse = (failure: Failure) => sendError(res, call, wire, failure);
     if (operation === undefined) {
       return refuse({ kind: "model_not_found", message: `No route ${method} ${url.pathname}` });
+    }
+    if (/^AWS4/.test(req.headers.authorization ?? "")) {
+      const signed = { method, path: req.url ?? "/", headers: req.headers, raw };
+      const message = signatureFault(signed);
+      if (message !== undefined) return refuse({ kind: "invalid_key", message });
     }
     const key = wire.key(req.headers);
     if (options.keys !== undefined && !options.keys.includes(key ?? "")) {

@@ -10,14 +10,24 @@ import { buildMessages } from "./build-messages.ts";
 export function buildRequest(request: ChatRequest, target: Target): BuiltRequest {
   const degraded = new Set<string>();
   const { system, messages } = buildMessages(request.messages, degraded);
+  const { systemInTurn, refuses } = target.facts.quirks ?? {};
   const body: JsonObject = { messages };
-  if (system.length > 0) body["system"] = system;
+  if (system.length > 0) {
+    if (systemInTurn) {
+      degraded.add("system");
+      body["messages"] = withSystem(system, messages);
+    } else body["system"] = system;
+  }
   for (const name of Object.keys(request.extra)) if (!SPELLINGS.has(name)) degraded.add(name);
   const config = configOf(request, target, degraded);
   writeTools(body, request, degraded);
   writeFormat(body, request, degraded);
   const more = thinkingOf(request, target, degraded);
-  if (request.sampling.topK !== undefined) more["top_k"] = request.sampling.topK;
+  const { topK } = request.sampling;
+  if (topK !== undefined) {
+    if (refuses?.includes("top_k")) degraded.add("top_k");
+    else more["top_k"] = topK;
+  }
   // A model that thinks runs at its own temperature.
   if (more["thinking"] !== undefined) {
     for (const name of ["temperature", "topP"] as const) {
@@ -30,6 +40,14 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
   if (Object.keys(more).length > 0) body["additionalModelRequestFields"] = more;
   if (request.user !== undefined) degraded.add("user");
   return { body, degraded: [...degraded] };
+}
+
+/** System texts at the head of the first turn, which is the user's. */
+function withSystem(system: JsonObject[], messages: JsonObject[]): JsonObject[] {
+  const [first, ...rest] = messages;
+  const content = first?.["role"] === "user" ? first["content"] : undefined;
+  if (!Array.isArray(content)) return [{ role: "user", content: system }, ...messages];
+  return [{ role: "user", content: [...system, ...content] }, ...rest];
 }
 
 function configOf({ sampling }: ChatRequest, { facts }: Target, degraded: Set<string>): JsonObject {

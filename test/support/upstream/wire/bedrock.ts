@@ -2,6 +2,7 @@ import type { FailureKind } from "../behaviour.ts";
 import { runs, words, type Usage } from "../tokens.ts";
 import { awsEvent, awsException } from "./aws-frame.ts";
 import { anthropic } from "./anthropic.ts";
+import { openaiChat } from "./openai-chat.ts";
 import {
   failureHeaders,
   frame,
@@ -276,3 +277,31 @@ export const vertexAnthropic: Wire = hosted(
   "vertex-2023-10-16",
   { binary: false },
 );
+
+const INVOKE = /\/model\/([^/]+)\/(invoke|invoke-with-response-stream)$/;
+const isOpenai = (path: string) =>
+  INVOKE.test(path) && !modelIn({ path } as Addressed).includes("anthropic");
+
+/** OpenAI's form behind Bedrock's invoke: the model in the path, chunks without a last word. */
+export const bedrockOpenai: Wire = {
+  ...openaiChat,
+  name: "bedrock-openai",
+  streamType: STREAM,
+  terminator: "",
+  model: modelIn,
+  key: credential,
+  error: refusal,
+  route: (method, path) => (method === "POST" && isOpenai(path) ? "generate" : undefined),
+  read(operation, request) {
+    const body = record(request.body);
+    if (body.model !== undefined) return { kind: "bad_request", message: "model: not permitted" };
+    return openaiChat.read(operation, { ...request, body: { ...body, model: modelIn(request) } });
+  },
+  stream: (answer, behaviour, ask) =>
+    openaiChat
+      .stream(answer, behaviour, ask)
+      .filter(({ text }) => !String(text).includes("[DONE]"))
+      .map((each) => ({ ...each, text: chunked(each.text) })),
+  errorFrame: (failure) =>
+    awsException("modelStreamErrorException", failure.message ?? "The model failed."),
+};
