@@ -123,7 +123,7 @@ export async function startUpstream(options: UpstreamOptions = {}): Promise<Upst
     if (operation === undefined) {
       return refuse({ kind: "model_not_found", message: `No route ${method} ${url.pathname}` });
     }
-    if (/^AWS4/.test(req.headers.authorization ?? "")) {
+    if (req.headers.authorization?.startsWith("AWS4")) {
       const signed = { method, path: req.url ?? "/", headers: req.headers, raw };
       const message = signatureFault(signed);
       if (message !== undefined) return refuse({ kind: "invalid_key", message });
