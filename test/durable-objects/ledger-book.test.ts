@@ -215,6 +215,19 @@ test("an abandoned decision is charged as reserved, once; its own row takes its 
   );
 });
 
+test("an estimate charges no scope more than was set aside in it", () => {
+  const GROUP: Scope = { kind: "model", id: "key:k1/m" };
+  const key = refOf(lent([item(100)]), 50);
+  const group = { ...refOf(lent([{ ...item(100), scope: GROUP }]), 30), scope: GROUP };
+  const decision = { ...row("r1", 0, [key, group]), decidedAt: T };
+  expect(book.settleAbandoned(decision, T).state).toBe("settled");
+  const [ofKey, ofGroup] = book.spend([KEY, GROUP], T);
+  expect([ofKey?.settled.cost, ofGroup?.settled.cost]).toEqual([50, 30]);
+  book.settle([row("r1", 20, [key, group])], T);
+  const [later, ofGroupLater] = book.spend([KEY, GROUP], T);
+  expect([later?.settled.cost, ofGroupLater?.settled.cost]).toEqual([20, 20]);
+});
+
 test("outcome records are fit for the log and hold no more than ids, counts and codes", () => {
   book.settle([{ ...row("r1", 20), keyHandle: "sha256:abc", outcome: "cancelled" }], T);
   const [, outcome] = book.outbox(9);

@@ -97,9 +97,57 @@ async function newTeam(limits: object, keys = 8): Promise<{ teamId: string; keys
   return { teamId: team.team_id, keys: made.map(({ key }) => key) };
 }
 
-/** All callers at once, buffered and streamed, over all workers and keys; each asks until it is served. */
+/** All callers at once on the keys of a new team. */
 async function race(limits: object, more: object): Promise<Race> {
   const { teamId, keys } = await newTeam(limits);
+  return raceOn(keys, teamId, more);
+}
+
+/** Keys of one user in two teams. */
+async function userOfTwoTeams(limits: object): Promise<{ teamIds: string[]; keys: string[] }> {
+  const organization_id = cluster.tenant.organizationId;
+  const { user_id } = await cluster.admin<{ user_id: string }>("POST", "/user/new", {
+    organization_id,
+    user_alias: crypto.randomUUID(),
+    ...limits,
+  });
+  return twoTeams(organization_id, user_id);
+}
+
+/** Keys of two teams of one organization. */
+async function orgOfTwoTeams(limits: object): Promise<{ teamIds: string[]; keys: string[] }> {
+  const made = await cluster.admin<{ organization_id: string }>("POST", "/organization/new", {
+    organization_alias: crypto.randomUUID(),
+    ...limits,
+  });
+  const organizationId = made.organization_id;
+  await cluster.newModel("race", { upstream: up, organizationId }, PRICE);
+  return twoTeams(organizationId);
+}
+
+async function twoTeams(organization_id: string, user_id?: string) {
+  const teamIds: string[] = [];
+  const keys: string[] = [];
+  for (let n = 0; n < 8; n++) {
+    if (n % 4 === 0) {
+      const team = await cluster.admin<{ team_id: string }>("POST", "/team/new", {
+        organization_id,
+        team_alias: crypto.randomUUID(),
+      });
+      teamIds.push(team.team_id);
+    }
+    const made = await cluster.admin<{ key: string }>("POST", "/key/generate", {
+      organization_id,
+      team_id: teamIds.at(-1),
+      ...(user_id !== undefined && { user_id }),
+    });
+    keys.push(made.key);
+  }
+  return { teamIds, keys };
+}
+
+/** All callers at once, buffered and streamed, over all workers and keys; each asks until it is served. */
+async function raceOn(keys: string[], teamId: string, more: object): Promise<Race> {
   const from = up.calls.all.length;
   const began = Date.now();
   const status: number[] = [];
@@ -174,6 +222,22 @@ test.each([
     expect(served).toBeGreaterThanOrEqual(36);
     expect(calls).toBe(served);
     await expect.poll(spent, { timeout: 5_000 }).toBe(billed);
+  },
+  60_000,
+);
+
+test.each([
+  ["an organization", orgOfTwoTeams],
+  ["a user", userOfTwoTeams],
+])(
+  "the budget of %s is never overspent by two teams together, and what fits is served",
+  async (_, make) => {
+    const budget = FITS * (await oneCall());
+    const { teamIds, keys } = await make({ max_budget: usd(budget) });
+    const { served, billed, calls } = await raceOn(keys, teamIds[0] ?? "", { max_tokens: WORDS });
+    expect(billed).toBeLessThanOrEqual(budget);
+    expect(served).toBeGreaterThanOrEqual(36);
+    expect(calls).toBe(served);
   },
   60_000,
 );
