@@ -62,6 +62,20 @@ describe("is found, and where it is", () => {
     );
   }, 120_000);
 
+  test("the number of the first record that a checkpoint says its segment holds", async () => {
+    for (const name of names.filter((each) => each.startsWith("audit/checkpoints/"))) {
+      const faults = await faultsOf((copy) => {
+        const text = new TextDecoder().decode(bytesOf(copy, name));
+        const other = text.replace(
+          /^segment (\d+)-/m,
+          (_, first) => `segment ${Number(first) - 1}-`,
+        );
+        copy.objects.set(name, new TextEncoder().encode(other));
+      });
+      expect(faults.map(({ object }) => object)).toContain(name);
+    }
+  });
+
   test("every byte of the gzip header and trailer of a segment, and every bit of a checkpoint's base64", async () => {
     const [segment = ""] = segments.slice(-1);
     const { length } = bytesOf(sound, segment);

@@ -152,14 +152,16 @@ class Verification {
     return read?.checkpoint ?? null;
   }
 
-  /** The ranges that segments cover, as names and as checkpoints tell of them. */
+  /** The ranges of segments by their names, or from checkpoint to checkpoint; what one says of its own is unproved yet. */
   #ranges(): { first: number; last: number }[] {
-    const ranges = new Map<number, { first: number; last: number }>();
-    for (const { what } of this.#of("segment")) ranges.set(what.first, what);
-    for (const { checkpoint } of this.#checkpoints.values())
-      if (!ranges.has(checkpoint.segment.first))
-        ranges.set(checkpoint.segment.first, checkpoint.segment);
-    return [...ranges.values()].toSorted((a, b) => a.first - b.first);
+    const ranges = this.#of("segment").map(({ what: { first, last } }) => ({ first, last }));
+    const kept = new Set(ranges.map(({ last }) => last));
+    let first = 1;
+    for (const last of [...this.#checkpoints.keys()].toSorted((a, b) => a - b)) {
+      if (!kept.has(last)) ranges.push({ first, last });
+      first = last + 1;
+    }
+    return ranges.toSorted((a, b) => a.first - b.first);
   }
 
   /** Works off one segment; false where the log can't be rebuilt any further. */
