@@ -28,6 +28,8 @@ export interface ProviderRow {
   auth: ProviderAuth;
   /** How usage in streams is had: asked for with `include_usage`, there without asking, or never. */
   streamUsage: "include_usage" | "always" | "none";
+  /** Member of a request that says which conversation's prompt cache it is to meet, where the provider has one. */
+  cacheKey?: string;
   /** Variables that may hold a platform-wide key for this provider; the first that is set counts. */
   keyVariables: readonly string[];
 }
@@ -40,6 +42,7 @@ const ROWS: readonly ProviderRow[] = [
     baseUrl: "https://api.openai.com/v1",
     also: { "openai-responses": "same" },
     auth: "bearer",
+    cacheKey: "prompt_cache_key",
     streamUsage: "include_usage",
     keyVariables: ["OPENAI_API_KEY"],
   },
@@ -151,6 +154,7 @@ const ROWS: readonly ProviderRow[] = [
       "openai-responses": { path: "/openai/v1/responses", unless: /\/openai\/v1$/ },
     },
     auth: "azure",
+    cacheKey: "prompt_cache_key",
     streamUsage: "include_usage",
     keyVariables: [],
   },

@@ -16,8 +16,7 @@ export function affinityOf(
   session: string | undefined,
   tokens: number,
 ): number | null {
-  const own = chat.extra["prompt_cache_key"];
-  const named = typeof own === "string" && own !== "" ? own : session;
+  const named = ownCacheKey(chat) ?? session;
   if (named !== undefined) return hash(`${orgId}\n${named}`) >>> 0;
   if (tokens < WORTH_KEEPING) return null;
   const system = chat.messages.filter(({ role }) => role === "system" || role === "developer");
@@ -25,6 +24,12 @@ export function affinityOf(
   const tools = chat.tools.map((tool) => (tool.type === "function" ? tool.name : "native"));
   const parts = [orgId, tools.join(","), ...system.map(textOf), first ? textOf(first) : ""];
   return hash(parts.join("\n")) >>> 0;
+}
+
+/** The key that the caller itself gave its conversation. */
+export function ownCacheKey({ extra }: ChatRequest): string | undefined {
+  const own = extra["prompt_cache_key"];
+  return typeof own === "string" && own !== "" ? own : undefined;
 }
 
 function textOf({ parts }: Message): string {

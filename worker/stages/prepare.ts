@@ -1,5 +1,6 @@
 import type { Chosen } from "../core/call.ts";
 import type { ChatRequest } from "../core/chat.ts";
+import type { JsonObject } from "../core/json.ts";
 import type { Deployment } from "../core/model.ts";
 import type { Deps, UpstreamRequest } from "../core/ports.ts";
 import { acceptOf, type Framing } from "../protocols/framing.ts";
@@ -16,6 +17,7 @@ import { hostedBody, hostedPath, hostingAt, type Hosting } from "../providers/ho
 import { secretSource } from "../providers/secret.ts";
 import { SigningFault } from "../providers/signing/fault.ts";
 import { signatureOf, type Unsigned } from "../providers/signing/index.ts";
+import { ownCacheKey } from "../routing/affinity.ts";
 import { hash } from "../routing/random.ts";
 import { credentialOf } from "../routing/walk.ts";
 import { AttemptFault } from "./attempt.ts";
@@ -144,12 +146,25 @@ function writtenFor(
     );
   }
   const built = provider.buildRequest(rewritten?.chat ?? call.chat, target);
+  const kept = call.dialect === name ? {} : cacheKeyFor(call, deployment);
+  const degraded = built.degraded.filter((each) => !Object.hasOwn(kept, each));
   return {
-    text: JSON.stringify(built.body),
+    text: JSON.stringify({ ...built.body, ...kept }),
     verbatim: false,
     injectedUsage: false,
-    degraded: [...new Set([...shortened, ...built.degraded, ...lostHeaders(call, deployment)])],
+    degraded: [...new Set([...shortened, ...degraded, ...lostHeaders(call, deployment)])],
   };
+}
+
+/**
+ * What ties a conversation to its deployment, in the provider's own member for it: its cache is met there too (PROTOCOLS
+ * 26). The caller's own key as it is, else a digest that names nobody. Requests that pass unchanged get none.
+ */
+function cacheKeyFor({ chat, explanation }: Chosen, deployment: Deployment): JsonObject {
+  const member = findProvider(deployment.provider)?.cacheKey;
+  if (member === undefined || deployment.facts.quirks?.refuses?.includes(member)) return {};
+  const key = ownCacheKey(chat) ?? explanation.affinity?.toString(16).padStart(8, "0");
+  return key === undefined ? {} : { [member]: key };
 }
 
 /** Tells accounts apart without naming a credential: callers see it in the state that they carry (decision 012). */
