@@ -35,9 +35,21 @@ import { requestRow } from "./support/rows.ts";
 let ground: Ground;
 beforeAll(async () => {
   ground = await startGround();
+  const { organizationId } = ground.gw.tenant;
+  for (const dialect of DIALECTS) {
+    const target = { upstream: ground.up, provider: dialect, organizationId };
+    await ground.gw.newModel(IMPATIENT[dialect], target);
+  }
+  const impatient = DIALECTS.map((dialect) => [IMPATIENT[dialect], { inter_token_timeout: 0.4 }]);
+  await ground.gw.configure(organizationId, {
+    model_group_settings: Object.fromEntries(impatient) as Record<string, object>,
+  });
 });
 beforeEach(() => ground.up.reset());
 afterAll(() => ground.stop());
+
+/** Groups that wait long for a first event and not for those after it. */
+const IMPATIENT: Record<Dialect, string> = { openai: "gpt-hangs", anthropic: "claude-hangs" };
 
 const FIVE = "one two three four five";
 const MANY = Array.from({ length: 400 }, (_, n) => `w${n}`).join(" ");
@@ -351,8 +363,8 @@ describe.each(ROUTES)("$client client, $provider provider", (route) => {
   );
 
   test("a stream that hangs between contents ends with an error event", async () => {
-    ground.up.model(MODEL[provider], said(hangs({ content: 2 })));
-    const { status, body, callId } = await ask(route, true, { timeout: 0.4 });
+    ground.up.model(IMPATIENT[provider], said(hangs({ content: 2 })));
+    const { status, body, callId } = await ask(route, true, { model: IMPATIENT[provider] });
     await ground.up.calls.all[0]?.aborted;
     expect(status).toBe(200);
     expect(body).toMatch(LAST_EVENT[client]);
