@@ -284,6 +284,36 @@ test("requests and tokens of a minute are never more than the limit, over all is
   expect(byTokens.served).toBeGreaterThanOrEqual(8);
 }, 90_000);
 
+test("a slot comes back when a stream's caller leaves and when a provider fails", async () => {
+  const { keys } = await newTeam({ max_parallel_requests: 1 }, 1);
+  const key = keys[0] ?? "";
+  const served = async () => {
+    const answer = await ask(key, 1, { max_tokens: WORDS });
+    await answer.text();
+    return answer.status;
+  };
+  up.model("slow", { ...text(ANSWER), latency: 90_000 });
+  const { organizationId } = cluster.tenant;
+  await cluster.newModel("slow", { upstream: up, organizationId }, PRICE);
+  const leaving = new AbortController();
+  const { url } = cluster.workers[0] ?? { url: "" };
+  const from = up.calls.all.length;
+  const gone = fetch(`${url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${key}` },
+    body: JSON.stringify({ model: "slow", messages: QUESTION, max_tokens: WORDS, stream: true }),
+    signal: leaving.signal,
+  }).catch(() => null);
+  await expect.poll(() => up.calls.all.length, { timeout: 10_000 }).toBeGreaterThan(from);
+  expect(await served()).toBe(429);
+  leaving.abort();
+  await gone;
+  await expect.poll(served, { timeout: 25_000, interval: 200 }).toBe(200);
+  up.script("race", [{ failure: { kind: "bad_request" } }]);
+  expect(await served()).toBe(400);
+  await expect.poll(served, { timeout: 25_000, interval: 200 }).toBe(200);
+}, 90_000);
+
 test("no more requests run at a time than allowed, and every slot comes back", async () => {
   const parallel = 3;
   const { served, most } = await race({ max_parallel_requests: parallel }, { max_tokens: WORDS });
