@@ -1,0 +1,162 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startGateway, type TestGateway } from "../support/cluster/index.ts";
+import { fails, startUpstream, text, type Upstream } from "../support/upstream/index.ts";
+
+/** A change counts everywhere after 5 s at most; reading of it takes a moment more. */
+const SOON = { timeout: 10_000, interval: 100 };
+
+let gw: TestGateway;
+let up: Upstream;
+let key = "";
+
+beforeAll(async () => {
+  [gw, up] = await Promise.all([
+    startGateway({ vars: { PROFILE: "self-hosted" }, tenant: false }),
+    startUpstream(),
+  ]);
+  await gw.admin("POST", "/organization/new", { organization_alias: "acme" });
+  key = (await gw.admin<{ key: string }>("POST", "/key/generate", {})).key;
+  up.model("open", text("hello"));
+  up.model("broken", fails("server_error"));
+  await gw.newModel("open", { upstream: up }, { region_name: "us-east-1" });
+}, 60_000);
+afterAll(() => Promise.all([gw?.stop(), up?.stop()]));
+
+interface Asked {
+  status: number;
+  code: string | undefined;
+  message: string;
+  route: string | null;
+  rule: string | null;
+}
+
+async function ask(headers: Record<string, string> = {}, more: object = {}): Promise<Asked> {
+  const answer = await fetch(`${gw.url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json", ...headers },
+    body: JSON.stringify({ model: "open", messages: [{ role: "user", content: "hi" }], ...more }),
+  });
+  const { error } = (await answer.json()) as { error?: { code: string; message: string } };
+  return {
+    status: answer.status,
+    code: error?.code,
+    message: error?.message ?? "",
+    route: answer.headers.get("x-routero-route"),
+    rule: answer.headers.get("x-routero-policy-rule"),
+  };
+}
+
+async function publish(yaml: string): Promise<string> {
+  const answer = await fetch(`${gw.url}/policy/acme`, {
+    method: "PUT",
+    headers: { authorization: `Bearer ${gw.masterKey}`, "content-type": "text/yaml" },
+    body: yaml,
+  });
+  const body = (await answer.json()) as { hash?: string; error?: { message: string } };
+  return body.error?.message ?? String(body.hash);
+}
+
+/** What each snippet needs, and what requests then come to; `g<n>` are groups that do not exist before. */
+const SNIPPETS: [
+  string,
+  string,
+  { group?: string; model?: string; prices?: object }[],
+  [Record<string, string>, object, Partial<Asked>][],
+][] = [
+  [
+    "business hours that are always",
+    `schedule: { timezone: UTC, business_hours: "00:00-24:00", business_days: [mon, tue, wed, thu, fri, sat, sun] }
+rules:
+  - { id: open, when: { schedule.business_hours: true }, route: g1 }
+  - { id: shut, block: true }`,
+    [{ group: "g1" }],
+    [[{}, {}, { status: 200, rule: "open", route: "g1" }]],
+  ],
+  [
+    "metadata, tags and headers",
+    `rules:
+  - { id: tagged, when: { metadata.tags: { contains: vip } }, route: g2 }
+  - { id: meta, when: { metadata.project: apollo }, route: g2 }
+  - { id: head, when: 'header["x-team"] == "red"', block: { message: "Not red." } }
+  - { id: rest, route: open }`,
+    [{ group: "g2" }],
+    [
+      [{}, { metadata: { tags: ["vip"] } }, { status: 200, rule: "tagged", route: "g2" }],
+      [{}, { metadata: { project: "apollo" } }, { status: 200, rule: "meta", route: "g2" }],
+      [{ "x-team": "red" }, {}, { status: 403, code: "policy_blocked", rule: "head" }],
+      [{}, {}, { status: 200, rule: "rest", route: "open" }],
+    ],
+  ],
+  [
+    "fallbacks, retries and a strategy",
+    `rules:
+  - { id: over, route: g3, fallbacks: [g4], num_retries: 0, strategy: least_busy, timeout: 30 }`,
+    [{ group: "g3", model: "broken" }, { group: "g4" }],
+    [[{}, {}, { status: 200, rule: "over" }]],
+  ],
+  [
+    "a ceiling of cost",
+    `rules:
+  - { id: dear, when: { header.x-dear: "yes" }, route: g5, max_cost_usd: 0.000001 }
+  - { id: rest, route: g5, max_cost_usd: 10 }`,
+    [
+      {
+        group: "g5",
+        prices: { input_cost_per_token: 0.001, output_cost_per_token: 0.001 },
+      },
+    ],
+    [
+      [{ "x-dear": "yes" }, { max_tokens: 10 }, { status: 403, rule: "dear" }],
+      [{}, { max_tokens: 10 }, { status: 200, rule: "rest" }],
+    ],
+  ],
+  [
+    "residency, which the region of g6 is not in",
+    `rules:
+  - { id: eu, when: 'identity.region == "eu"', route: g6, residency: eu-only }
+  - { id: us, route: g6, residency: us-only }`,
+    [{ group: "g6" }],
+    [
+      [{ "x-routero-region": "eu" }, {}, { status: 403, code: "policy_no_candidate", rule: "eu" }],
+      [{}, {}, { status: 200, rule: "us", route: "g6" }],
+    ],
+  ],
+  [
+    "throttle",
+    `rules:
+  - { id: throttled, when: { header.x-slow: "yes" }, throttle: true }
+  - { id: rest, route: g7 }`,
+    [{ group: "g7" }],
+    [
+      [{ "x-slow": "yes" }, {}, { status: 200, rule: "throttled" }],
+      [{}, {}, { status: 200, rule: "rest", route: "g7" }],
+    ],
+  ],
+];
+
+test.each(SNIPPETS)(
+  "%s: refused for the first missing group, then published, then in force",
+  async (_, yaml, groups, asked) => {
+    for (const { group = "", model = "open", prices = {} } of groups) {
+      expect(await publish(yaml)).toContain(`'${group}'`);
+      await gw.newModel(group, { upstream: up, model }, { region_name: "us-east-1", ...prices });
+    }
+    const hash = await publish(yaml);
+    expect(hash).toMatch(/^[0-9a-f]{64}$|^sha256:/);
+    await expect.poll(() => inForce(), SOON).toBe(hash);
+    for (const [headers, more, expected] of asked)
+      expect(await ask(headers, more)).toMatchObject(expected);
+  },
+  40_000,
+);
+
+/** The hash of the document that calls are judged by now. */
+async function inForce(): Promise<string | null> {
+  const answer = await fetch(`${gw.url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${key}` },
+    body: JSON.stringify({ model: "open", messages: [{ role: "user", content: "hi" }] }),
+  });
+  await answer.arrayBuffer();
+  return answer.headers.get("x-routero-policy-hash");
+}
