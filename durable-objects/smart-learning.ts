@@ -1,6 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Judged, Judgement, Learned, Observation } from "../worker/core/learning.ts";
 import { fold, NOTHING_LEARNED, type Lesson } from "../worker/routing/smart/learn.ts";
+import { lessonOf } from "../worker/routing/smart/signs.ts";
 import { answered } from "./answer.ts";
 import type { Answer } from "./answer.ts";
 
@@ -10,8 +11,9 @@ const WAIT_MS = 2_000;
 /** Requests can be judged for a week; a question asked again within ten minutes says that its answer was not liked. */
 const KEPT_MS = 7 * 86_400_000;
 const AGAIN_MS = 600_000;
-/** How much being asked again is believed. */
+/** How much being asked again is believed, and that a preferred model would have done well. */
 const AGAIN_WEIGHT = 0.5;
+const CHOSEN_WEIGHT = 0.5;
 const VERSIONS = 100;
 const MOST_ROWS = 100_000;
 
@@ -45,7 +47,7 @@ export class SmartLearning extends DurableObject<Env> {
     });
   }
 
-  judge({ callId, reward, by }: Judgement): Promise<Answer<Judged>> {
+  judge({ callId, reward, chosen, by }: Judgement): Promise<Answer<Judged>> {
     return this.#write((): Judged => {
       const [row] = this.#sql
         .exec<CallRow>(
@@ -59,12 +61,13 @@ export class SmartLearning extends DurableObject<Env> {
         (by.teamId !== null && row.team_id === by.teamId);
       if (!own && !by.any) return "absent";
       if (row.judged === 1) return "known";
-      this.#teach(callId, {
-        group: row.grp,
-        task: row.task,
-        reward,
-        weight: 1,
-      });
+      const { grp: group, task } = row;
+      // A bare choice between two is worth half to either, as a preference is no measure of one alone.
+      const said = reward ?? (chosen === group ? 1 : 0);
+      this.#teach(callId, { group, task, reward: said, weight: reward === null ? CHOSEN_WEIGHT : 1 });
+      if (chosen !== undefined && chosen !== group) {
+        this.#learn({ group: chosen, task, reward: 1, weight: CHOSEN_WEIGHT });
+      }
       return "learned";
     });
   }
@@ -80,7 +83,8 @@ export class SmartLearning extends DurableObject<Env> {
     });
   }
 
-  #observe({ callId, group, task, keyId, teamId, turn }: Observation, now: number): void {
+  #observe(row: Observation, now: number): void {
+    const { callId, group, task, keyId, teamId, turn, signs } = row;
     const [before] = this.#sql
       .exec<CallRow>(
         "select id, grp, task, key_id, team_id, judged from calls where turn = ? and key_id is ? and at > ? and judged = 0 and id <> ? order by at desc limit 1",
@@ -104,7 +108,10 @@ export class SmartLearning extends DurableObject<Env> {
       turn,
       now,
     );
-    if (made.rowsWritten === 0 || before === undefined) return;
+    if (made.rowsWritten === 0) return;
+    const shown = signs && lessonOf(signs);
+    if (shown) this.#learn({ group, task, ...shown });
+    if (before === undefined) return;
     this.#teach(before.id, {
       group: before.grp,
       task: before.task,
@@ -115,6 +122,10 @@ export class SmartLearning extends DurableObject<Env> {
 
   #teach(callId: string, lesson: Lesson): void {
     this.#sql.exec("update calls set judged = 1 where id = ?", callId);
+    this.#learn(lesson);
+  }
+
+  #learn(lesson: Lesson): void {
     this.#sql.exec(
       "insert into lessons (body, at) values (?, ?)",
       JSON.stringify(lesson),

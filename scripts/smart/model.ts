@@ -2,6 +2,7 @@
 import { CATEGORIES, rule, UNRULED, type Category } from "../../worker/routing/smart/categories.ts";
 import {
   BUCKETS,
+  byLength,
   DENSE,
   DENSE_NAMES,
   scan,
@@ -18,7 +19,8 @@ import { CHAT, TRANSLATE } from "./own-examples.ts";
  * task: small models lag in code, mathematics and long reading, and hardly in trivia, small talk and rewording.
  */
 const PRIOR: Record<string, number> = {
-  length: 0.05,
+  // Length has its own part beside this head.
+  length: 0,
   stemLength: 0.03,
   // A bare choice among figures leaves no room to compute: there the strong models fail too.
   numericOptions: -0.06,
@@ -28,6 +30,7 @@ const PRIOR: Record<string, number> = {
   negation: 0.01,
   because: 0.01,
   hedge: 0.01,
+  craft: 0.03,
   trivia: -0.04,
 };
 const TASK_PRIOR: Record<Category, number> = {
@@ -45,7 +48,8 @@ const TASK_PRIOR: Record<Category, number> = {
 };
 
 /** Strength of the priors, in rows of weight one; of the ridge over hashed words; least confidence of the task head. */
-const STRENGTH = 4000;
+const STRENGTH = 6000;
+const SOLVES_STRENGTH = 500;
 const GRAM_STRENGTH = 100;
 const SURE = 0.8;
 /** Share of unknown words above which a prompt is unfamiliar: few of the held-out rows are, other languages all. */
@@ -123,7 +127,9 @@ export function fitModel(
     GRAM_STRENGTH,
     BUCKETS,
   );
-  const raw = rows.map(({ seen }, at) => dot(inputs[at]!, need) + sparseDot(seen.grams, grams));
+  const raw = rows.map(
+    ({ seen }, at) => dot(inputs[at]!, need) + sparseDot(seen.grams, grams) + byLength(seen.dense),
+  );
   const better = rows.map((_, at) => (strong[at]! > light[at]! + 0.25 ? 1 : 0));
   const calibration = platt(raw, better, weights);
   const chances = raw
@@ -137,8 +143,8 @@ export function fitModel(
     means: [...means].map(round),
     scales: [...scales].map(round),
     need: store(need, grams),
-    light: store(ridge(inputs, light, weights, STRENGTH / 8, flat)),
-    heavy: store(ridge(inputs, strong, weights, STRENGTH / 8, flat)),
+    light: store(ridge(inputs, light, weights, SOLVES_STRENGTH, flat)),
+    heavy: store(ridge(inputs, strong, weights, SOLVES_STRENGTH, flat)),
     tasks: taskWeights.map((each) => store(each)),
     calibration: { slope: round(calibration.slope), intercept: round(calibration.intercept) },
     tiers: { light: quantile(0.4), standard: quantile(0.75), heavy: quantile(0.85) },

@@ -14,6 +14,7 @@ import { plainPrompt } from "../../worker/routing/smart/prompt.ts";
 import {
   foldOf,
   labelled,
+  mean,
   outcomes,
   PAIRS,
   PERTURBATIONS,
@@ -32,7 +33,7 @@ import {
 import { randomOf } from "../../worker/routing/smart/learn.ts";
 import { fitModel, see, type Seeable } from "./model.ts";
 
-const VERSION = "1";
+const VERSION = "2";
 const FILE = join(import.meta.dirname, "../../worker/routing/smart/weights.ts");
 const three = (value: number) => Math.round(value * 1000) / 1000;
 
@@ -55,8 +56,17 @@ for (const fold of folds) {
   );
   heldOut.set(fold, unpackModel(stored));
 }
+/** The score before calibration: the one scale on which rows that different weights judged can be compared. */
+function scoreBy(model: ReturnType<typeof unpackModel>, prompt: string): number {
+  const { need } = classifyWith(model, plainPrompt(prompt));
+  const { slope, intercept } = model.calibration;
+  return (Math.log(need / (1 - need)) - intercept) / slope;
+}
 const scoreAll = (change: (prompt: string) => string) =>
-  rows.map((row) => classifyWith(heldOut.get(foldOf(row))!, plainPrompt(change(row.prompt))).need);
+  rows.map((row) => scoreBy(heldOut.get(foldOf(row))!, change(row.prompt)));
+const needs = rows.map(
+  (row) => classifyWith(heldOut.get(foldOf(row))!, plainPrompt(row.prompt)).need,
+);
 const scores = scoreAll((prompt) => prompt);
 const lengths = rows.map((row) => lengthScore(row.prompt));
 const keywords = rows.map((row) => keywordScore(row.prompt));
@@ -91,6 +101,8 @@ const slices = PAIRS.map((pair) => {
       some.reduce((sum, row) => sum + row.scores[pair.strong]! - row.scores[pair.weak]!, 0) /
       some.length;
     const apgr = (list: readonly number[]) => three(judge(some, pick(list), pair).apgr);
+    // Where the strong model is the worse one, a greater APGR is a loss of quality.
+    const worth = (list: readonly number[]) => Math.sign(gap) * judge(some, pick(list), pair).apgr;
     return {
       group,
       rows: at.length,
@@ -99,6 +111,8 @@ const slices = PAIRS.map((pair) => {
       smart: apgr(scores),
       length: apgr(lengths),
       keywords: apgr(keywords),
+      /** Above the better of the two, in APGR; positive is better quality at the same share of strong calls. */
+      above: three(worth(scores) - Math.max(worth(lengths), worth(keywords))),
     };
   });
   const full = (list: readonly number[]) => judge(inside, of(list), pair);
@@ -129,6 +143,53 @@ const slices = PAIRS.map((pair) => {
     keywords: measure(keywords),
     perturbed: Object.fromEntries(perturbed.map(([name, list]) => [name, measure(list)])),
     groups,
+  };
+});
+
+// Groups of subjects and of tasks, held out together as a set of new subjects would be.
+const subjectOf = (row: Outcome) => `${row.bench} ${row.subject}`;
+const DRAWS = 24;
+const HELD = { mmlu: 10, ulab: 4 };
+const dealt = randomOf(7);
+const drawn = Array.from({ length: DRAWS }, () => {
+  const group = new Set(
+    Object.entries(HELD).flatMap(([bench, count]) => {
+      const all = [...new Set(rows.filter((row) => row.bench === bench).map(subjectOf))];
+      return all
+        .map((name) => ({ name, place: dealt() }))
+        .toSorted((a, b) => a.place - b.place)
+        .slice(0, count)
+        .map(({ name }) => name);
+    }),
+  );
+  const inside = rows.flatMap((row, at) => (group.has(subjectOf(row)) ? [at] : []));
+  const model = unpackModel(
+    fitModel(
+      seenRows.filter(({ row }) => !group.has(subjectOf(row))),
+      seenLabels.filter(({ row }) => row.source === "t0"),
+      "held out",
+    ),
+  );
+  const said = new Map(inside.map((at) => [at, scoreBy(model, rows[at]!.prompt)]));
+  return PAIRS.map((pair) => {
+    const some = inside.filter((at) => rows[at]!.bench === pair.bench);
+    const apgr = (of: (at: number) => number) =>
+      judge(some.map((at) => rows[at]!), some.map(of), pair).apgr; // prettier-ignore
+    const smart = apgr((at) => said.get(at)!);
+    const best = Math.max(apgr((at) => lengths[at]!), apgr((at) => keywords[at]!)); // prettier-ignore
+    return { smart, above: smart - best };
+  });
+});
+const newGroups = PAIRS.map((pair, index) => {
+  const all = drawn.map((each) => each[index]!);
+  return {
+    slice: pair.name,
+    draws: DRAWS,
+    held: HELD[pair.bench as keyof typeof HELD],
+    apgr: three(mean(all.map(({ smart }) => smart))),
+    above: three(mean(all.map(({ above }) => above))),
+    worst: three(Math.min(...all.map(({ above }) => above))),
+    below: all.filter(({ above }) => above < -0.02).length,
   };
 });
 
@@ -166,7 +227,7 @@ export const WEIGHTS: StoredModel = ${JSON.stringify(stored)};
 const gaps = rows.map((row, at) => {
   const pair = PAIRS.find((each) => each.bench === row.bench)!;
   return {
-    need: scores[at]!,
+    need: needs[at]!,
     better: row.scores[pair.strong]! > row.scores[pair.weak]! + 0.25 ? 1 : 0,
   };
 });
@@ -186,6 +247,7 @@ const report = {
   data: { "dev.jsonl.gz": sha256, "category-dev.jsonl.gz": labels.sha256 },
   bytes: JSON.stringify(stored).length,
   slices,
+  newGroups,
   tasks: {
     rows: truth.length,
     accuracy: three(accuracy),

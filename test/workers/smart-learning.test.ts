@@ -67,3 +67,46 @@ test("the same question asked again says that its answer was not liked, and teac
     { timeout: 8000, interval: 200 },
   );
 });
+
+test("what an answer shows of its form teaches once, beside what somebody says of it", async () => {
+  const learning = smartLearning(env, newOrgId("global"));
+  const shown = (callId: string, signs: Observation["signs"], turn: number) =>
+    seen(callId, { turn, ...(signs && { signs }) });
+  const rows = [
+    shown("broken", { truncated: false, calls: false, form: null }, 1),
+    shown("held", { truncated: false, calls: null, form: true }, 2),
+    shown("silent", { truncated: false, calls: null, form: null }, 3),
+  ];
+  await learning.observe(rows);
+  await learning.observe(rows);
+  expect(await learning.judge({ callId: "broken", reward: 0, by: mine })).toBe("learned");
+  await vi.waitFor(
+    async () => {
+      const { good = 0, bad = 0 } = (await learning.snapshot(null))?.arms["small"]?.all ?? {};
+      expect([good, bad]).toEqual([expect.closeTo(0.5, 2), expect.closeTo(1.5, 1)]);
+    },
+    { timeout: 8000, interval: 200 },
+  );
+});
+
+test("a chosen model is evidence for it, and without a judgement against the one that answered", async () => {
+  const learning = smartLearning(env, newOrgId("global"));
+  await learning.observe([seen("a", { turn: 1 }), seen("b", { turn: 2 }), seen("c", { turn: 3 })]);
+  const choose = (callId: string, chosen: string, reward: number | null) =>
+    learning.judge({ callId, chosen, reward, by: mine });
+  expect(await choose("a", "large", null)).toBe("learned");
+  expect(await choose("b", "small", null)).toBe("learned");
+  expect(await choose("c", "large", 1)).toBe("learned");
+  await vi.waitFor(
+    async () => {
+      const now = await learning.snapshot(null);
+      const of = (group: string) => {
+        const { good = 0, bad = 0 } = now?.arms[group]?.all ?? {};
+        return [good, bad];
+      };
+      expect(of("large")).toEqual([expect.closeTo(1, 1), 0]);
+      expect(of("small")).toEqual([expect.closeTo(1.5, 1), expect.closeTo(0.5, 1)]);
+    },
+    { timeout: 8000, interval: 200 },
+  );
+});

@@ -77,7 +77,7 @@ export const PATHS: readonly PathFacts[] = [
     section: "Inference",
     summary: "Judge an answer",
     notes:
-      "For the smart router of an organization that learns (`metadata.smart_learning`): the judgement counts for the model group that answered, at that kind of task. Each call is judged once, within a week, by the key that made it, its team or an administrator. The comment is not stored.",
+      "For the smart router of an organization that learns (`metadata.smart_learning`): the judgement counts for the model group that answered, at that kind of task. Each call is judged once, within a week, by the key that made it, its team or an administrator. `chosen_model` names the model group that the judge prefers: another one than answered is evidence for it and, without a thumb or score, against the one that answered. The comment is not stored.",
     http: [
       { method: "POST", path: "/v1/feedback" },
       { method: "POST", path: "/feedback" },
@@ -89,6 +89,7 @@ export const PATHS: readonly PathFacts[] = [
         call_id: text("x-routero-call-id of the answer"),
         thumb: { enum: ["up", "down"] },
         score: { type: "number", minimum: 0, maximum: 1 },
+        chosen_model: text("The model group that answers this better, or the one that answered"),
         comment: text("Not stored"),
       },
       required: ["call_id"],

@@ -1,6 +1,7 @@
 import type { AttemptRow, LeaseRef, ScopeView } from "./account.ts";
 import type { ChatRequest, DialectName } from "./chat.ts";
 import type { Json, JsonObject, JsonScan } from "./json.ts";
+import type { Signs } from "./learning.ts";
 import type { Deployment } from "./model.ts";
 import type { Verdict } from "./policy.ts";
 import type { Principal } from "./principal.ts";
@@ -112,6 +113,8 @@ export interface Progress {
   degraded: string[];
   /** Milliseconds since the request arrived, once content was there. */
   firstContentAt: number | null;
+  /** What the form of a whole answer says; only of answers that something is to be learned from. */
+  signs?: Signs;
 }
 
 export type Answered = Chosen & { progress: Progress; answer: Answer };

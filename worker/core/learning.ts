@@ -22,6 +22,16 @@ export interface Learned {
   arms: Record<string, Arm>;
 }
 
+/** What the form of an answer says, without a judge: true holds, false is broken, null says nothing. */
+export interface Signs {
+  /** It ended for want of tokens although the caller had not asked for few. */
+  truncated: boolean;
+  /** Every tool call is one of the caller's tools, with arguments that fit its schema. */
+  calls: boolean | null;
+  /** The answer is JSON, and fits the schema, where that was asked. */
+  form: boolean | null;
+}
+
 /** A request that was routed while learning is on: who may judge it, and what it says about by being asked again. */
 export interface Observation {
   callId: string;
@@ -31,13 +41,17 @@ export interface Observation {
   teamId: string | null;
   /** The same for the same question in the same conversation. */
   turn: number;
+  /** Absent where the answer was not looked at. */
+  signs?: Signs;
 }
 
 /** A judgement of one request. */
 export interface Judgement {
   callId: string;
-  /** 0–1. */
-  reward: number;
+  /** 0–1; null where only a model was chosen: 1 if that one answered, else 0. */
+  reward: number | null;
+  /** The model group that the judge prefers at this task: the one that answered, or another. */
+  chosen?: string;
   /** Whose calls may be judged: those of this key or team; `any` for an administrator. */
   by: { keyId: string | null; teamId: string | null; any: boolean };
 }

@@ -14,6 +14,7 @@ import { deadline } from "./deadline.ts";
 import { estimateUsage } from "./estimate.ts";
 import { finalError } from "./final-error.ts";
 import { prepare } from "./prepare.ts";
+import { look } from "./smart.ts";
 import { streamAnswer } from "./stream.ts";
 import { setOut } from "./way.ts";
 
@@ -64,7 +65,9 @@ async function wholeAnswer(deps: Deps, call: Chosen, progress: Progress): Promis
       progress.firstContentAt = times.endedAt - call.receivedAt;
       const whole: Answer = { kind: "whole", body, contentType: "application/json" };
       const result = { status: 200, usage, limits };
+      const [choice] = answer.choices;
       if (!isFiltered(answer)) {
+        if (choice !== undefined) look(call, progress, choice);
         record(deps, call, progress, deployment, times, result);
         return whole;
       }

@@ -3,6 +3,9 @@ import type { Authenticated, Credentialed } from "../core/call.ts";
 import { GatewayError } from "../core/errors.ts";
 import { learningSettings } from "../core/learning.ts";
 import type { Deps } from "../core/ports.ts";
+import type { OrgShared } from "../core/records.ts";
+import { resolve } from "../providers/resolve.ts";
+import { dialNamed } from "../routing/smart/dial.ts";
 
 const MOST_BYTES = 16_384;
 
@@ -10,6 +13,7 @@ const FORM = z.object({
   call_id: z.string().min(1).max(128),
   thumb: z.enum(["up", "down"]).nullish(),
   score: z.number().min(0).max(1).nullish(),
+  chosen_model: z.string().min(1).max(256).nullish(),
   comment: z.string().max(8192).nullish(),
 });
 
@@ -25,20 +29,30 @@ export async function feedback(
   { identity }: Authenticated<Credentialed>,
   request: Request,
 ): Promise<FeedbackAnswer> {
-  const { call_id, thumb, score } = read(await request.text());
-  const reward = score ?? (thumb == null ? null : thumb === "up" ? 1 : 0);
-  if (reward === null) {
-    throw new GatewayError("invalid_request", "thumb: say up or down, or a score from 0 to 1.", {
-      param: "thumb",
-    });
-  }
+  const { call_id, thumb, score, chosen_model } = read(await request.text());
   const { principal, shared } = identity;
+  const said = score ?? (thumb == null ? null : thumb === "up" ? 1 : 0);
+  if (said === null && chosen_model == null) {
+    throw new GatewayError(
+      "invalid_request",
+      "thumb: say up or down, a score from 0 to 1, or the chosen_model that answers better.",
+      { param: "thumb" },
+    );
+  }
+  if (chosen_model != null && !isModel(deps, shared, chosen_model)) {
+    throw new GatewayError(
+      "invalid_request",
+      "chosen_model: the organization has no model group or model of this name.",
+      { param: "chosen_model" },
+    );
+  }
   if (learningSettings(shared.org.metadata) === null) return { call_id, status: "off" };
   const { keyId = null, teamId = null, kind, role, orgId } = principal;
   const any = kind === "master" || role === "admin" || role === "platform_admin";
   const judged = await deps.learning.judge(orgId, {
     callId: call_id,
-    reward,
+    reward: said,
+    ...(chosen_model != null && { chosen: chosen_model }),
     by: { keyId, teamId, any },
   });
   if (judged === "absent") {
@@ -49,6 +63,13 @@ export async function feedback(
     );
   }
   return { call_id, status: judged };
+}
+
+/** True for what the organization can route to; anything else would only fill its memory. */
+function isModel(deps: Deps, shared: OrgShared, name: string): boolean {
+  if (dialNamed(name) !== null) return false;
+  const hasPlatformKey = (provider: string) => deps.platformKey(provider) !== null;
+  return resolve(name, { shared, hasPlatformKey }).found;
 }
 
 function read(text: string): z.output<typeof FORM> {

@@ -1,4 +1,5 @@
 import type { Authorized, Chosen, Progress } from "../core/call.ts";
+import type { FinishReason, Part } from "../core/chat.ts";
 import type { Deployment } from "../core/model.ts";
 import { learningSettings } from "../core/learning.ts";
 import type { Deps } from "../core/ports.ts";
@@ -13,6 +14,7 @@ import { bent, dialNamed, type Dial } from "../routing/smart/dial.ts";
 import { estimate, NOTHING_LEARNED } from "../routing/smart/learn.ts";
 import { turnOf } from "../routing/smart/conversation.ts";
 import { ENGINE } from "../routing/smart/engine.ts";
+import { signsOf } from "../routing/smart/signs.ts";
 import { answersChat, beliefOf, knownAbility, knownWindow } from "../routing/smart/knowledge.ts";
 import { allowlists } from "./authorize.ts";
 import { payerOf } from "./payer.ts";
@@ -126,7 +128,19 @@ export function observe(deps: Deps, call: Chosen, progress: Progress): void {
     keyId: principal.keyId ?? null,
     teamId: principal.teamId ?? null,
     turn: turnOf(call.chat),
+    ...(progress.signs && { signs: progress.signs }),
   });
+}
+
+/** Keeps what the form of a whole answer says, where the organization learns; nothing of the answer itself. */
+export function look(
+  call: Chosen,
+  progress: Progress,
+  answer: { parts: readonly Part[]; finish: FinishReason | null },
+): void {
+  const { smart } = call.explanation;
+  if (smart === undefined || learningSettings(call.identity.shared.org.metadata) === null) return;
+  progress.signs = signsOf(call.chat, answer);
 }
 
 /** What a family is known to lack although no deployment says so. */

@@ -16,6 +16,7 @@ import {
 import { asFault, tellable, type AttemptFault } from "./attempt.ts";
 import { CallerView } from "./caller-view.ts";
 import { finalError } from "./final-error.ts";
+import { look } from "./smart.ts";
 import { StreamAttempt, type Rest, type StreamState } from "./stream-attempt.ts";
 import { timer } from "./timer.ts";
 import { setOut, type Way } from "./way.ts";
@@ -175,6 +176,7 @@ class StreamRun {
       serves?.();
       for (; next.done !== true; next = await bytes.next()) yield next.value;
       ended = true;
+      this.look();
       attempt.close({ status: 200 });
       return null;
     } catch (cause) {
@@ -200,6 +202,13 @@ class StreamRun {
         attempt.close({ status: 200, error: "cancelled" });
       }
     }
+  }
+
+  /** The whole answer is the caller's: what its form says. */
+  private look(): void {
+    const { call, progress, view } = this.state;
+    const { values, finish } = view.delivered;
+    look(call, progress, { parts: values, finish });
   }
 
   /** Another attempt has the answer: this one ends, and is charged for what it was asked. */

@@ -58,6 +58,11 @@ export class Delivered {
     return this.parts.map(({ value }) => (value.type === "text" ? value.text : "")).join("");
   }
 
+  /** The parts so far, in order. */
+  get values(): readonly Part[] {
+    return this.parts.map(({ value }) => value);
+  }
+
   /** UTF-16 units of thinking so far. */
   get thinkingLength(): number {
     return this.thought;

@@ -1,6 +1,6 @@
 import { MODEL_TIERS, type ModelTier } from "../../core/model.ts";
 import { CATEGORIES, rule, UNRULED, type Category } from "./categories.ts";
-import { DENSE, scan, windowOf, type Features } from "./features.ts";
+import { byLength, DENSE, scan, windowOf, type Features } from "./features.ts";
 import type { Prompt } from "./prompt.ts";
 import { knowsWord, type Head, type Model } from "./model.ts";
 import { model as shipped } from "./shipped.ts";
@@ -43,7 +43,7 @@ export function classifyWith(model: Model, prompt: Prompt): Classification {
   const category = CATEGORIES.indexOf(ruled?.category ?? UNRULED);
 
   const unknown = unknownShare(model, seen);
-  const raw = score(model, model.need, seen, category) + aroundIt(prompt);
+  const raw = score(model, model.need, seen, category) + byLength(seen.dense) + aroundIt(prompt);
   const need = logistic(model.calibration.slope * raw + model.calibration.intercept);
   const light = share(score(model, model.light, seen, category));
   const heavy = Math.max(light, share(score(model, model.heavy, seen, category)));

@@ -49,6 +49,21 @@ export const DENSE_NAMES: readonly string[] = [...STRUCTURE, ...FIELD_NAMES];
 export const DENSE = DENSE_NAMES.length;
 const FIRST_FIELD = STRUCTURE.length;
 
+const AT_LENGTH = STRUCTURE.indexOf("length");
+const AT_OPTIONS = STRUCTURE.indexOf("options");
+/** Need that each doubling of a prompt's length adds, less of it where answers are listed, and the bits of a usual one. */
+const PER_DOUBLING = 0.08;
+const USUAL_BITS = 7.6;
+
+/**
+ * What length alone says of the need. It stands beside the learned head with a weight that no training row can take away:
+ * on kinds of prompts that nothing was learned of it is the best that is known.
+ */
+export function byLength(dense: Float32Array | Float64Array): number {
+  const bits = 8 * (dense[AT_LENGTH] ?? 0) - USUAL_BITS;
+  return PER_DOUBLING * bits * ((dense[AT_OPTIONS] ?? 0) > 0 ? 0.4 : 1);
+}
+
 /** What one prompt looks like. The arrays belong to the one scan in progress: read them before the next one. */
 export interface Features {
   dense: Float32Array;

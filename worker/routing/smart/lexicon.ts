@@ -57,6 +57,10 @@ export const FIELDS = {
   question: `what which who whom whose when where why how`,
   quantity: `many much number amount count minimum maximum least most greatest smallest total exactly nearest approxim* rounded`,
   self: `i my me mine we our us`,
+  craft: `concurre* thread threads threaded multithr* lock locks deadlock* race distribut* consensu* lineariz* scalab* architec* refactor* migrat*
+    fault tolerant tolerance throughp* latency streamin* incremen* schedule* allocator compiler parser interpre* optimiz* optimis* complexi*
+    transact* replicat* partitio* shard sharded sharding backpres* idempote* invarian* amortize* lockfree wait raft paxos vectoriz* simd gpu
+    cryptogr* lifetime lifetimes monad* coroutin* generics generic`,
   create: `write compose create generate draft poem story essay letter email blog haiku lyrics slogan tagline brainsto* invent* imagine`,
 } as const;
 
