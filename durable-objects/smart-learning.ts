@@ -64,7 +64,12 @@ export class SmartLearning extends DurableObject<Env> {
       const { grp: group, task } = row;
       // A bare choice between two is worth half to either, as a preference is no measure of one alone.
       const said = reward ?? (chosen === group ? 1 : 0);
-      this.#teach(callId, { group, task, reward: said, weight: reward === null ? CHOSEN_WEIGHT : 1 });
+      this.#teach(callId, {
+        group,
+        task,
+        reward: said,
+        weight: reward === null ? CHOSEN_WEIGHT : 1,
+      });
       if (chosen !== undefined && chosen !== group) {
         this.#learn({ group: chosen, task, reward: 1, weight: CHOSEN_WEIGHT });
       }

@@ -93,7 +93,8 @@ it("ranks easy code below hard code", () => {
   const add = of("Write a Python function that adds two numbers.").need;
   const loop = of("Write a for loop in C that prints 1 to 10.").need;
   const raft = "Implement the Raft consensus algorithm in Java with log compaction.";
-  const list = "Implement a lock-free concurrent skip list in C++ and prove that it is linearizable.";
+  const list =
+    "Implement a lock-free concurrent skip list in C++ and prove that it is linearizable.";
   for (const hard of [raft, list]) expect(of(hard).need).toBeGreaterThan(Math.max(add, loop));
 });
 

@@ -29,7 +29,11 @@ const look = (
 
 describe("what an answer's form says", () => {
   it("tells calls that a tool can take from calls that it can't", () => {
-    const calls = (...args: string[]) => look(args.map((each) => call(each)), "tool_calls").calls;
+    const calls = (...args: string[]) =>
+      look(
+        args.map((each) => call(each)),
+        "tool_calls",
+      ).calls;
     expect(calls('{"city":"Bonn"}')).toBe(true);
     for (const broken of ['{"city":"Bo', "{}", "", '{"city":3}', '{"city":"Bonn","far":1}', "[]"]) {
       expect(calls('{"city":"Bonn"}', broken)).toBe(false);
@@ -42,12 +46,9 @@ describe("what an answer's form says", () => {
     const schema = { type: "object", required: ["a"], properties: { a: { type: "number" } } };
     const asked = { responseFormat: { type: "schema" as const, name: "s", schema } };
     const form = (said: string) => look([text(said)], "stop", asked).form;
-    expect([form('{"a":1}'), form('{"a":"1"}'), form('```json\n{"a":1}\n```'), form("{}")]).toEqual([
-      true,
-      false,
-      false,
-      false,
-    ]);
+    expect([form('{"a":1}'), form('{"a":"1"}'), form('```json\n{"a":1}\n```'), form("{}")]).toEqual(
+      [true, false, false, false],
+    );
     expect(look([text("Hello")], "stop").form).toBeNull();
     expect(look([{ type: "refusal", text: "No." }], "stop", asked).form).toBeNull();
   });

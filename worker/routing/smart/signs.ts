@@ -31,7 +31,11 @@ export function signsOf(
 }
 
 /** What such an answer teaches of the model that gave it; null where its form says nothing. */
-export function lessonOf({ truncated, calls, form }: Signs): Pick<Lesson, "reward" | "weight"> | null {
+export function lessonOf({
+  truncated,
+  calls,
+  form,
+}: Signs): Pick<Lesson, "reward" | "weight"> | null {
   const broken = truncated || calls === false || form === false;
   if (!broken && calls === null && form === null) return null;
   return { reward: broken ? 0 : 1, weight: FORM_WEIGHT };
