@@ -94,6 +94,8 @@ export interface AttemptRow {
   status: number;
   /** Fault class, absent on success. */
   error?: string;
+  /** Where the attempt ended before anything was sent to the provider; else absent. */
+  sent?: false;
   /** After a failure: the deployment that was tried next, or why none was. */
   next?: string;
   /** Milliseconds that were waited before it. */
@@ -141,7 +143,7 @@ export function chargeOf(row: Pick<SettleRow, "attempts">): Amount {
   for (const { cost, usage } of row.attempts) {
     sum = plus(sum, { cost, requests: 0, tokens: promptTokens(usage) + completionTokens(usage) });
   }
-  const sent = row.attempts.some(({ error }) => error !== "unsupported");
+  const sent = row.attempts.some((each) => each.sent !== false);
   return { ...sum, requests: sent ? 1 : 0 };
 }
 

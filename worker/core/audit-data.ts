@@ -181,6 +181,8 @@ const attempt = z.strictObject({
   model: word.optional(),
   status: whole,
   error: word.nullable(),
+  /** Nothing was sent to the provider. */
+  sent: z.literal(false).optional(),
   cost_usd: usd,
   duration_ms: z.number(),
   /** After a failure: the deployment that was tried next, or why none was; and what was waited before. */
@@ -284,6 +286,7 @@ export function outcomeData(ended: Ended): OutcomeData {
       duration_ms: row.durationMs,
       ...(row.next !== undefined && { next: row.next }),
       ...(row.waitMs !== undefined && { wait_ms: row.waitMs }),
+      ...(row.sent === false && { sent: false as const }),
     })),
   };
 }

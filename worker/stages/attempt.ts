@@ -80,6 +80,8 @@ export interface AttemptResult {
   status: number;
   usage?: TokenUsage;
   error?: FaultClass | "cancelled";
+  /** False where the attempt ended before anything was sent to the provider. */
+  sent: boolean;
   /** Milliseconds that the provider asks to wait. */
   retryAfter?: number | undefined;
   /** What the provider said of its limits. */
@@ -110,6 +112,7 @@ export function record(
     durationMs: times.endedAt - times.startedAt,
   };
   if (result.error !== undefined) row.error = result.error;
+  if (!result.sent) row.sent = false;
   if (times.firstContentAt) row.timeToFirstTokenMs = times.firstContentAt - times.startedAt;
   progress.attempts.push(row);
   const breaker = call.plan.find((step) => step.deployment.id === deployment.id)?.breaker;

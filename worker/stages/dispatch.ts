@@ -13,7 +13,7 @@ import { AttemptFault, asFault, record, tellable } from "./attempt.ts";
 import { deadline } from "./deadline.ts";
 import { estimateUsage } from "./estimate.ts";
 import { finalError } from "./final-error.ts";
-import { prepare } from "./prepare.ts";
+import { prepare, type Prepared } from "./prepare.ts";
 import { look } from "./smart.ts";
 import { streamAnswer } from "./stream.ts";
 import { setOut } from "./way.ts";
@@ -52,19 +52,23 @@ async function beginStream(deps: Deps, call: Chosen, progress: Progress): Promis
 async function wholeAnswer(deps: Deps, call: Chosen, progress: Progress): Promise<Answer> {
   const way = setOut(deps, call, progress);
   let last: AttemptFault | null = null;
-  let filtered: Answer | null = null;
+  let filtered: { whole: Answer; deployment: Deployment } | null = null;
   for (let step: Step | null = way.first(); step !== null;) {
     const { deployment } = step;
     const startedAt = deps.now();
+    let sent = false;
     try {
-      const { body, answer, limits } = await attemptWhole(deps, call, deployment, progress);
+      const prepared = await prepare(deps, call, deployment);
+      progress.degraded = prepared.degraded;
+      sent = true;
+      const { body, answer, limits } = await attemptWhole(deps, call, prepared, progress);
       const times = { startedAt, endedAt: deps.now() };
       const usage =
         answer.usage ?? estimateUsage(call.chat, call.bytes, textLength(answer.choices));
       progress.usage = usage;
       progress.firstContentAt = times.endedAt - call.receivedAt;
       const whole: Answer = { kind: "whole", body, contentType: "application/json" };
-      const result = { status: 200, usage, limits };
+      const result = { status: 200, sent, usage, limits };
       const [choice] = answer.choices;
       if (!isFiltered(answer)) {
         if (choice !== undefined) look(call, progress, choice);
@@ -73,20 +77,23 @@ async function wholeAnswer(deps: Deps, call: Chosen, progress: Progress): Promis
       }
       // Another model may answer; where none does, the last filtered answer is the answer (PROTOCOLS 8).
       record(deps, call, progress, deployment, times, { ...result, error: "content_filter" });
-      filtered = whole;
+      filtered = { whole, deployment };
       step = await way.after(FILTERED);
     } catch (cause) {
       const times = { startedAt, endedAt: deps.now() };
       const failed = asFault(cause, () =>
-        record(deps, call, progress, deployment, times, { status: 0, error: "unsupported" }),
+        record(deps, call, progress, deployment, times, { status: 0, sent, error: "unsupported" }),
       );
       const { class: error, status, retryAfter } = failed.fault;
       last = tellable(last, failed);
-      record(deps, call, progress, deployment, times, { status, error, retryAfter });
+      record(deps, call, progress, deployment, times, { status, sent, error, retryAfter });
       step = await way.after(failed.fault);
     }
   }
-  if (filtered !== null) return filtered;
+  if (filtered !== null) {
+    progress.deployment = filtered.deployment;
+    return filtered.whole;
+  }
   throw finalError(call, progress, last ?? neverTried());
 }
 
@@ -104,9 +111,8 @@ function isFiltered({ choices }: ChatResponse): boolean {
   );
 }
 
-async function attemptWhole(deps: Deps, call: Chosen, deployment: Deployment, progress: Progress) {
-  const first = await prepare(deps, call, deployment);
-  progress.degraded = first.degraded;
+async function attemptWhole(deps: Deps, call: Chosen, first: Prepared, progress: Progress) {
+  const { deployment } = first;
   const clock = deadline(() => call.deadline - deps.now());
   const patience = deployment.timeout ?? call.settings.timeouts.whole ?? Number.POSITIVE_INFINITY;
   const { prepared, response, limits } = await ask(deps, call, first, { clock, patience });

@@ -60,6 +60,7 @@ export class StreamAttempt {
   private readonly startedAt: number;
   private requestBytes: number;
   private served = false;
+  private sent = false;
   /** A whole answer of which the provider's filter left nothing but the end. */
   withheld: Uint8Array | null = null;
   private closed = false;
@@ -145,11 +146,12 @@ export class StreamAttempt {
   }
 
   /** Writes the attempt's row; once, however it ended. `charged` = what it was asked costs, whatever it answered. */
-  close(result: Omit<AttemptResult, "usage">, charged = false): void {
+  close(result: Omit<AttemptResult, "usage" | "sent">, charged = false): void {
     if (this.closed) return;
     this.closed = true;
     const { deps, call, progress, shares } = this.state;
-    const usage = charged || this.tally.produced ? this.usageSoFar() : undefined;
+    const asked = charged && this.sent;
+    const usage = asked || this.tally.produced ? this.usageSoFar() : undefined;
     if (usage !== undefined && this.served) {
       shares.push(this.share(usage));
       progress.usage = shownUsage(shares);
@@ -164,8 +166,17 @@ export class StreamAttempt {
         endedAt: deps.now(),
         firstContentAt: this.tally.firstContentAt,
       },
-      { ...result, limits: this.limits, ...(usage !== undefined && { usage }) },
+      { ...result, sent: this.sent, limits: this.limits, ...(usage !== undefined && { usage }) },
     );
+  }
+
+  /** What the filter left of the answer, where nobody else had one: it is the caller's after all. */
+  handOver(): Uint8Array {
+    const { progress, shares } = this.state;
+    shares.push(this.share(this.usageSoFar()));
+    progress.usage = shownUsage(shares);
+    progress.deployment = this.deployment;
+    return this.withheld ?? new Uint8Array();
   }
 
   /** The end of an answer that the caller has all of, but for the end: the provider told its finish and was cut. */
@@ -224,6 +235,7 @@ export class StreamAttempt {
   ): Promise<{ prepared: Prepared; reader: ReadableStreamDefaultReader<Uint8Array> }> {
     const { clock } = this;
     const { deps, call, progress } = this.state;
+    this.sent = true;
     const { prepared, response, limits } = await ask(deps, call, first, { clock, patience });
     this.limits = limits;
     if (prepared !== first) progress.degraded = prepared.degraded;

@@ -60,7 +60,7 @@ class StreamRun {
   /** The failure that cut the answer which the caller has the beginning of. */
   private cutBy: AttemptFault | null = null;
   /** A whole answer that a provider's filter emptied: the caller's, where no other model answers (PROTOCOLS 8). */
-  private filtered: Uint8Array | null = null;
+  private filtered: StreamAttempt | null = null;
 
   constructor(deps: Deps, call: Chosen, progress: Progress) {
     this.state = { deps, call, progress, view: new CallerView(call), shares: [], serving: null };
@@ -91,7 +91,7 @@ class StreamRun {
       if (this.cancelled) return;
     }
     if (this.cutBy !== null) throw this.cutError(this.cutBy);
-    if (this.filtered !== null) yield this.filtered;
+    if (this.filtered !== null) yield this.filtered.handOver();
     else if (last !== null) throw finalError(call, progress, last);
   }
 
@@ -187,7 +187,7 @@ class StreamRun {
         attempt.close({ status: 200 });
         return null;
       }
-      this.filtered = attempt.withheld ?? this.filtered;
+      if (attempt.withheld !== null) this.filtered = attempt;
       attempt.close({
         status: fault.fault.status,
         error: this.cancelled ? "cancelled" : fault.fault.class,
