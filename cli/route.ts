@@ -71,6 +71,7 @@ export function routePrompt({ prompt, dial: name, models }: RouteOptions): {
     quality: dial.quality,
     saves: dial.saves,
     budget: "ok",
+    chosen: routed.order[0] ?? null,
     home: routed.home,
     reach: routed.reach,
     reason: routed.reason,

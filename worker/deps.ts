@@ -21,6 +21,7 @@ import { makeHealth } from "./routing/health.ts";
 import { outbound } from "./providers/outbound.ts";
 import { groupedAudit } from "./store/audit-group.ts";
 import { smartDetectors } from "./routing/smart/detect.ts";
+import { previewRouters } from "./stages/routers.ts";
 import { openDb } from "./store/database.ts";
 import { derivedSecret } from "./store/derived-secrets.ts";
 import { makeDirectory } from "./store/directory.ts";
@@ -117,6 +118,7 @@ export function compose(
     auditArchive: (orgId) => auditArchive(env, orgId),
     witnesses: config.witnesses,
     policyArchive: policyArchive(env),
+    previewRouters,
     account: makeEscrow({ isolate, ledger: books, now, waitUntil, log }),
     audit: groupedAudit({ isolate, send: trailSend(env), waitUntil, now }),
     healthObject: (orgId) => providerHealth(env, orgId),

@@ -183,6 +183,7 @@ export function openWorld(now: () => number = Date.now): World {
     vault,
     authorizer: new RoleAuthorizer(),
     detectors: {},
+    previewRouters: () => ({}),
     policyArchive: {
       save: async (_orgId, hash, text) => void bundles.set(hash, text),
       load: async (_orgId, hash) => bundles.get(hash) ?? null,

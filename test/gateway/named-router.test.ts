@@ -65,6 +65,25 @@ describe("auto_router/<name>", () => {
     });
   });
 
+  it("explains what it would make of a request that is not made", async () => {
+    const explain = (content: string) =>
+      send("POST", "/policy/explain", {
+        request: { model: "desk", messages: [{ role: "user", content }] },
+      });
+    const before = ground.up.calls.all.length;
+    const code = await explain(CODE);
+    expect(code).toMatchObject({ auto: { route: "claude-test", reason: "matched" } });
+    expect(code).not.toHaveProperty("smart");
+    expect(await explain("tell me a joke")).toMatchObject({
+      auto: { route: "smart/cheap" },
+      smart: { dial: { quality: 2 }, choice: expect.stringMatching(/^(?:claude|gpt)-test$/) },
+    });
+    expect(await explain("Who won the cup in 1998?")).toMatchObject({
+      auto: { route: null, reason: "below_threshold" },
+    });
+    expect(ground.up.calls.all.length).toBe(before);
+  });
+
   it("lets the default model take over where the route's own fails", async () => {
     ground.up.script("claude-test", [{ failure: { kind: "server_error" } }]);
     const answer = await ask(CODE);

@@ -47,6 +47,77 @@ describe("smart/* over the organization's own models", () => {
     expect((await ask("hi there", "smart/10")).headers.get("x-routero-route")).toBe("large");
   });
 
+  it("explains a request that is not made as it would be served, and calls nothing", async () => {
+    const explain = (content: unknown, more: object = {}) =>
+      ground.gw.admin<object>("POST", "/policy/explain", {
+        organization_id: ground.gw.tenant.organizationId,
+        request: { model: "smart/balanced", messages: [{ role: "user", content }], ...more },
+      });
+    const before = ground.up.calls.all.length;
+    expect(await explain("hi there")).toMatchObject({
+      decision: null,
+      smart: { task: "chat", difficulty: "LIGHT", choice: "small", dial: { quality: 5 } },
+    });
+    const hard = await explain(HARD);
+    expect(hard).toMatchObject({
+      smart: {
+        task: "code",
+        choice: "large",
+        reason: expect.stringContaining("need for strength"),
+        candidates: expect.arrayContaining([
+          expect.objectContaining({ group: "small", tier: "LIGHT", quality: expect.any(Number) }),
+          expect.objectContaining({ group: "large", cost_usd: expect.stringMatching(/^0\.0/) }),
+        ]),
+      },
+    });
+    // The same request made: the same choice, and the same words for it.
+    const made = await ask(HARD);
+    expect(made.headers.get("x-routero-route")).toBe("large");
+    const recorded = () =>
+      ground.gw
+        .admin<object>("POST", "/policy/explain", {
+          organization_id: ground.gw.tenant.organizationId,
+          call_id: made.headers.get("x-routero-call-id"),
+        })
+        .catch(() => null);
+    const { smart } = hard as { smart: Record<string, unknown> };
+    await expect
+      .poll(recorded, { timeout: 10_000 })
+      .toMatchObject({ smart: { choice: smart["choice"], reason: smart["reason"] } });
+    const picture = { type: "image_url", image_url: { url: "data:image/png;base64,iVBORw0KGgo=" } };
+    const seen = JSON.stringify(await explain([{ type: "text", text: "hi" }, picture]));
+    expect(seen).toContain('"group":"large"');
+    expect(seen).not.toContain('"group":"small"');
+    expect(await explain("hi", { model: "small" })).not.toHaveProperty("smart");
+    expect(ground.up.calls.all.length).toBe(before + 1);
+  });
+
+  it("says in an explanation what the call would be refused with", async () => {
+    const organization_id = ground.gw.tenant.organizationId;
+    const user_id = "developer";
+    await ground.gw.admin("POST", "/user/new", {
+      organization_id,
+      user_id,
+      user_role: "internal_user",
+    });
+    const { key } = await ground.gw.admin<{ key: string }>("POST", "/key/generate", {
+      organization_id,
+      user_id,
+      models: ["small"],
+    });
+    const answer = await fetch(`${ground.gw.url}/policy/explain`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+      body: JSON.stringify({
+        request: { model: "smart/quality", messages: [{ role: "user", content: HARD }] },
+      }),
+    });
+    expect(await answer.json()).toMatchObject({
+      refused: { code: "key_model_not_allowed", message: expect.stringContaining("/v1/models") },
+      smart: { choice: "small", candidates: [{ group: "small" }] },
+    });
+  });
+
   it("never sends an image to a model that can't see, however easy the prompt", async () => {
     const picture = { type: "image_url", image_url: { url: "data:image/png;base64,iVBORw0KGgo=" } };
     const answer = await ask([{ type: "text", text: "hi" }, picture], "smart/cheap");

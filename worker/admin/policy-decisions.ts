@@ -1,8 +1,9 @@
+import type { AutoDecision } from "../core/auto-router.ts";
 import { GatewayError } from "../core/errors.ts";
-import type { Identity } from "../core/call.ts";
+import type { Authorized, Identity } from "../core/call.ts";
 import type { ChatRequest, Part } from "../core/chat.ts";
 import { REGIONS, type RegionLetter } from "../core/ids.ts";
-import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
+import { isJsonObject, scanJson, type Json, type JsonObject } from "../core/json.ts";
 import type { ShownRecord } from "../core/audit.ts";
 import type { PolicyPart, SignalsRead, SignalValue, Verdict } from "../core/policy.ts";
 import { linkBundle } from "../policy/bundle.ts";
@@ -13,10 +14,20 @@ import type { Facts } from "../policy/evaluate.ts";
 import { readerOf } from "../policy/reader.ts";
 import { recordedFacts, type Recorded } from "../policy/replay.ts";
 import { resolve } from "../providers/resolve.ts";
+import { explainSmart, type SmartExplanation } from "../routing/smart/explain.ts";
 import { estimateTokens } from "../routing/tokens.ts";
 import { worstCase } from "../routing/worst-case.ts";
 import { currentPolicies } from "../store/policy-rows.ts";
 import type { AdminContext } from "./context.ts";
+
+const ROLES = ["system", "developer", "user", "assistant", "tool"] as const;
+
+/** What routers would make of a request, and what it would be refused with before a model is chosen. */
+export interface RouterParts {
+  smart?: SmartExplanation;
+  auto?: AutoDecision;
+  refused?: { code: string; message: string };
+}
 
 /** A decision with the way that led to it. */
 export interface Explained {
@@ -113,22 +124,27 @@ export interface AskedRequest {
   metadata: JsonObject;
   headers: Record<string, string>;
   customerId: string | undefined;
+  maxTokens: number | undefined;
   /** Signals that take the place of what the request would say. */
   signals: Record<string, SignalValue>;
   at: number;
 }
 
-/** Explains a request by the documents in force, without making it; the caller stands for itself. */
+/**
+ * Explains a request by the documents in force, without making it, and what the routers would make of it then; the
+ * caller stands for itself.
+ */
 export async function explainRequest(
   ctx: AdminContext,
   identity: Identity,
   asked: AskedRequest,
-): Promise<Explained> {
+): Promise<Explained & RouterParts> {
   const { deps } = ctx;
   const { shared } = identity;
-  const documents = await inForce(ctx, identity.principal.teamId ?? shared.org.defaultTeamId);
-  const chat = chatOf(asked);
   const { principal } = identity;
+  const call = callOf(ctx, identity, asked);
+  const { chat, extensions, headers } = call;
+  const documents = await inForce(ctx, principal.teamId ?? shared.org.defaultTeamId);
   const payer = {
     orgId: principal.orgId,
     teamId: principal.teamId ?? shared.org.defaultTeamId ?? "default",
@@ -137,21 +153,12 @@ export async function explainRequest(
     ...(asked.customerId !== undefined && { customerId: asked.customerId }),
     group: asked.model,
   };
-  const tags = Array.isArray(asked.metadata["tags"])
-    ? asked.metadata["tags"].filter((each) => typeof each === "string")
-    : [];
   const read = readerOf(
     {
       identity,
       chat,
-      extensions: {
-        tags,
-        metadata: asked.metadata as Record<string, Json>,
-        ...(asked.customerId !== undefined && { customerId: asked.customerId }),
-      },
-      headers: Object.fromEntries(
-        Object.entries(asked.headers).map(([name, value]) => [name.toLowerCase(), value]),
-      ),
+      extensions,
+      headers,
       endpoint: "chat",
       detectors: deps.detectors,
       standing: () => deps.account.standing?.(payer),
@@ -163,8 +170,7 @@ export async function explainRequest(
         });
         if (!resolution.found || !resolution.candidates.some(({ facts }) => facts.prices))
           return null;
-        const bytes = JSON.stringify(asked.messages).length;
-        return worstCase({ bytes, chat }, resolution.candidates).cost / 1e9;
+        return worstCase(call, resolution.candidates).cost / 1e9;
       },
     },
     asked.at,
@@ -174,20 +180,65 @@ export async function explainRequest(
     now: asked.at,
     read: (name) => (Object.hasOwn(asked.signals, name) ? asked.signals[name] : read(name)),
   };
-  return explained(documents, facts, gatewayOf(ctx));
+  const gateway = gatewayOf(ctx);
+  const verdict = decide(documents, facts, gateway);
+  const { smart, auto, refused } = deps.previewRouters(deps, {
+    ...call,
+    ...(verdict && { verdict }),
+  });
+  return {
+    ...explained(documents, facts, gateway),
+    ...(smart && { smart: explainSmart(smart) }),
+    ...(auto && { auto }),
+    ...(refused && { refused }),
+  };
 }
 
-/** As much of a chat as signals look at. */
-function chatOf({ model, messages, tools }: AskedRequest): ChatRequest {
+/** The request as the path would have it after the gate, so far as choosing looks at it. */
+function callOf(ctx: AdminContext, identity: Identity, asked: AskedRequest): Authorized {
+  const { tags } = asked.metadata;
+  const text = JSON.stringify(asked.messages);
+  return {
+    requestId: ctx.caller.requestId,
+    receivedAt: asked.at,
+    credential: null,
+    address: null,
+    endpoint: "chat",
+    dialect: "openai-chat",
+    fromUrl: {},
+    text,
+    bytes: text.length,
+    scan: scanJson(text),
+    body: {},
+    chat: chatOf(asked),
+    extensions: {
+      tags: Array.isArray(tags) ? tags.filter((each) => typeof each === "string") : [],
+      metadata: asked.metadata as Record<string, Json>,
+      disableFallbacks: false,
+      fallbacks: [],
+      features: {},
+      ...(asked.customerId !== undefined && { customerId: asked.customerId }),
+    },
+    headers: Object.fromEntries(
+      Object.entries(asked.headers).map(([name, value]) => [name.toLowerCase(), value]),
+    ),
+    deadline: Number.MAX_SAFE_INTEGER,
+    identity,
+    model: asked.model,
+  };
+}
+
+/** As much of a chat as signals and routers look at. */
+function chatOf({ model, messages, tools, maxTokens }: AskedRequest): ChatRequest {
   return {
     model,
     messages: messages.filter(isJsonObject).map((message) => ({
-      role: message["role"] === "user" ? ("user" as const) : ("assistant" as const),
+      role: ROLES.find((role) => role === message["role"]) ?? "assistant",
       parts: partsOf(message["content"]),
     })),
     stream: false,
     streamUsage: false,
-    sampling: {},
+    sampling: maxTokens === undefined ? {} : { maxOutputTokens: maxTokens },
     tools: tools.filter(isJsonObject).map((tool) => {
       const named = isJsonObject(tool["function"]) ? tool["function"]["name"] : tool["name"];
       return { type: "function" as const, name: typeof named === "string" ? named : "unnamed" };

@@ -1,8 +1,10 @@
 import type { LedgerPort } from "../core/account.ts";
 import type { AuditLogPort } from "../core/audit.ts";
+import type { Authorized } from "../core/call.ts";
 import type { HealthObjectPort } from "../core/health.ts";
 import type { NoteKey } from "../core/sealed-log/note.ts";
 import type { Deps } from "../core/ports.ts";
+import type { Explanation } from "../core/routing.ts";
 import type { SignedKeys } from "../store/signed-key.ts";
 import type { InvitationTokens } from "../store/invitation-token.ts";
 import type { Db } from "../store/database.ts";
@@ -26,6 +28,11 @@ export interface AdminDeps extends Deps {
   healthObject: (orgId: string) => HealthObjectPort;
   /** Where policy bundles lie. */
   policyArchive: PolicyArchive;
+  /** What the routers would make of a request that is not made; pure but for the world it reads. */
+  previewRouters: (
+    deps: Deps,
+    call: Authorized,
+  ) => Pick<Explanation, "smart" | "auto"> & { refused?: { code: string; message: string } };
   /** Makes a virtual key of an organization; its row is the operation's to write. */
   issueKey: (orgId: string) => Promise<IssuedKey>;
   /** Makes another token of a known key; replacing the one in its row is the operation's to do. */

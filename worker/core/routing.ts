@@ -207,6 +207,8 @@ export interface SmartDecision {
   saves: "cost" | "latency";
   /** State of the tightest budget, which may have turned the dial. */
   budget: string;
+  /** The group that serves first; null where none is able. */
+  chosen: string | null;
   /** The conversation's home group. */
   home: string | null;
   /** 0–1, how far up the hull the prompt was put. */

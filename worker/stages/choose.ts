@@ -1,27 +1,17 @@
 import type { Authenticated, Authorized, Chosen, Credentialed } from "../core/call.ts";
 import type { ChatRequest } from "../core/chat.ts";
-import { costOf } from "../core/money.ts";
 import type { Deps } from "../core/ports.ts";
 import type { Explanation, Step } from "../core/routing.ts";
-import { NO_USAGE } from "../core/usage.ts";
 import { allows, resolvableModels } from "../providers/resolve.ts";
-import { affinityOf } from "../routing/affinity.ts";
-import { needsOf } from "../routing/capability.ts";
-import { makePlan, type MadePlan, type PlanFacts } from "../routing/plan.ts";
-import { settingsFor } from "../routing/settings.ts";
-import { estimateTokens } from "../routing/tokens.ts";
+import { makePlan, type MadePlan } from "../routing/plan.ts";
 import { allowlists } from "./authorize.ts";
 import { cheaperGroup } from "./cheaper.ts";
 import { hold } from "./hold.ts";
-import { hardIn, linksOf } from "./links.ts";
+import { linksOf } from "./links.ts";
 import { SMART_NAMES } from "../routing/smart/dial.ts";
-import { namedRoute } from "./named-router.ts";
-import { dialFor, lacksByName, smartRoute } from "./smart.ts";
 import { emptied } from "./emptied.ts";
+import { askRouters, factsOf, routedAs } from "./routers.ts";
 import { Throttled } from "./over-limit.ts";
-
-/** Taken for the answer's length where a price is only compared. */
-const USUAL_OUTPUT = 1_000;
 
 /**
  * Candidates, hard filters, capability and context, health, strategy: an ordered plan with the reason for each that was
@@ -40,57 +30,18 @@ export async function choose(deps: Deps, asked: Authorized): Promise<Chosen> {
 }
 
 async function chosenFor(deps: Deps, asked: Authorized, cheap = false): Promise<Chosen> {
-  const { shared, key, principal } = asked.identity;
-  const { orgId } = principal;
-  // A cheaper group takes the place of the policy's route too.
-  const named = cheap ? asked.model : (asked.verdict?.route ?? asked.model);
-  const aliases = shared.routing?.aliases ?? {};
-  const model = Object.hasOwn(aliases, named) ? (aliases[named] ?? named) : named;
-  const routed = { ...asked, model };
-  const settings = settingsFor({
-    org: shared.routing,
-    group: model,
-    key: key?.routing,
-    verdict: asked.verdict,
-    hints: asked.extensions,
-  });
-  const call = {
-    ...routed,
-    deadline: Math.min(asked.deadline, asked.receivedAt + settings.timeouts.total),
-  };
-
-  const seed = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
-  const prompt = estimateTokens(call.chat);
-  const session = call.headers["x-session-id"] ?? call.headers["x-litellm-session-id"];
-  const affinity = settings.affinity ? affinityOf(orgId, call.chat, session, prompt) : null;
-  const output = call.chat.sampling.maxOutputTokens;
-  const facts: PlanFacts = {
-    needs: needsOf(call.chat),
-    tokens: prompt + (output ?? 0),
-    now: deps.now(),
-    draw: { seed, affinity },
-    standing: (deployment) => deps.health.standing(orgId, deployment),
-    estimate: ({ facts: { prices } }) =>
-      prices === undefined
-        ? null
-        : costOf({ ...NO_USAGE, input: prompt, output: output ?? USUAL_OUTPUT }, prices),
-  };
-  const auto = namedRoute(deps, call);
-  const dial = dialFor(auto === null ? call : { ...call, model: auto.models[0] });
-  const smart =
-    dial === null ? null : smartRoute(deps, call, dial, facts, (group) => hardIn(call, group));
-  const groups = smart?.groups ?? auto?.models;
-  const instead = groups && { groups, hard: smart === null ? [] : [lacksByName(facts.needs)] };
+  const { orgId } = asked.identity.principal;
+  const { call, settings } = routedAs(asked, cheap);
+  const facts = factsOf(deps, call, settings);
+  const { instead, why } = askRouters(deps, call, facts);
   const { links, skipped } = linksOf(deps, call, settings, instead);
   const made = makePlan(links, facts);
   const explanation: Explanation = {
     strategy: settings.strategy,
     candidates: made.candidates,
     skipped,
-    seed,
-    affinity,
-    ...(smart && { smart: smart.smart }),
-    ...(auto && { auto: auto.decision }),
+    ...facts.draw,
+    ...why,
   };
   const plan = await startable(deps, orgId, made, explanation);
   if (plan === null) throw emptied(call, made, facts, explanation);

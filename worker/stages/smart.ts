@@ -102,6 +102,7 @@ export function smartRoute(
       quality: turned.quality,
       saves: turned.saves,
       budget,
+      chosen: routed.order[0] ?? null,
       home: routed.home,
       reach: routed.reach,
       reason: routed.reason,

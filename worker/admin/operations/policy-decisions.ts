@@ -31,11 +31,17 @@ const explanation = z.object({
   smart: z
     .record(z.string(), z.unknown())
     .optional()
-    .describe("With call_id: what the smart router saw, its candidates with quality and cost, why"),
+    .describe(
+      "Where the smart router chose: what it saw, its candidates with quality and cost, why",
+    ),
   auto: z
     .record(z.string(), z.unknown())
     .optional()
-    .describe("With call_id: what a named router made of the request"),
+    .describe("What a named router made of the request"),
+  refused: z
+    .object({ code: z.string(), message: z.string() })
+    .optional()
+    .describe("With request: what it would be refused with before a model is chosen"),
 });
 
 const EXPLAINED = {
@@ -58,6 +64,7 @@ const request = z.object({
   messages: z.array(json).max(1_000).optional(),
   tools: z.array(json).max(500).optional(),
   metadata: z.record(z.string(), json).optional(),
+  max_tokens: z.int().min(1).max(10_000_000).optional(),
   headers: z.record(z.string(), z.string()).optional(),
   customer_id: z.string().max(256).optional(),
   signals: z
@@ -72,7 +79,7 @@ const explain = operation({
   section: "Policies",
   summary: "Explain a decision",
   notes:
-    "With call_id (x-routero-call-id of an answer): the rule path and signals of a decision that was made, by the versions that made it. With request: what would be decided now for the calling key, without calling a model; budgets as this isolate knows of them. Values of ids, headers and metadata are not on record; the predicates over them are.",
+    "With call_id (x-routero-call-id of an answer): the rule path and signals of a decision that was made, by the versions that made it. With request: what policies and routers would decide now for the calling key, without calling a model; budgets, health and what was learned as this isolate knows of them. Values of ids, headers and metadata are not on record; the predicates over them are.",
   http: [{ method: "POST", path: "/policy/explain" }],
   permission: { resource: "policy", action: "read" },
   event: null,
@@ -120,6 +127,7 @@ const explain = operation({
       metadata: (asked?.metadata ?? {}) as JsonObject,
       headers: asked?.headers ?? {},
       customerId: asked?.customer_id,
+      maxTokens: asked?.max_tokens,
       signals: (asked?.signals ?? {}) as Record<string, SignalValue>,
       at: asked?.at === undefined ? ctx.now : Date.parse(asked.at),
     });

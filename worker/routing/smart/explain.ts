@@ -11,6 +11,8 @@ export interface SmartExplanation {
   confidence: number;
   out_of_distribution: boolean;
   dial: { quality: number; saves: string; budget: string };
+  /** The group that serves first; null where none is able, or on records that did not keep it. */
+  choice: string | null;
   home: string | null;
   reason: string;
   learned_version: number | null;
@@ -46,6 +48,7 @@ export function explainSmart(decision: SmartDecision): SmartExplanation {
     confidence: round(decision.confidence),
     out_of_distribution: decision.unfamiliar,
     dial: { quality: decision.quality, saves: decision.saves, budget: decision.budget },
+    choice: decision.chosen ?? null,
     home: decision.home,
     reason: REASONS[decision.reason] ?? decision.reason,
     learned_version: decision.learned,
