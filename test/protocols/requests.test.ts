@@ -136,7 +136,7 @@ describe("from Anthropic to OpenAI", () => {
       { role: "user", content: "so?" },
     ]);
     expect(body["stream_options"]).toEqual({ include_usage: true });
-    expect(degraded).toEqual(["cache_control", "thinking", "tool_result.is_error"]);
+    expect(degraded).toEqual(["thinking", "tool_result.is_error", "cache_control"]);
   });
 
   test("limits, choices and formats take the target's names", () => {

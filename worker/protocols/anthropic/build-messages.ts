@@ -2,6 +2,7 @@ import type { CacheMark, Message, Part } from "../../core/chat.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import { objectIn } from "../answers.ts";
 import { decodeText } from "../base64.ts";
+import { refuseKept } from "../kept.ts";
 import { unsupported } from "../unsupported.ts";
 import { inputOf, sourceOf } from "./blocks.ts";
 
@@ -24,7 +25,7 @@ export function buildMessages(
   const turns: { role: string; content: JsonObject[] }[] = [];
   for (const [index, message] of messages.entries()) {
     const path = `messages[${index}]`;
-    if (message.name !== undefined) degraded.add("name");
+    if (!home) refuseKept(message, path);
     const blocks = message.parts.flatMap((part) => {
       const block = blockOf(part, path, degraded);
       return block ? [block] : [];
@@ -65,6 +66,7 @@ function blockOf(part: Part, path: string, degraded: Set<string>): JsonObject | 
       // Empty text is refused.
       if (part.text === "") return null;
       const citations = ownCitations(part.citations ?? []);
+      if (citations.length < (part.citations?.length ?? 0)) degraded.add("citations");
       return {
         type: "text",
         text: part.text,
@@ -75,7 +77,6 @@ function blockOf(part: Part, path: string, degraded: Set<string>): JsonObject | 
     case "refusal":
       return part.text === "" ? null : { type: "text", text: part.text };
     case "image":
-      if (part.detail !== undefined) degraded.add("detail");
       return { type: "image", source: sourceOf(part.source), ...cached(part) };
     case "file":
       return documentOf(part);

@@ -3,6 +3,7 @@ import type { Json, JsonObject } from "../../core/json.ts";
 import { objectIn } from "../answers.ts";
 import { define } from "../fields.ts";
 import type { BuiltRequest, Target } from "../protocol.ts";
+import { tellLost } from "../marks.ts";
 import { SPELLINGS } from "../spellings.ts";
 import { unsupported } from "../unsupported.ts";
 import { buildMessages } from "./build-messages.ts";
@@ -16,6 +17,7 @@ const UNKNOWN_MAXIMUM = 4096;
 export function buildRequest(request: ChatRequest, target: Target): BuiltRequest {
   const degraded = new Set<string>();
   const home = request.dialect === "anthropic";
+  tellLost(request, ["name", "detail"], degraded);
   const maxTokens = tokenLimit(request, target, degraded);
   const body: JsonObject = { model: target.model, max_tokens: maxTokens };
   Object.assign(body, buildMessages(request.messages, home, degraded));

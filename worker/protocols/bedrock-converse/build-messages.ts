@@ -1,4 +1,4 @@
-import type { MediaSource, Message, Part } from "../../core/chat.ts";
+import type { CacheMark, MediaSource, Message, Part } from "../../core/chat.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { objectIn } from "../answers.ts";
 import { encodeText } from "../base64.ts";
@@ -17,7 +17,6 @@ export function buildMessages(messages: readonly Message[], degraded: Set<string
   const turns: { role: string; content: JsonObject[] }[] = [];
   for (const [index, message] of messages.entries()) {
     const path = `messages[${index}]`;
-    if (message.name !== undefined) degraded.add("name");
     const blocks = message.parts.flatMap((part) => blocksOf(part, path, degraded));
     if (message.role === "system" || message.role === "developer") {
       system.push(...blocks);
@@ -36,8 +35,20 @@ export function buildMessages(messages: readonly Message[], degraded: Set<string
 function blocksOf(part: Part, path: string, degraded: Set<string>): JsonObject[] {
   const block = blockOf(part, path, degraded);
   if (block === null) return [];
-  const marked = "cache" in part && part.cache !== undefined;
-  return marked ? [block, { cachePoint: { type: "default" } }] : [block];
+  const mark = markOf(part);
+  return mark === undefined ? [block] : [block, cachePoint(mark)];
+}
+
+/** Results of tools hold no cache points: one inside of them goes behind them. */
+function markOf(part: Part): CacheMark | undefined {
+  const inside = part.type === "toolResult" ? part.parts.map(markOf).find(Boolean) : undefined;
+  return ("cache" in part ? part.cache : undefined) ?? inside;
+}
+
+/** A prompt-cache breakpoint, which lives for as long as the caller asked. */
+export function cachePoint({ ttl }: CacheMark): JsonObject {
+  const lives = ttl === "5m" || ttl === "1h";
+  return { cachePoint: { type: "default", ...(lives && { ttl }) } };
 }
 
 function blockOf(part: Part, path: string, degraded: Set<string>): JsonObject | null {
@@ -47,7 +58,6 @@ function blockOf(part: Part, path: string, degraded: Set<string>): JsonObject | 
       // Blank text is refused.
       return part.text.trim() === "" ? null : { text: part.text };
     case "image":
-      if (part.detail !== undefined) degraded.add("detail");
       return {
         image: { format: formatOf(part.source), source: bytesOf(part.source, "An image", path) },
       };

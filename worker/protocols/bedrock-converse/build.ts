@@ -2,14 +2,16 @@ import type { ChatRequest, Tool, ToolChoice } from "../../core/chat.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { budgetOf, effortOf } from "../effort.ts";
 import type { BuiltRequest, Target } from "../protocol.ts";
+import { tellLost } from "../marks.ts";
 import { SPELLINGS } from "../spellings.ts";
 import { unsupported } from "../unsupported.ts";
-import { buildMessages } from "./build-messages.ts";
+import { buildMessages, cachePoint } from "./build-messages.ts";
 
 /** Writes a Converse request; model and streaming stand in the URL. */
 export function buildRequest(request: ChatRequest, target: Target): BuiltRequest {
   const degraded = new Set<string>();
   const { system, messages } = buildMessages(request.messages, degraded);
+  tellLost(request, ["name", "citations", "detail"], degraded);
   const { systemInTurn, refuses } = target.facts.quirks ?? {};
   const body: JsonObject = { messages };
   if (system.length > 0) {
@@ -72,6 +74,7 @@ function configOf({ sampling }: ChatRequest, { facts }: Target, degraded: Set<st
     else config["topP"] = sampling.topP;
   }
   const stop = sampling.stop?.filter((each) => each.trim() !== "") ?? [];
+  if (stop.length < (sampling.stop?.length ?? 0)) degraded.add("stop");
   if (stop.length > 0) config["stopSequences"] = stop;
   const lost: [string, unknown][] = [
     ["seed", sampling.seed],
@@ -109,10 +112,15 @@ function buildTool(tool: Tool): JsonObject[] {
     const type = tool.value["type"];
     throw unsupported(`The tool of type '${typeof type === "string" ? type : "unknown"}'`, "tools");
   }
-  const { name, description, parameters = {}, cache } = tool;
+  const { name, description, parameters = {}, strict, cache } = tool;
   const schema = parameters["type"] === undefined ? { type: "object", ...parameters } : parameters;
-  const spec = { name, ...(description && { description }), inputSchema: { json: schema } };
-  return [{ toolSpec: spec }, ...(cache ? [{ cachePoint: { type: "default" } }] : [])];
+  const spec = {
+    name,
+    ...(description && { description }),
+    inputSchema: { json: schema },
+    ...(strict !== undefined && { strict }),
+  };
+  return [{ toolSpec: spec }, ...(cache ? [cachePoint(cache)] : [])];
 }
 
 function wireChoice(choice: ToolChoice | undefined): JsonObject | undefined {

@@ -1,5 +1,5 @@
 import type { ChatResponse, Part } from "../../core/chat.ts";
-import type { JsonObject } from "../../core/json.ts";
+import type { Json, JsonObject } from "../../core/json.ts";
 import { argumentsOf, badAnswer, objectIn, objectsIn, stringOf, textOf } from "../answers.ts";
 import { parseFinish } from "./finish.ts";
 import { parseUsage } from "./usage.ts";
@@ -26,6 +26,12 @@ export function parseResponse(body: JsonObject): ChatResponse {
 export function readBlock(block: JsonObject): Part {
   const text = stringOf(block["text"]);
   if (text !== undefined) return { type: "text", text };
+  const cited = objectIn(block["citationsContent"]);
+  if (cited) {
+    const said = objectsIn(cited["content"]).map((each) => stringOf(each["text"]) ?? "");
+    const citations = objectsIn(cited["citations"]).map(readCitation);
+    return { type: "text", text: said.join(""), citations };
+  }
   const call = objectIn(block["toolUse"]);
   if (call) {
     return {
@@ -48,4 +54,18 @@ export function readBlock(block: JsonObject): Part {
     };
   }
   return { type: "native", dialect: "bedrock-converse", value: block };
+}
+
+/** A citation: of a page as a found page, of a place in a document as it was sent. */
+export function readCitation(from: JsonObject): Json {
+  const url = textOf(objectIn(objectIn(from["location"])?.["web"])?.["url"]);
+  if (url === undefined) return from;
+  const source = objectsIn(from["sourceContent"]).map((each) => stringOf(each["text"]) ?? "");
+  return {
+    type: "web_search_result_location",
+    url,
+    title: stringOf(from["title"]) ?? null,
+    cited_text: source.join(""),
+    encrypted_index: "",
+  };
 }

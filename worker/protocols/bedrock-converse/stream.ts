@@ -5,6 +5,7 @@ import type { StreamParser } from "../protocol.ts";
 import type { SseEvent } from "../sse.ts";
 import { failureOf } from "./errors.ts";
 import { parseFinish } from "./finish.ts";
+import { readCitation } from "./response.ts";
 import { parseUsage } from "./usage.ts";
 
 type Kind = "text" | "toolCall" | "thinking" | "native";
@@ -109,6 +110,8 @@ function deltaOf(from: JsonObject): {
 } | null {
   const text = stringOf(from["text"]);
   if (text !== undefined) return { kind: "text", delta: { type: "text", text } };
+  const cited = objectIn(from["citation"]);
+  if (cited) return { kind: "text", delta: { type: "citation", citation: readCitation(cited) } };
   const call = objectIn(from["toolUse"]);
   if (call) {
     return {

@@ -7,7 +7,6 @@ import { unsupported } from "../unsupported.ts";
 export function buildMessages(messages: readonly Message[], degraded: Set<string>): JsonObject[] {
   return messages.flatMap((message, index) => {
     const path = `messages[${index}]`;
-    if (message.name !== undefined) degraded.add("name");
     if (message.role === "assistant") return [assistantMessage(message.parts, degraded)];
     const out: JsonObject[] = [];
     const rest: Part[] = [];
@@ -17,7 +16,6 @@ export function buildMessages(messages: readonly Message[], degraded: Set<string
         continue;
       }
       if (part.isError) degraded.add("tool_result.is_error");
-      if (part.cache) degraded.add("cache_control");
       const text = part.parts.map((each) => (each.type === "text" ? each.text : "")).join("\n");
       // What a tool showed follows as the user's.
       rest.push(...part.parts.filter((each) => each.type !== "text"));
@@ -38,7 +36,6 @@ function contentOf(parts: readonly Part[], path: string, degraded: Set<string>):
 }
 
 function contentPart(part: Part, path: string, degraded: Set<string>): JsonObject[] {
-  if ("cache" in part && part.cache) degraded.add("cache_control");
   switch (part.type) {
     case "text":
     case "refusal":

@@ -2,6 +2,7 @@ import type { ChatRequest, Tool } from "../../core/chat.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import { budgetOf } from "../effort.ts";
 import type { BuiltRequest, Target } from "../protocol.ts";
+import { tellLost } from "../marks.ts";
 import { SPELLINGS } from "../spellings.ts";
 import { unsupported } from "../unsupported.ts";
 import { buildMessages } from "./build-messages.ts";
@@ -15,6 +16,7 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
     stream: request.stream,
   };
   for (const name of Object.keys(request.extra)) if (!SPELLINGS.has(name)) degraded.add(name);
+  tellLost(request, ["name", "cache_control", "citations", "filename", "strict"], degraded);
   writeTools(body, request);
   if (request.parallelToolCalls === false && request.tools.length > 0) {
     degraded.add("parallel_tool_calls");

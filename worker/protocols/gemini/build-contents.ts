@@ -32,7 +32,6 @@ export function buildContents(
   const writer = { names, target, home, degraded };
   for (const [index, message] of messages.entries()) {
     const path = `messages[${index}]`;
-    if (message.name !== undefined) degraded.add("name");
     const parts = partsOf(message, path, writer);
     if (message.role === "system" || message.role === "developer") {
       system.push(...parts);
@@ -62,7 +61,6 @@ function partsOf(message: Message, path: string, writer: Writer): JsonObject[] {
   const out: JsonObject[] = [];
   let calls = 0;
   for (const part of message.parts) {
-    if ("cache" in part && part.cache) writer.degraded.add("cache_control");
     if (part.type === "toolCall") out.push(callOf(part, calls++ === 0, writer));
     else if (part.type === "toolResult") out.push(...resultOf(part, path, writer));
     else {
@@ -99,11 +97,10 @@ function resultOf(
   path: string,
   writer: Writer,
 ): JsonObject[] {
-  const { names, home, degraded } = writer;
+  const { names, home } = writer;
   const texts: string[] = [];
   const media: JsonObject[] = [];
   for (const each of part.parts) {
-    if ("cache" in each && each.cache) degraded.add("cache_control");
     if (each.type === "text") texts.push(each.text);
     else {
       const written = partOf(each, path, writer);
@@ -135,7 +132,6 @@ function partOf(part: Part, path: string, { home, degraded }: Writer): JsonObjec
     case "refusal":
       return part.text === "" ? null : { text: part.text };
     case "image":
-      if (part.detail !== undefined) degraded.add("detail");
       return mediaOf(part.source, "An image", path);
     case "file":
       return mediaOf(part.source, "A file", path, part.filename);

@@ -4,6 +4,7 @@ import { budgetOf, effortOf } from "../effort.ts";
 import { objectIn } from "../answers.ts";
 import { define } from "../fields.ts";
 import type { BuiltRequest, Target } from "../protocol.ts";
+import { tellLost } from "../marks.ts";
 import { SPELLINGS } from "../spellings.ts";
 import { unsupported } from "../unsupported.ts";
 import { buildContents } from "./build-contents.ts";
@@ -13,6 +14,11 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
   const degraded = new Set<string>();
   const home = request.dialect === "gemini";
   const body: JsonObject = { ...buildContents(request.messages, target, home, degraded) };
+  tellLost(
+    request,
+    ["name", "cache_control", "citations", "detail", "filename", "strict"],
+    degraded,
+  );
   for (const name of Object.keys(request.extra)) {
     if (home) define(body, name, request.extra[name]);
     else if (!SPELLINGS.has(name)) degraded.add(name);

@@ -5,6 +5,7 @@ import { decodeText } from "../base64.ts";
 import { effortOf } from "../effort.ts";
 import { parsed } from "../fields.ts";
 import type { BuiltRequest, Target } from "../protocol.ts";
+import { tellLost } from "../marks.ts";
 import { SPELLINGS } from "../spellings.ts";
 import { unsupported } from "../unsupported.ts";
 
@@ -20,6 +21,11 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
     stream: request.stream,
   };
   for (const name of Object.keys(request.extra)) if (!SPELLINGS.has(name)) degraded.add(name);
+  tellLost(
+    request,
+    ["name", "cache_control", "citations", "detail", "filename", "strict"],
+    degraded,
+  );
   const { toolChoice: choice } = request;
   if (choice?.type === "native") throw unsupported("This form of `tool_choice`", "tool_choice");
   // There is no choice of tools: none is offered where none may be called, and none can be forced.
@@ -87,14 +93,12 @@ function buildMessage(
   names: Map<string, string>,
   degraded: Set<string>,
 ): JsonObject[] {
-  if (message.name !== undefined) degraded.add("name");
   const texts: string[] = [];
   const images: string[] = [];
   const calls: JsonObject[] = [];
   const results: JsonObject[] = [];
   let thinking = "";
   const take = (part: Part): void => {
-    if ("cache" in part && part.cache) degraded.add("cache_control");
     switch (part.type) {
       case "text":
       case "refusal":

@@ -1,5 +1,5 @@
 import type { ChatResponse, FinishReason, Part } from "../../core/chat.ts";
-import type { JsonObject } from "../../core/json.ts";
+import type { Json, JsonObject } from "../../core/json.ts";
 import { NO_USAGE, tokenCount, type TokenUsage } from "../../core/usage.ts";
 import { argumentsOf, badAnswer, objectIn, objectsIn, stringOf, textOf } from "../answers.ts";
 
@@ -22,9 +22,17 @@ export function parseResponse(body: JsonObject): ChatResponse {
     extra: {},
     dialect: "ollama",
   };
+  const logprobs = readLogprobs(body);
+  if (logprobs !== undefined && response.choices[0]) response.choices[0].logprobs = logprobs;
   const usage = parseUsage(body);
   if (usage) response.usage = usage;
   return response;
+}
+
+/** Log probabilities, which come in OpenAI's own form; undefined for none. */
+export function readLogprobs(body: JsonObject): Json | undefined {
+  const content = objectsIn(body["logprobs"]);
+  return content.length === 0 ? undefined : { content, refusal: null };
 }
 
 /** The calls of a message; they get ids out of the answer's own time, since they seldom have any. */

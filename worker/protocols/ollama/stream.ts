@@ -1,9 +1,10 @@
-import type { ChatEvent, Part } from "../../core/chat.ts";
+import type { ChatEvent, Part, PartDelta } from "../../core/chat.ts";
+import type { Json } from "../../core/json.ts";
 import { eventObject, objectIn, stringOf, textOf } from "../answers.ts";
 import { publicText } from "../faults.ts";
 import type { StreamParser } from "../protocol.ts";
 import type { SseEvent } from "../sse.ts";
-import { createdAt, parseFinish, parseUsage, readCalls } from "./response.ts";
+import { createdAt, parseFinish, parseUsage, readCalls, readLogprobs } from "./response.ts";
 
 /** Reads the lines of a streamed answer: each brings some text or thinking, or whole calls; the last says so. */
 export class ChatLineParser implements StreamParser {
@@ -30,7 +31,7 @@ export class ChatLineParser implements StreamParser {
     }
     const message = objectIn(line["message"]) ?? {};
     this.say("thinking", stringOf(message["thinking"]) ?? "", out);
-    this.say("text", stringOf(message["content"]) ?? "", out);
+    this.say("text", stringOf(message["content"]) ?? "", out, readLogprobs(line));
     for (const call of readCalls(message, line, this.calls)) this.whole(call, out);
     if (line["done"] !== true) return out;
     this.done = true;
@@ -47,7 +48,7 @@ export class ChatLineParser implements StreamParser {
     return [];
   }
 
-  private say(kind: "text" | "thinking", text: string, out: ChatEvent[]): void {
+  private say(kind: "text" | "thinking", text: string, out: ChatEvent[], logprobs?: Json): void {
     if (text === "") return;
     if (this.open?.kind !== kind) {
       this.close(out);
@@ -55,7 +56,9 @@ export class ChatLineParser implements StreamParser {
       const value: Part = { type: kind, text: "" };
       out.push({ type: "open", choice: 0, part: this.open.part, value });
     }
-    out.push({ type: "delta", choice: 0, part: this.open.part, delta: { type: kind, text } });
+    const delta: PartDelta = { type: kind, text };
+    if (delta.type === "text" && logprobs !== undefined) delta.logprobs = logprobs;
+    out.push({ type: "delta", choice: 0, part: this.open.part, delta });
   }
 
   private whole(value: Part, out: ChatEvent[]): void {

@@ -1,18 +1,27 @@
-import type { FilePart, ImagePart, MediaSource, Message, Part } from "../../core/chat.ts";
+import type {
+  ChatRequest,
+  FilePart,
+  ImagePart,
+  MediaSource,
+  Message,
+  Part,
+} from "../../core/chat.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import { decodeText } from "../base64.ts";
 import type { Target } from "../protocol.ts";
+import { refuseKept } from "../kept.ts";
 import { unsupported } from "../unsupported.ts";
 import { encodeCall, isCustomCall } from "./response.ts";
 
 /** Writes canonical messages in OpenAI's form; what has no place there is named in `degraded`. */
 export function buildMessages(
-  messages: readonly Message[],
+  { messages, dialect }: ChatRequest,
   target: Target,
   degraded: Set<string>,
 ): JsonObject[] {
   return messages.flatMap((message, index) => {
     const path = `messages[${index}]`;
+    if (!dialect.startsWith("openai")) refuseKept(message, path);
     switch (message.role) {
       case "system":
       case "developer":
@@ -42,11 +51,10 @@ function userMessages(message: Message, path: string, degraded: Set<string>): Js
       continue;
     }
     if (part.isError) degraded.add("tool_result.is_error");
-    if (part.cache) degraded.add("cache_control");
     const text = part.parts.filter((each) => each.type === "text");
     // Tool messages hold text alone: what a tool showed follows as the user's.
     media.push(...part.parts.filter((each) => each.type !== "text"));
-    out.push({ role: "tool", tool_call_id: part.callId, content: joined(text, "\n", degraded) });
+    out.push({ role: "tool", tool_call_id: part.callId, content: joined(text, "\n") });
   }
   const content = [...media, ...rest];
   if (content.length > 0 || out.length === 0) {
@@ -55,21 +63,17 @@ function userMessages(message: Message, path: string, degraded: Set<string>): Js
   return out;
 }
 
-function joined(parts: readonly Part[], glue: string, degraded: Set<string>): string {
-  return parts
-    .map((part) => {
-      if (part.type !== "text") return "";
-      if (part.cache) degraded.add("cache_control");
-      return part.text;
-    })
-    .join(glue);
+function joined(parts: readonly Part[], glue: string): string {
+  return parts.map((part) => (part.type === "text" ? part.text : "")).join(glue);
 }
 
 /** Text alone as one string, which every compatible provider takes; else a list of parts. */
 function contentOf(parts: readonly Part[], path: string, degraded: Set<string>): Json {
-  const kept = parts.filter((part) => keeps(part, path, degraded)).map(readableFile);
-  if (kept.every((part) => part.type === "text")) return joined(kept, "\n\n", degraded);
-  return kept.map((part) => contentPart(part, path, degraded));
+  const kept = parts
+    .filter((part) => keeps(part, path, degraded))
+    .map((part) => readableFile(part, degraded));
+  if (kept.every((part) => part.type === "text")) return joined(kept, "\n\n");
+  return kept.map((part) => contentPart(part, path));
 }
 
 /** A block of another dialect has no form here. Documents and search results are content: they are refused. */
@@ -88,14 +92,14 @@ function keeps(part: Part, path: string, degraded: Set<string>): boolean {
 }
 
 /** A plain-text document is text here. */
-function readableFile(part: Part): Part {
+function readableFile(part: Part, degraded: Set<string>): Part {
   if (part.type !== "file" || part.source.type !== "data") return part;
   if (!part.source.mediaType.startsWith("text/plain")) return part;
+  if (part.filename !== undefined) degraded.add("filename");
   return { type: "text", text: decodeText(part.source.data) };
 }
 
-function contentPart(part: Part, path: string, degraded: Set<string>): JsonObject {
-  if ("cache" in part && part.cache) degraded.add("cache_control");
+function contentPart(part: Part, path: string): JsonObject {
   switch (part.type) {
     case "text":
       return { type: "text", text: part.text };
@@ -147,7 +151,6 @@ function assistantMessage(message: Message, target: Target, degraded: Set<string
       case "text":
         if (part.signature !== undefined) break;
         content = (content ?? "") + part.text;
-        if (part.citations && part.citations.length > 0) degraded.add("citations");
         break;
       case "refusal":
         refusal = (refusal ?? "") + part.text;

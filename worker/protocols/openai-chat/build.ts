@@ -4,6 +4,7 @@ import type { Json, JsonObject } from "../../core/json.ts";
 import type { PrefillForm } from "../../core/model.ts";
 import { effortOf } from "../effort.ts";
 import { define } from "../fields.ts";
+import { tellLost } from "../marks.ts";
 import type { BuiltRequest, Target } from "../protocol.ts";
 import { SPELLINGS } from "../spellings.ts";
 import { unsupported } from "../unsupported.ts";
@@ -14,8 +15,9 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
   const degraded = new Set<string>();
   const body: JsonObject = {
     model: target.model,
-    messages: buildMessages(request.messages, target, degraded),
+    messages: buildMessages(request, target, degraded),
   };
+  tellLost(request, ["cache_control", "citations"], degraded);
   const home = request.dialect === "openai-chat";
   for (const name of Object.keys(request.extra)) {
     if (SPELLINGS.has(name)) continue;

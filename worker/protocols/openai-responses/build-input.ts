@@ -1,5 +1,6 @@
-import type { MediaSource, Message, Part } from "../../core/chat.ts";
+import type { ChatRequest, MediaSource, Message, Part } from "../../core/chat.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
+import { refuseKept } from "../kept.ts";
 import { unsupported } from "../unsupported.ts";
 
 /**
@@ -7,13 +8,13 @@ import { unsupported } from "../unsupported.ts";
  * that another account made among it.
  */
 export function buildInput(
-  messages: readonly Message[],
+  { messages, dialect }: ChatRequest,
   account: string | undefined,
   degraded: Set<string>,
 ): JsonObject[] {
   return messages.flatMap((message, index) => {
     const path = `messages[${index}]`;
-    if (message.name !== undefined) degraded.add("name");
+    if (!dialect.startsWith("openai")) refuseKept(message, path);
     if (message.role === "assistant") {
       const parts = message.parts.filter((part) => !isForeign(part, account));
       if (parts.length < message.parts.length) degraded.add("thinking");
@@ -37,7 +38,6 @@ function userItems(message: Message, path: string, degraded: Set<string>): JsonO
       continue;
     }
     if (part.isError) degraded.add("tool_result.is_error");
-    if (part.cache) degraded.add("cache_control");
     items.push({
       type: "function_call_output",
       call_id: part.callId,
@@ -61,13 +61,12 @@ function contentOf(parts: readonly Part[], path: string, degraded: Set<string>):
 }
 
 function contentPart(part: Part, path: string, degraded: Set<string>): JsonObject[] {
-  if ("cache" in part && part.cache) degraded.add("cache_control");
   switch (part.type) {
     case "text":
     case "refusal":
       return [{ type: "input_text", text: part.text }];
     case "image":
-      return [imagePart(part, path)];
+      return [imagePart(part)];
     case "file":
       return [filePart(part)];
     case "audio":
@@ -86,9 +85,9 @@ function contentPart(part: Part, path: string, degraded: Set<string>): JsonObjec
   }
 }
 
-function imagePart(part: Extract<Part, { type: "image" }>, path: string): JsonObject {
-  if (part.source.type === "id") throw unsupported("An image kept at another provider", path);
-  return { type: "input_image", image_url: urlOf(part.source), detail: part.detail ?? "auto" };
+function imagePart({ source, detail = "auto" }: Extract<Part, { type: "image" }>): JsonObject {
+  const at = source.type === "id" ? { file_id: source.id } : { image_url: urlOf(source) };
+  return { type: "input_image", ...at, detail };
 }
 
 function filePart({ source, filename }: Extract<Part, { type: "file" }>): JsonObject {
@@ -114,7 +113,6 @@ function assistantItems(parts: readonly Part[], path: string, degraded: Set<stri
     switch (part.type) {
       case "text":
         if (part.signature !== undefined) return [];
-        if (part.citations && part.citations.length > 0) degraded.add("citations");
         return [{ type: "message", role: "assistant", content: part.text }];
       case "refusal": {
         const content = [{ type: "refusal", refusal: part.text }];
@@ -134,7 +132,6 @@ function assistantItems(parts: readonly Part[], path: string, degraded: Set<stri
         if (!sealed || part.signature !== undefined) degraded.add("thinking");
         return [];
       case "toolCall":
-        if (part.cache) degraded.add("cache_control");
         return [
           {
             type: "function_call",

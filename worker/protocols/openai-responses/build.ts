@@ -3,6 +3,7 @@ import type { Json, JsonObject } from "../../core/json.ts";
 import { objectIn } from "../answers.ts";
 import { effortOf } from "../effort.ts";
 import { define } from "../fields.ts";
+import { tellLost } from "../marks.ts";
 import type { BuiltRequest, Target } from "../protocol.ts";
 import { SPELLINGS } from "../spellings.ts";
 import { unsupported } from "../unsupported.ts";
@@ -15,8 +16,9 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
   const home = request.dialect === "openai-responses";
   const body: JsonObject = {
     model: target.model,
-    input: buildInput(request.messages, target.account, degraded),
+    input: buildInput(request, target.account, degraded),
   };
+  tellLost(request, ["name", "cache_control", "citations"], degraded);
   for (const name of Object.keys(request.extra)) {
     if (home) define(body, name, request.extra[name]);
     else if (!SPELLINGS.has(name)) degraded.add(name);
