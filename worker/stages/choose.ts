@@ -1,11 +1,12 @@
 import type { Authenticated, Authorized, Chosen, Credentialed } from "../core/call.ts";
 import type { ChatRequest } from "../core/chat.ts";
+import type { GatewayError } from "../core/errors.ts";
 import type { Deps } from "../core/ports.ts";
 import type { Explanation, Step } from "../core/routing.ts";
 import { allows, resolvableModels } from "../providers/resolve.ts";
 import { makePlan, type MadePlan } from "../routing/plan.ts";
 import { allowlists } from "./authorize.ts";
-import { cheaperGroup } from "./cheaper.ts";
+import { cheaperThan, type Swap } from "./cheaper.ts";
 import { hold } from "./hold.ts";
 import { linksOf } from "./links.ts";
 import { SMART_NAMES } from "../routing/smart/dial.ts";
@@ -16,26 +17,32 @@ import { Throttled } from "./over-limit.ts";
 /**
  * Candidates, hard filters, capability and context, health, strategy: an ordered plan with the reason for each that was
  * dropped, and its money held. Refusals name what removed each candidate. Where a budget is used up and throttles rather
- * than blocks, the plan is that of a cheaper group.
+ * than blocks, the plan is one of cheaper groups; its refusal stands where those can't serve either.
  */
 export async function choose(deps: Deps, asked: Authorized): Promise<Chosen> {
   try {
-    return await chosenFor(deps, asked);
+    return await chosenFor(deps, asked, null);
   } catch (cause) {
     if (!(cause instanceof Throttled)) throw cause;
-    const group = cheaperGroup(asked);
-    if (group === null) throw cause.refusal;
-    return chosenFor(deps, { ...asked, model: group }, true);
+    const swap = cheaperThan(deps, asked, cause.steps);
+    if (swap === null) throw cause.refusal;
+    return chosenFor(deps, asked, { ...swap, refusal: cause.refusal });
   }
 }
 
-async function chosenFor(deps: Deps, asked: Authorized, cheap = false): Promise<Chosen> {
+/** `swap` = what takes the place of all that was asked for, and the refusal where it can't. */
+async function chosenFor(
+  deps: Deps,
+  asked: Authorized,
+  swap: (Swap & { refusal: GatewayError }) | null,
+): Promise<Chosen> {
   const { orgId } = asked.identity.principal;
-  const { call, settings } = routedAs(asked, cheap);
+  const { call, settings } = routedAs(asked, swap?.groups[0]);
   const facts = factsOf(deps, call, settings);
-  const { instead, why } = askRouters(deps, call, facts);
+  const { instead, why } = swap === null ? askRouters(deps, call, facts) : { instead: swap };
   const { links, skipped } = linksOf(deps, call, settings, instead);
-  const made = makePlan(links, facts);
+  const bound = links.map((link) => ({ ...link, hard: [...link.hard, ...(swap?.hard ?? [])] }));
+  const made = makePlan(bound, facts);
   const explanation: Explanation = {
     strategy: settings.strategy,
     candidates: made.candidates,
@@ -44,13 +51,13 @@ async function chosenFor(deps: Deps, asked: Authorized, cheap = false): Promise<
     ...why,
   };
   const plan = await startable(deps, orgId, made, explanation);
-  if (plan === null) throw emptied(call, made, facts, explanation);
+  if (plan === null) throw swap?.refusal ?? emptied(call, made, facts, explanation);
 
   const held = await hold(
     deps,
     call,
     plan.filter(({ when }) => when === "any"),
-    cheap,
+    swap !== null,
   );
   const tooDear = new Map(held.dropped.map((each) => [each.deployment, each.reason]));
   const affordable = plan.filter(({ deployment }) => !tooDear.has(deployment.id));
@@ -65,7 +72,7 @@ async function chosenFor(deps: Deps, asked: Authorized, cheap = false): Promise<
   return {
     ...call,
     ...(outputLimit !== undefined && { outputLimit, chat: shortened(call.chat, outputLimit) }),
-    ...(cheap && { cheap }),
+    ...(swap !== null && { cheap: true }),
     views,
     plan: affordable,
     settings,

@@ -51,7 +51,7 @@ export async function hold(
     const answer = await holdUpTo(deps, call, group, { max, min, cheap });
     if (answer.granted) return heldFor(deps, call, { plan, passed, max }, answer);
     const refusal = refusalOf(answer, min);
-    if (answer.reason === "throttle") throw new Throttled(refusal);
+    if (answer.reason === "throttle") throw new Throttled(refusal, open);
     first ??= refusal;
     const others = open.filter((step) => !isBoundBy(call, step.group, answer));
     if (others.length === 0) throw first;

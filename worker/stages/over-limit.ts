@@ -3,15 +3,21 @@ import type { Amount } from "../core/amount.ts";
 import { GatewayError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import { usdText } from "../core/money.ts";
+import type { Step } from "../core/routing.ts";
 
-/** The request as it is does not fit any more, but one to a cheaper target would; `refusal` is due where there is none. */
+/**
+ * The request as it is does not fit any more, but one to a cheaper target would. `refusal` is due where there is none;
+ * `steps` = what would have served it.
+ */
 export class Throttled extends Error {
   readonly refusal: GatewayError;
+  readonly steps: readonly Step[];
 
-  constructor(refusal: GatewayError) {
+  constructor(refusal: GatewayError, steps: readonly Step[]) {
     super("A cheaper target is due.");
     this.name = "Throttled";
     this.refusal = refusal;
+    this.steps = steps;
   }
 }
 

@@ -1,34 +1,31 @@
 import type { Authorized } from "../core/call.ts";
 import { GatewayError } from "../core/errors.ts";
-import { costOf } from "../core/money.ts";
 import type { Deps } from "../core/ports.ts";
 import type { Explanation, RoutingSettings } from "../core/routing.ts";
-import { NO_USAGE } from "../core/usage.ts";
 import { affinityOf } from "../routing/affinity.ts";
 import { needsOf } from "../routing/capability.ts";
 import type { PlanFacts } from "../routing/plan.ts";
 import { settingsFor } from "../routing/settings.ts";
 import { estimateTokens } from "../routing/tokens.ts";
+import { usualCost } from "../routing/usual-cost.ts";
 import { admit } from "./authorize.ts";
 import { hardIn, type Instead } from "./links.ts";
 import { namedRoute } from "./named-router.ts";
 import { dialFor, lacksByName, smartRoute } from "./smart.ts";
 
-/** Taken for the answer's length where a price is only compared. */
-const USUAL_OUTPUT = 1_000;
-
 /**
  * The request under the name that is routed: the policy's route takes the place of what was asked for, a cheaper group
- * (`cheap`) that of both, and an alias stands for its group.
+ * that of both, and an alias stands for its group.
  */
 export function routedAs(
   asked: Authorized,
-  cheap = false,
+  cheaper?: string,
 ): { call: Authorized; settings: RoutingSettings } {
   const { shared, key } = asked.identity;
-  const named = cheap ? asked.model : (asked.verdict?.route ?? asked.model);
+  const named = asked.verdict?.route ?? asked.model;
   const aliases = shared.routing?.aliases ?? {};
-  const model = Object.hasOwn(aliases, named) ? (aliases[named] ?? named) : named;
+  const meant = Object.hasOwn(aliases, named) ? (aliases[named] ?? named) : named;
+  const model = cheaper ?? meant;
   const settings = settingsFor({
     org: shared.routing,
     group: model,
@@ -56,10 +53,7 @@ export function factsOf(deps: Deps, call: Authorized, settings: RoutingSettings)
       affinity: settings.affinity ? affinityOf(orgId, call.chat, session, prompt) : null,
     },
     standing: (deployment) => deps.health.standing(orgId, deployment),
-    estimate: ({ facts: { prices } }) =>
-      prices === undefined
-        ? null
-        : costOf({ ...NO_USAGE, input: prompt, output: output ?? USUAL_OUTPUT }, prices),
+    estimate: usualCost(call.chat, prompt),
   };
 }
 

@@ -162,7 +162,7 @@ export function lacksByName(needs: PlanFacts["needs"]): Hard {
  * none of those either, what needs no credential. An allowlist narrows them, unless it names none of them: who lists
  * only `smart/…` leaves the choice to the router.
  */
-function candidatesOf(deps: Deps, call: Authorized): [string, Deployment[]][] {
+export function candidatesOf(deps: Deps, call: Authorized): [string, Deployment[]][] {
   const { shared } = call.identity;
   const groups = new Map<string, Deployment[]>();
   for (const each of shared.deployments) {
