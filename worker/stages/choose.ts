@@ -39,7 +39,10 @@ async function chosenFor(
   const { orgId } = asked.identity.principal;
   const { call, settings } = routedAs(asked, swap?.groups[0]);
   const facts = factsOf(deps, call, settings);
-  const { instead, why } = swap === null ? askRouters(deps, call, facts) : { instead: swap };
+  const { instead, why } =
+    swap === null
+      ? askRouters(deps, call, facts)
+      : { instead: { groups: swap.groups, hard: [] }, why: {} };
   const { links, skipped } = linksOf(deps, call, settings, instead);
   const bound = links.map((link) => ({ ...link, hard: [...link.hard, ...(swap?.hard ?? [])] }));
   const made = makePlan(bound, facts);
