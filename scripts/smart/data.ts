@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
+import { beliefOf, type Belief } from "../../worker/routing/smart/knowledge.ts";
 
 /** A prompt with the score (0–1) that each model reached on it. */
 export interface Outcome {
@@ -118,6 +119,22 @@ export function strongScore(row: Outcome): number {
   const one = row.scores[pair?.strong ?? ""] ?? 0;
   if (row.bench !== "ulab") return one;
   return 0.5 * one + 0.5 * mean(LARGE.map((each) => row.scores[each] ?? 0));
+}
+
+/** What the router believes of a model by its name. */
+export function believed(model: string): Belief {
+  return beliefOf({
+    id: model,
+    group: model,
+    provider: "any",
+    model,
+    protocol: "openai-chat",
+    baseUrl: "https://example.com",
+    weight: 1,
+    order: 0,
+    tags: [],
+    facts: { capabilities: {} },
+  });
 }
 
 /** The ways a prompt is changed without changing what it asks. */

@@ -2,7 +2,6 @@
 import type { Category } from "../../worker/routing/smart/categories.ts";
 import { classify } from "../../worker/routing/smart/classify.ts";
 import { usualQuality } from "../../worker/routing/smart/choose.ts";
-import { beliefOf } from "../../worker/routing/smart/knowledge.ts";
 import {
   draw,
   estimate,
@@ -11,9 +10,11 @@ import {
   randomOf,
   type Learned,
   type Lesson,
+  type Prior,
 } from "../../worker/routing/smart/learn.ts";
 import { plainPrompt } from "../../worker/routing/smart/prompt.ts";
-import type { Outcome } from "./data.ts";
+import type { FamilyRecord } from "../../worker/routing/smart/evidence.ts";
+import { believed, type Outcome } from "./data.ts";
 
 /** A new model joins at a step, or one's rewards are multiplied from then on. */
 export type Change = { at: number; add: string } | { at: number; drop: string; to: number };
@@ -38,6 +39,8 @@ export function simulate(
     passes: number;
     share: number;
     changes?: readonly Change[];
+    /** What families were seen to reach on other rows; nothing unless given, since the shipped record holds these. */
+    records?: readonly [prefix: string, record: FamilyRecord][];
   },
 ): Run {
   const random = randomOf(options.seed);
@@ -62,6 +65,10 @@ export function simulate(
   let single = bestOf(rows);
   let perTask = new Map([...bySubject].map(([subject, some]) => [subject, bestOf(some)]));
 
+  const priorOf = (model: string): Prior => {
+    const record = options.records?.find(([prefix]) => model.startsWith(prefix))?.[1];
+    return { belief: usualQuality(believed(model)), ...(record && { record }) };
+  };
   let learned: Learned = NOTHING_LEARNED;
   let lessons: Lesson[] = [];
   const sums = { got: 0, single: 0, perTask: 0 };
@@ -79,7 +86,7 @@ export function simulate(
     const drawn = draw(
       live.map((group) => ({
         group,
-        estimate: estimate(learned, { group, task, belief: beliefIn(group) }),
+        estimate: estimate(learned, { group, task, ...priorOf(group) }),
       })),
       Math.floor(random() * 2 ** 32),
       options.share,
@@ -103,21 +110,4 @@ export function simulate(
     bestPerTask: sums.perTask / count,
     regret,
   };
-}
-
-function beliefIn(model: string): number {
-  return usualQuality(
-    beliefOf({
-      id: model,
-      group: model,
-      provider: "any",
-      model,
-      protocol: "openai-chat",
-      baseUrl: "https://example.com",
-      weight: 1,
-      order: 0,
-      tags: [],
-      facts: { capabilities: {} },
-    }),
-  );
 }

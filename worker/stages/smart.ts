@@ -64,9 +64,16 @@ export function smartRoute(
   const { orgId } = call.identity.principal;
   const learning = learningSettings(call.identity.shared.org.metadata);
   const learned = learning && deps.learning.learned(orgId, learning.version);
-  const beliefs = new Map(options.map(({ group, belief }) => [group, usualQuality(belief)]));
-  const known = (group: string, task: string) =>
-    estimate(learned ?? NOTHING_LEARNED, { group, task, belief: beliefs.get(group) ?? 0.5 });
+  const beliefs = new Map(options.map(({ group, belief }) => [group, belief]));
+  const known = (group: string, task: string) => {
+    const belief = beliefs.get(group);
+    return estimate(learned ?? NOTHING_LEARNED, {
+      group,
+      task,
+      belief: belief === undefined ? 0.5 : usualQuality(belief),
+      ...(belief?.record && { record: belief.record }),
+    });
+  };
   const inGroup = ({ group }: Option) => members.get(group) ?? [];
   const routed = routeConversation(call.chat, {
     options,

@@ -7,6 +7,7 @@ import type { Classification } from "./classify.ts";
 import { reach, type Dial } from "./dial.ts";
 import { hullOf } from "./hull.ts";
 import type { Belief } from "./knowledge.ts";
+import { estimate, NOTHING_LEARNED } from "./learn.ts";
 import { rankOf } from "./rank.ts";
 
 /** One model that can serve: a model group of the organization, or a model of the catalog. */
@@ -158,6 +159,13 @@ export function usualQuality({ tier, strength }: Pick<Belief, "tier" | "strength
   return TIER_QUALITY[tier] + TIER_WIDTH * strength;
 }
 
+/** The same at one task, with what the model's family was seen to reach. */
+function expected(belief: Belief, task: Category): number {
+  const { record } = belief;
+  const prior = { belief: usualQuality(belief), ...(record && { record }) };
+  return estimate(NOTHING_LEARNED, { group: "", task, ...prior }).mean;
+}
+
 /** Quality, cost and latency of one option for one request. */
 export function score(option: Option, wanted: Wanted): Scored {
   const { group, deployment, belief, latency } = option;
@@ -166,7 +174,7 @@ export function score(option: Option, wanted: Wanted): Scored {
     group,
     deployment: deployment.id,
     tier: belief.tier,
-    quality: learned?.(group, said.task) ?? usualQuality(belief),
+    quality: learned?.(group, said.task) ?? expected(belief, said.task),
     cost: expectedCost(option, wanted),
     latency: latency ?? TIER_LATENCY[belief.tier],
     onHull: false,

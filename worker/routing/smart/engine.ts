@@ -1,4 +1,5 @@
+import { EVIDENCE } from "./evidence.ts";
 import { WEIGHTS } from "./weights.ts";
 
-/** What decides: the rules' and the choice's own version, and that of the weights. A replay needs the same. */
-export const ENGINE = `smart-1/${WEIGHTS.version}`;
+/** What decides: the rules' and the choice's own version, that of the weights and of the families' record. A replay needs the same. */
+export const ENGINE = `smart-2/${WEIGHTS.version}.${EVIDENCE.version}`;

@@ -1,7 +1,9 @@
 import type { Capability, Deployment, ModelFacts, ModelTier } from "../../core/model.ts";
 import type { Prices } from "../../core/money.ts";
+import { EVIDENCE, familyRecords, type FamilyRecord } from "./evidence.ts";
 import { FAMILIES, type Family } from "./families.ts";
 
+const RECORDS = familyRecords(EVIDENCE.families);
 const BY_LENGTH = FAMILIES.toSorted((a, b) => b.prefix.length - a.prefix.length);
 
 /** What the router reckons a model with. */
@@ -12,6 +14,8 @@ export interface Belief {
   strength: number;
   thinks: boolean;
   prices: Prices | null;
+  /** What models of its family were seen to reach; absent where nothing is known, or the organization gave the tier. */
+  record?: FamilyRecord;
   /** Where tier and prices come from. */
   from: "org" | "known" | "price" | "nothing";
 }
@@ -45,6 +49,11 @@ function familyOf({ provider, model }: Pick<Deployment, "provider" | "model">): 
   );
 }
 
+function recordOf({ model }: Pick<Deployment, "model">): FamilyRecord | undefined {
+  const name = bareName(model);
+  return RECORDS.find(([prefix]) => name.startsWith(prefix))?.[1];
+}
+
 /**
  * Tier and price of a deployment: what the organization says of it, else what is known of its family, else what its price
  * and stated capabilities suggest, until evidence comes.
@@ -66,7 +75,8 @@ export function beliefOf(deployment: Deployment): Belief {
   }
   if (family !== undefined) {
     const { vendor, tier, strength = 0 } = family;
-    return { vendor, tier, strength, thinks, prices, from: "known" };
+    const record = recordOf(deployment);
+    return { vendor, tier, strength, thinks, prices, ...(record && { record }), from: "known" };
   }
   return {
     vendor: null,

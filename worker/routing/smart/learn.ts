@@ -1,4 +1,4 @@
-import type { Learned, Tally } from "../../core/learning.ts";
+import type { Arm, Learned, Tally } from "../../core/learning.ts";
 
 export type { Learned } from "../../core/learning.ts";
 
@@ -66,17 +66,25 @@ function shrink(tally: Tally): void {
   tally.bad *= KEPT / seen;
 }
 
+/** A model before anybody judged it: a chance by its tier or price, and what its family was seen to reach. */
+export interface Prior {
+  belief: number;
+  record?: Pick<Arm, "all" | "tasks">;
+}
+
 /**
- * What a group is expected to reach at a task: its own record there, drawn to its record at everything, and that to what is
- * believed of it.
+ * What a group is expected to reach at a task: the organization's record of it there, drawn to its record at everything,
+ * that to the record of the model's family, and that to what is believed by tier and price.
  */
 export function estimate(
   state: Learned,
-  { group, task, belief }: { group: string; task: string; belief: number },
+  { group, task, belief, record }: Prior & { group: string; task: string },
 ): Estimate {
   const arm = Object.hasOwn(state.arms, group) ? state.arms[group] : undefined;
-  const all = towards({ mean: belief, strength: BELIEF }, arm?.all);
-  return towards({ mean: all.mean, strength: Math.min(SHRINK, all.strength) }, arm?.tasks[task]);
+  const family = towards({ mean: belief, strength: BELIEF }, record?.all);
+  const all = towards(family, arm?.all);
+  const here = { mean: all.mean, strength: Math.min(SHRINK, all.strength) };
+  return towards(towards(here, record?.tasks[task]), arm?.tasks[task]);
 }
 
 function towards({ mean, strength }: Estimate, tally: Tally | undefined): Estimate {
