@@ -7,6 +7,20 @@ import { startGround, type Ground } from "./support/ground.ts";
 let ground: Ground;
 beforeAll(async () => {
   ground = await startGround();
+  const { gw, up } = ground;
+  for (const [order, name] of ["first", "second"].entries()) {
+    await gw.admin("POST", "/model/new", {
+      model_name: "pair",
+      organization_id: gw.tenant.organizationId,
+      litellm_params: {
+        model: `openai/pair-${name}`,
+        api_base: `${up.url}/v1`,
+        api_key: `key-of-${name}`,
+        order: order + 1,
+      },
+      model_info: { mode: "responses" },
+    });
+  }
 });
 beforeEach(() => ground.up.reset());
 afterAll(() => ground.stop());
@@ -81,6 +95,60 @@ test("refused signatures take no deployment out of rotation", async () => {
   } finally {
     await gw.configure(gw.tenant.organizationId, { disable_cooldowns: true });
   }
+});
+
+describe("encrypted reasoning of Responses through its own client, in a group of two accounts", () => {
+  interface Sent {
+    input: { type?: string; encrypted_content?: string }[];
+  }
+  const PATH = { path: "/v1/responses", headers: { "x-litellm-num-retries": "1" } };
+  const statesAt = (model: string) =>
+    ground.up.calls
+      .of(model)
+      .map(({ request }) =>
+        (request.body as Sent).input.flatMap((item) => item.encrypted_content ?? []),
+      );
+  const ask = (model: string, input: object[]) =>
+    ground.post(
+      "openai",
+      { model, store: false, include: ["reasoning.encrypted_content"], input },
+      PATH,
+    );
+
+  test("goes back to its maker and not to the other, whose answer names the loss", async () => {
+    const answers = thinking("because", "It is so.");
+    for (const model of ["pair-first", "pair-second"]) ground.up.model(model, answers);
+    const first = await ask("pair", [ASK]);
+    const { output } = (await first.json()) as { output: Sent["input"] };
+    const [made] = output.flatMap((item) => item.encrypted_content ?? []);
+    expect(made).toBeTypeOf("string");
+
+    const again = await ask("pair", [ASK, ...output, ASK]);
+    await again.text();
+    expect(statesAt("pair-first")).toEqual([[], [made]]);
+    expect(again.headers.get("x-routero-degraded") ?? "").toBe("");
+
+    ground.up.script("pair-first", [{ failure: { kind: "unavailable" } }]);
+    const moved = await ask("pair", [ASK, ...output, ASK]);
+    expect(await moved.text()).toContain("It is so.");
+    expect(statesAt("pair-second")).toEqual([[]]);
+    expect(JSON.stringify(ground.up.calls.of("pair-second")[0]!.request.body)).toContain(
+      "It is so.",
+    );
+    expect(moved.headers.get("x-routero-degraded")).toBe("thinking");
+  });
+
+  test("of a maker that nobody knows goes to neither; another family's to none", async () => {
+    ground.up.model("pair-first", text("Hello."));
+    for (const state of ["gAAAA-from-elsewhere", "anthropic:c2ln"]) {
+      ground.up.calls.clear();
+      const item = { type: "reasoning", id: "rs_1", summary: [], encrypted_content: state };
+      const answer = await ask("pair", [ASK, item, ASK]);
+      expect(await answer.text()).toContain("Hello.");
+      expect(statesAt("pair-first")).toEqual([[]]);
+      expect(answer.headers.get("x-routero-degraded")).toBe("thinking");
+    }
+  });
 });
 
 describe("encrypted reasoning of Responses through a client of OpenAI's chat", () => {

@@ -44,6 +44,7 @@ export function world(script: Script): { deps: Deps; sent: UpstreamRequest[] } {
       async release() {},
     },
     health: trusting,
+    isolate: { stateMakers: new Map() } as Partial<Deps["isolate"]> as Deps["isolate"],
     now: Date.now,
   };
   return { deps: used as Deps, sent };

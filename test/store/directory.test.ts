@@ -77,6 +77,7 @@ function newIsolate(): Isolate {
     policies: new Map(),
     told: new Set(),
     accessTokens: new Map(),
+    stateMakers: new Map(),
     learned: new Map(),
     firstOrg: null,
     bytesInFlight: 0,

@@ -105,6 +105,8 @@ export interface Isolate {
   secrets: Map<string, string>;
   /** Access tokens that providers' identity services issued for stored secrets; the signing step's alone. */
   accessTokens: Map<string, AccessToken>;
+  /** Accounts that made pieces of encrypted reasoning, by a digest of the piece; a hint of what passed here. */
+  stateMakers: Map<string, string>;
   /** What organizations learned, by id and pinned version. */
   learned: Map<string, LearnedCopy>;
   firstOrg: string | null;

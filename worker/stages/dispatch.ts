@@ -7,7 +7,6 @@ import type { Deployment } from "../core/model.ts";
 import type { Deps } from "../core/ports.ts";
 import type { Step } from "../core/routing.ts";
 import { dialectOf } from "../protocols/index.ts";
-import { sealFor } from "../protocols/carried.ts";
 import { ask } from "./ask.ts";
 import { AttemptFault, asFault, record, tellable } from "./attempt.ts";
 import { deadline } from "./deadline.ts";
@@ -120,7 +119,7 @@ async function attemptWhole(deps: Deps, call: Chosen, first: Prepared, progress:
   const text = await clock.within(patience, "the rest of its answer", readText(response));
   const body = parseAnswer(text);
   const answer = prepared.protocol.provider.parseResponse(body);
-  for (const { parts } of answer.choices) parts.forEach((part) => sealFor(part, prepared.account));
+  for (const { parts } of answer.choices) parts.forEach(prepared.seal);
   if (prepared.verbatim) return { body: text, answer, limits };
   const encoded = dialectOf(call.dialect).client.encodeResponse(answer, {
     requestId: call.requestId,

@@ -1,8 +1,10 @@
 import type { Chosen } from "../core/call.ts";
-import type { ChatRequest } from "../core/chat.ts";
+import type { ChatRequest, Part, ProtocolName } from "../core/chat.ts";
+import type { Isolate } from "../core/isolate.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Deployment } from "../core/model.ts";
 import type { Deps, UpstreamRequest } from "../core/ports.ts";
+import { sealFor } from "../protocols/carried.ts";
 import { acceptOf, type Framing } from "../protocols/framing.ts";
 import { protocolOf } from "../protocols/index.ts";
 import type { Destination, Protocol, Target } from "../protocols/protocol.ts";
@@ -21,6 +23,7 @@ import { ownCacheKey } from "../routing/affinity.ts";
 import { hash } from "../routing/random.ts";
 import { credentialOf } from "../routing/walk.ts";
 import { AttemptFault } from "./attempt.ts";
+import { forAccount, noteMaker } from "./maker.ts";
 
 /** One request to one deployment, signed and ready to be sent. */
 export interface Prepared {
@@ -33,8 +36,8 @@ export interface Prepared {
   verbatim: boolean;
   injectedUsage: boolean;
   degraded: string[];
-  /** A short name of the credential and base that it goes to: whose signed state can be read there. */
-  account: string;
+  /** Marks a part of its answer with whose it is, where that account alone can read it. */
+  seal: (part: Part) => void;
   /** What it was made of, if not of the caller's own request. */
   rewritten?: Rewritten;
 }
@@ -66,7 +69,7 @@ export async function prepare(
   const to: Destination = { baseUrl, model, stream };
   if (stream && call.fromUrl.array && call.dialect === protocol.name) to.array = true;
   const framing = hosting?.framing ?? provider.framing(to);
-  const { text, ...written } = writtenFor(call, deployment, protocol, rewritten);
+  const { text, ...written } = writtenFor(deps.isolate, call, deployment, protocol, rewritten);
   const body = hosting ? hostedBody(hosting, text) : text;
   const url = baseUrl + (hosting ? hostedPath(hosting, to, params) : provider.path(to));
   const headers: Record<string, string> = {
@@ -84,7 +87,10 @@ export async function prepare(
     protocol,
     framing,
     ...written,
-    account: accountOf(deployment),
+    seal(part) {
+      sealFor(part, accountOf(deployment));
+      noteMaker(deps.isolate, part, accountOf(deployment));
+    },
     ...(rewritten !== undefined && { rewritten }),
     request: { ...unsigned, headers: { ...headers, ...signature } },
   };
@@ -94,7 +100,7 @@ export async function prepare(
 export function expresses(call: Chosen, deployment: Deployment): boolean {
   const { protocol } = spoken(call, deployment, findProvider(deployment.provider));
   try {
-    writtenFor(call, deployment, protocol, undefined);
+    writtenFor({ stateMakers: new Map() }, call, deployment, protocol, undefined);
     return true;
   } catch {
     return false;
@@ -120,6 +126,7 @@ function spoken(
 
 /** The request's body in the protocol that is spoken to the deployment. */
 function writtenFor(
+  isolate: Pick<Isolate, "stateMakers">,
   call: Chosen,
   deployment: Deployment,
   { name, provider }: Protocol,
@@ -135,8 +142,14 @@ function writtenFor(
   // What a budget made shorter is told like everything else that could not be had.
   const shortened = call.outputLimit === undefined ? [] : ["max_tokens"];
   if (rewritten === undefined && call.dialect === name && provider.verbatim) {
-    const spliced = provider.verbatim.request(call.text, call.scan, call.body, target);
-    return { ...spliced, verbatim: true, degraded: shortened };
+    const account = accountOf(deployment);
+    const sent =
+      name === "openai-responses" && call.text.includes("encrypted_content")
+        ? forAccount(call, account, isolate, accountsOf(call, name))
+        : { ...call, lost: false };
+    const spliced = provider.verbatim.request(sent.text, sent.scan, sent.body, target);
+    const degraded = sent.lost ? [...shortened, "thinking"] : shortened;
+    return { ...spliced, verbatim: true, degraded };
   }
   const [bound] = call.chat.bound ?? [];
   if (bound !== undefined && call.dialect !== name) {
@@ -165,6 +178,23 @@ function cacheKeyFor({ chat, explanation }: Chosen, deployment: Deployment): Jso
   if (member === undefined || deployment.facts.quirks?.refuses?.includes(member)) return {};
   const key = ownCacheKey(chat) ?? explanation.affinity?.toString(16).padStart(8, "0");
   return key === undefined ? {} : { [member]: key };
+}
+
+/**
+ * The accounts that could have made what a conversation brings back in a protocol: those of the groups that it may go to,
+ * and of all where a router chooses the group anew for each request.
+ */
+function accountsOf(call: Chosen, name: ProtocolName): Set<string> {
+  const { plan, explanation, identity } = call;
+  const routed = explanation.smart !== undefined || explanation.auto !== undefined;
+  const groups = new Set([call.model, ...plan.map(({ group }) => group)]);
+  const possible = [
+    ...plan.map(({ deployment }) => deployment),
+    ...identity.shared.deployments.filter(({ group }) => routed || groups.has(group)),
+  ];
+  const speaks = (each: Deployment) =>
+    spoken(call, each, findProvider(each.provider)).protocol.name === name;
+  return new Set(possible.filter(speaks).map(accountOf));
 }
 
 /** Tells accounts apart without naming a credential: callers see it in the state that they carry (decision 012). */

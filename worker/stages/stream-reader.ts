@@ -1,6 +1,5 @@
 import { joined } from "../core/bytes.ts";
 import type { ChatEvent } from "../core/chat.ts";
-import { sealFor } from "../protocols/carried.ts";
 import type { Framing } from "../protocols/framing.ts";
 import type { StreamMeta } from "../protocols/protocol.ts";
 import type { SseBlock } from "../protocols/sse.ts";
@@ -45,7 +44,7 @@ export function verbatimReader({ view, prepared, tally, meta }: Reading): Stream
   };
   const block = (from: SseBlock): Unit => {
     if (tally.done) return NOTHING;
-    const events = from.event === null ? [] : parser.push(from.event);
+    const events = from.event === null ? [] : sealed(prepared, parser.push(from.event));
     tally.observe(events);
     const bytes = provider.verbatim?.block(from.raw, from.event, options) ?? from.raw;
     return from.event === null ? { bytes, events } : { bytes, events, wire: from.event.data };
@@ -67,6 +66,11 @@ export function verbatimReader({ view, prepared, tally, meta }: Reading): Stream
     },
     force: () => [],
   };
+}
+
+function sealed({ seal }: Prepared, events: ChatEvent[]): ChatEvent[] {
+  for (const event of events) if (event.type === "open") seal(event.value);
+  return events;
 }
 
 /** What a body that ended too early still lacks for its last event, or for the end of its array. */
@@ -93,18 +97,12 @@ export function translatingReader(reading: Reading, splice: Splice | null): Stre
     if (splice.incoherent === null) return out;
     throw new AttemptFault({ class: "incoherent", status: 200, message: splice.incoherent });
   };
-  const sealed = (events: ChatEvent[]): ChatEvent[] => {
-    for (const event of events) {
-      if (event.type === "open") sealFor(event.value, prepared.account);
-    }
-    return events;
-  };
   const translated = (events: ChatEvent[]): Unit => {
     tally.observe(events);
     return unit(spliced(events));
   };
   const block = ({ event }: SseBlock): Unit =>
-    tally.done || event === null ? NOTHING : translated(sealed(parser.push(event)));
+    tally.done || event === null ? NOTHING : translated(sealed(prepared, parser.push(event)));
   return {
     block,
     end: (last) => [
