@@ -158,6 +158,9 @@ export function ledger(env: Env, orgId: string, home: string): LedgerPort {
     async debit(debits) {
       await asked(() => stub().debit(debits));
     },
+    async spent(messages) {
+      await asked(() => stub().spent(messages));
+    },
     define: (definitions) => asked(() => stub().define(definitions)),
     spend: (scopes) => asked(() => stub().spend(scopes)),
   };

@@ -13,11 +13,12 @@ import type {
   SettleRow,
   SingleMessage,
   SingleReply,
+  Spent,
+  SpentMessage,
 } from "../worker/core/account.ts";
 import { covers, isAmount, isNothing, least, minus, NOTHING, plus } from "../worker/core/amount.ts";
 import type { Amount } from "../worker/core/amount.ts";
-import { thresholdsOf } from "../worker/core/limits.ts";
-import type { Definition, Limits } from "../worker/core/limits.ts";
+import type { Definition } from "../worker/core/limits.ts";
 import { scopeKey } from "../worker/core/scope.ts";
 import type { Scope } from "../worker/core/scope.ts";
 import {
@@ -33,13 +34,7 @@ import {
   reservedIn,
 } from "./ledger-entries.ts";
 import type { Entered, Entry } from "./ledger-entries.ts";
-import {
-  budgetRecord,
-  eventIdsOf,
-  outcomeRecord,
-  resetRecord,
-  usageEvent,
-} from "./ledger-events.ts";
+import { eventIdsOf, outcomeRecord, usageEvent } from "./ledger-events.ts";
 import {
   accept,
   draw,
@@ -57,16 +52,20 @@ import {
   spendOf,
   spendRowOf,
 } from "./ledger-leases.ts";
+import { tell } from "./ledger-alerts.ts";
+import { countPast, note, spentApart, summed, undo } from "./ledger-past.ts";
 import type { Debit, LedgerStorage, LedgerTables } from "./ledger-rows.ts";
 import { refusal, shareOf } from "./ledger-singles.ts";
-import { definitionKey, roomBelow, standingOf, termsOf, viewOf, windowOf } from "./ledger-terms.ts";
+import { definitionKey, roomBelow, standingOf, viewOf } from "./ledger-terms.ts";
 import type { Terms } from "./ledger-terms.ts";
+import { TermsInForce } from "./ledger-terms-in-force.ts";
 
 /** Rows of each kind that one tick looks at. */
 const TICK_ROWS = 500;
-const MOST_TERMS = 5_000;
 const METERS = [undefined, "rate", "slots"] as const;
 const NONE: ReadonlySet<string> = new Set();
+/** What rows of one call spent without leases, by the ledger that has to hear of it. */
+type Elsewhere = Map<string, Spent[]>;
 /** What the lender keeps in memory of who has slices: how it divides what is left, no more than that. */
 type Holders = Map<string, Map<string, number>>;
 
@@ -77,10 +76,11 @@ type Holders = Map<string, Map<string, number>>;
 export class LedgerBook {
   readonly #storage: LedgerStorage;
   readonly #holders: Holders = new Map();
-  readonly #terms = new Map<string, { terms: Terms; from: number; until: number }>();
+  readonly #terms: TermsInForce;
 
   constructor(storage: LedgerStorage) {
     this.#storage = storage;
+    this.#terms = new TermsInForce(storage);
   }
 
   /** Lends slices: what is asked for, or less, or nothing where a limit is near. `closed`: scopes that others wait for. */
@@ -89,7 +89,7 @@ export class LedgerBook {
       message.items.map((item): Grant | null => {
         const key = scopeKey(item.scope);
         const lending = {
-          terms: this.#termsOf(item.scope, now),
+          terms: this.#terms.of(item.scope, now),
           holders: this.#holdersOf(key, message.isolate, now),
           closed: closed.has(key),
         };
@@ -113,7 +113,7 @@ export class LedgerBook {
       if (known !== null && known.grants.length > 0) return { granted: true, grants: known.grants };
       const lent: { scope: Scope; terms: Terms; lent: Amount }[] = [];
       for (const { scope, max, min } of message.items) {
-        const terms = this.#termsOf(scope, now);
+        const terms = this.#terms.of(scope, now);
         const row = spendRowOf(tables, scope, terms.window.id);
         const enough = settleForLess && terms.limits?.tiers.capOutput !== false ? min : max;
         const room = roomBelow(message.cheap ? terms.cheapCap : terms.cap, standingOf(row));
@@ -145,6 +145,7 @@ export class LedgerBook {
         const known = tables.definitions.get(key);
         if (known !== null && known.revision >= definition.revision) continue;
         tables.definitions.put(key, definition, null);
+        countPast(tables, known, definition, now);
         for (const meter of METERS) {
           const lent = scopeKey({ ...definition.scope, ...(meter && { meter }) });
           for (const until of this.#holders.get(lent)?.values() ?? []) {
@@ -173,9 +174,21 @@ export class LedgerBook {
 
   /** Debits each row once, whatever is sent again; results in the order of the rows. */
   settle(rows: SettleRow[], now: number): SettleResult[] {
-    return this.#storage.transact((tables) =>
-      rows.map((row) => ({ requestId: row.requestId, state: this.#settle(tables, row, now) })),
-    );
+    return this.#storage.transact((tables) => {
+      const elsewhere: Elsewhere = new Map();
+      const results = rows.map((row) => {
+        const state = this.#settle(tables, row, now, elsewhere);
+        return { requestId: row.requestId, state };
+      });
+      const [first] = rows;
+      for (const [home, spent] of elsewhere) {
+        if (first === undefined) continue;
+        const { orgId, teamId: from } = first;
+        const seq = tables.next("outbox");
+        tables.append({ seq, kind: "spent", orgId, home, from, spent: summed(spent) });
+      }
+      return results;
+    });
   }
 
   /** Charges a decision that has no outcome as reserved; its own row, should it come yet, takes the place of that. */
@@ -201,10 +214,22 @@ export class LedgerBook {
     });
   }
 
+  /** Takes what was spent without leases, as other ledgers tell; what it was told before it knows by the number. */
+  spent(messages: readonly SpentMessage[], now: number): void {
+    this.#storage.transact((tables) => {
+      for (const { from, seq, spent } of messages) {
+        const key = `spent ${from}`;
+        if (seq <= (tables.messages.get(key)?.n ?? 0)) continue;
+        tables.messages.put(key, { n: seq, grant: null }, null);
+        for (const each of spent) this.#spend(tables, each, now);
+      }
+    });
+  }
+
   /** What stands against scopes in their present windows; writes nothing. */
   spend(scopes: Scope[], now: number): ScopeSpend[] {
     return scopes.map((scope) => {
-      const terms = this.#termsOf(scope, now);
+      const terms = this.#terms.of(scope, now);
       const { id } = terms.window;
       const { told: _, ...row } =
         this.#storage.spendRow(spendKey(scope, id)) ?? emptySpend(scope, id);
@@ -240,13 +265,33 @@ export class LedgerBook {
     this.#storage.dropOutbox(seqs);
   }
 
-  #settle(tables: LedgerTables, row: SettleRow, now: number): SettleResult["state"] {
+  #settle(
+    tables: LedgerTables,
+    row: SettleRow,
+    now: number,
+    elsewhere: Elsewhere,
+  ): SettleResult["state"] {
     const known = tables.settled.get(row.requestId);
     if (known !== null && known.debits === undefined) return "known";
     if (!isWellFormed(row)) return "refused";
     const entry = this.#enter(tables, entryOf(row, chargeOf(row), false), now);
-    if (entry.state === "settled" || entry.state === "late") this.#post(tables, row, entry, now);
+    if (entry.state !== "settled" && entry.state !== "late") return entry.state;
+    this.#post(tables, row, entry, now);
+    for (const [home, spent] of spentApart(row)) {
+      if (home !== null) elsewhere.set(home, [...(elsewhere.get(home) ?? []), ...spent]);
+      else for (const each of spent) this.#spend(tables, each, now);
+    }
     return entry.state;
+  }
+
+  /** Charges a scope what no lease was held for: at present it may have no limit. */
+  #spend(tables: LedgerTables, spent: Spent, now: number): void {
+    note(tables, spent, now);
+    const { window, limits } = this.#terms.of(spent.scope, now);
+    if (limits === null) return;
+    spendOf(tables, spent.scope, window.id, ({ settled }) => ({
+      settled: plus(settled, { ...NOTHING, cost: spent.cost }),
+    }));
   }
 
   /** Debits one request to scopes of this ledger, or puts its own charge in the place of an estimate. */
@@ -259,14 +304,14 @@ export class LedgerBook {
     }
     // Whether an older one was settled is forgotten: it can't be debited without the risk of doing so twice.
     if (known === null && isTooOld(entry.startedAt, now)) return { ...nothing, state: "stale" };
-    if (known?.debits) undo(tables, known.debits);
+    if (known?.debits) undo(tables, known.debits, now);
     let overrun = 0;
     const debits: Debit[] = [];
     for (const { scope, refs } of entry.holds) {
       const whole = chargeIn(scope, charged, entry.apart);
       // Nobody knows what came of it: no scope is charged more than was set aside in it.
       const amount = estimated ? least(whole, reservedIn(refs)) : whole;
-      const debit = this.#charge(scope, refs, amount, now);
+      const debit = this.#charge(entry, scope, refs, amount, now);
       overrun = Math.max(overrun, debit.overrun);
       debits.push(debit);
       for (const share of debit.shares) (estimated ? estimate : draw)(tables, share);
@@ -277,7 +322,10 @@ export class LedgerBook {
           ? { estimated: plus(spend.estimated, debit.amount) }
           : { overrun: spend.overrun + debit.overrun }),
       }));
-      if (scope.meter === undefined) this.#tell(tables, scope, debit.windowId, entry, now);
+      if (scope.meter !== undefined) continue;
+      note(tables, { scope, at: debit.at, cost: amount.cost }, now);
+      const { windowId } = debit;
+      tell(tables, { scope, windowId, entry, terms: this.#terms.of(scope, now), now });
     }
     const row = estimated ? { charged, debits } : { charged };
     tables.settled.put(requestId, row, forgetAt(now, RETENTION_MS));
@@ -292,47 +340,17 @@ export class LedgerBook {
   }
 
   /** Where an amount is charged: in the window that admitted the request, out of the leases that it holds. */
-  #charge(scope: Scope, refs: LeaseRef[], amount: Amount, now: number) {
+  #charge({ startedAt: at }: Entry, scope: Scope, refs: LeaseRef[], amount: Amount, now: number) {
     const { draws, overrun } = drawFrom(refs, amount);
     return {
       scope,
-      windowId: refs[0]?.windowId ?? this.#termsOf(scope, now).window.id,
+      windowId: refs[0]?.windowId ?? this.#terms.of(scope, now).window.id,
       amount,
+      at,
       shares: draws.map(({ leaseId, amount }) => ({ leaseId, amount })),
       // Without a lease there was no worst case that could be exceeded.
       overrun: refs.length === 0 ? 0 : overrun.cost,
     };
-  }
-
-  /** Tells of the thresholds that a window has reached, of each once. */
-  #tell(tables: LedgerTables, scope: Scope, windowId: string, entry: Entry, now: number): void {
-    const { window, limits } = this.#termsOf(scope, now);
-    if (limits === null || window.id !== windowId) return;
-    const row = spendRowOf(tables, scope, windowId);
-    if (row.told === undefined) this.#begin(tables, scope, limits, entry, now);
-    const { told = [] } = row;
-    const reached = thresholdsOf(limits, now).filter(
-      ({ name, amount }) => row.settled.cost >= amount && !told.includes(name),
-    );
-    if (reached.length === 0) return;
-    spendOf(tables, scope, windowId, () => ({
-      told: [...told, ...reached.map(({ name }) => name)],
-    }));
-    for (const threshold of reached) {
-      const record = budgetRecord({ scope, row, limits, window, threshold, entry, now });
-      tables.append({ seq: tables.next("outbox"), kind: "alert", record });
-    }
-  }
-
-  /** Tells that a budget began anew, where there was a window before this one. */
-  #begin(tables: LedgerTables, scope: Scope, limits: Limits, entry: Entry, now: number): void {
-    const { id, startsAt } = windowOf(limits, now);
-    if (limits.maxBudget === undefined || !Number.isFinite(startsAt)) return;
-    spendOf(tables, scope, id, () => ({ told: [] }));
-    const before = tables.spend.get(spendKey(scope, windowOf(limits, startsAt - 1).id));
-    if (before === null) return;
-    const record = resetRecord({ scope, before, windowId: id, limits, entry, now });
-    tables.append({ seq: tables.next("outbox"), kind: "alert", record });
   }
 
   #post(tables: LedgerTables, row: SettleRow, entered: Entered, now: number): void {
@@ -358,23 +376,6 @@ export class LedgerBook {
     }
   }
 
-  /** Kept until its window ends, so that calendars are not asked for each request. */
-  #termsOf(scope: Scope, now: number): Terms {
-    const key = scopeKey(scope);
-    const known = this.#terms.get(key);
-    if (known && known.from <= now && now < known.until) return known.terms;
-    const definition = this.#storage.definition(definitionKey(scope));
-    const terms = termsOf(scope, definition, now);
-    if (this.#terms.size >= MOST_TERMS) this.#terms.clear();
-    const { increase } = terms.limits ?? {};
-    const until = Math.min(
-      terms.window.endsAt ?? Infinity,
-      increase !== undefined && now < increase.until ? increase.until : Infinity,
-    );
-    this.#terms.set(key, { terms, from: now, until });
-    return terms;
-  }
-
   /** How many isolates have a slice, the asking one included. */
   #holdersOf(key: string, isolate: string, now: number): number {
     let holders = this.#holders.get(key);
@@ -382,17 +383,5 @@ export class LedgerBook {
     for (const [other, until] of holders) if (until <= now) holders.delete(other);
     holders.set(isolate, now + LEASE_TTL_MS);
     return holders.size;
-  }
-}
-
-/** Takes an estimate back as if it had never been charged, and counts that this happened. */
-function undo(tables: LedgerTables, debits: Debit[]): void {
-  for (const { scope, windowId, amount, shares } of debits) {
-    for (const share of shares) estimate(tables, share, true);
-    spendOf(tables, scope, windowId, (spend) => ({
-      settled: minus(spend.settled, amount),
-      estimated: minus(spend.estimated, amount),
-      late: spend.late + 1,
-    }));
   }
 }

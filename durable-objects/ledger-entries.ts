@@ -112,6 +112,7 @@ export function isWellFormed(row: SettleRow): boolean {
     counts.every((count) => Number.isSafeInteger(count) && count >= 0) &&
     isAmount(chargeOf(row)) &&
     areFit(row.apart) &&
+    (row.names ?? []).every(({ cost }) => Number.isSafeInteger(cost) && cost >= 0) &&
     areSound(row.leases)
   );
 }

@@ -48,7 +48,7 @@ export function usageEvent(
   charge: Charge,
   ids = eventIdsOf(row, charge.revision),
 ): UsageEvent {
-  const { leases: _, holdId: __, apart: ___, ...rest } = row;
+  const { leases: _, holdId: __, apart: ___, names: ____, ...rest } = row;
   return { eventId: ids.usage, row: rest, ...charge };
 }
 

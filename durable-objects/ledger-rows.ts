@@ -61,6 +61,8 @@ export interface Debit {
   scope: Scope;
   windowId: string;
   amount: Amount;
+  /** When the request began, Unix milliseconds. */
+  at: number;
   shares: LeaseShare[];
 }
 
@@ -70,12 +72,19 @@ export interface SettledRow {
   debits?: Debit[];
 }
 
+/** What one scope spent in a quarter of an hour, or in all. */
+export interface PastRow {
+  cost: NanoUsd;
+}
+
 /** Rows by key. What `get` gives must not be changed, only put anew. */
 export interface Rows<T> {
   get(key: string): T | null;
   /** `due`: Unix milliseconds at which the row wants attention, null for never. */
   put(key: string, row: T, due: number | null): void;
   drop(key: string): void;
+  /** Rows whose keys lie between two of the same length, the second one excluded. */
+  between(from: string, to: string): T[];
   /** Keys whose time has come, the oldest first, as they were when the transaction began. */
   due(now: number, limit: number): string[];
 }
@@ -87,6 +96,7 @@ export interface LedgerTables {
   settled: Rows<SettledRow>;
   singles: Rows<SingleRow>;
   definitions: Rows<Definition>;
+  past: Rows<PastRow>;
   /** The next number of a row of numbers that never repeats; the first is 1. */
   next(name: "lease" | "outbox"): number;
   append(item: OutboxItem): void;

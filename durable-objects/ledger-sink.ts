@@ -5,29 +5,38 @@ interface Parts {
   /** Usage and records. */
   trail: LedgerSink;
   /** Another ledger of an organization. */
-  ledger: (orgId: string, home: string) => Pick<LedgerPort, "debit">;
+  ledger: (orgId: string, home: string) => Pick<LedgerPort, "debit" | "spent">;
   /** An organization's subscribers. */
   delivery: (orgId: string) => DeliveryPort;
 }
 
 type Debit = Extract<OutboxItem, { kind: "debit" }>;
+type Spending = Extract<OutboxItem, { kind: "spent" }>;
 
 /** Where everything that leaves a ledger goes: to the trail, the ledgers of what spans teams, and subscribers. */
 export function makeLedgerSink({ trail, ledger, delivery }: Parts): LedgerSink {
-  const forward = async (orgId: string, home: string, items: Debit[]): Promise<number[]> => {
-    await ledger(orgId, home).debit(items.map(({ debit }) => debit));
+  const forward = async (items: readonly (Debit | Spending)[]): Promise<number[]> => {
+    const [first] = items;
+    if (first === undefined) return [];
+    const to = ledger(first.orgId, first.home);
+    const debits = items.filter((item) => item.kind === "debit");
+    const spent = items.filter((item) => item.kind === "spent");
+    if (debits.length > 0) await to.debit(debits.map(({ debit }) => debit));
+    if (spent.length > 0) {
+      await to.spent(spent.map(({ from, seq, spent }) => ({ from, seq, spent })));
+    }
     return items.map(({ seq }) => seq);
   };
   return {
     async deliver(batch) {
-      const debits = Map.groupBy(
-        batch.filter((item) => item.kind === "debit"),
+      const forwards = Map.groupBy(
+        batch.filter((item) => item.kind === "debit" || item.kind === "spent"),
         ({ orgId, home }) => `${orgId} ${home}`,
       );
       const alerts = batch.filter((item) => item.kind === "alert");
       // A budget's event is a record of the log like any other, and is told besides: it is gone when both have it.
       const rest = batch
-        .filter((item) => item.kind !== "debit")
+        .filter((item) => item.kind !== "debit" && item.kind !== "spent")
         .map((item) => (item.kind === "alert" ? { ...item, kind: "outcome" as const } : item));
       const told = Promise.all(
         [...Map.groupBy(alerts, ({ record }) => record.orgId)].map(([orgId, items]) =>
@@ -40,11 +49,7 @@ export function makeLedgerSink({ trail, ledger, delivery }: Parts): LedgerSink {
           () => new Set<number>(),
           () => new Set(alerts.map(({ seq }) => seq)),
         ),
-        ...[...debits.values()].map((items) => {
-          const [first] = items;
-          const sent = first ? forward(first.orgId, first.home, items) : [];
-          return Promise.resolve(sent).catch((): number[] => []);
-        }),
+        ...[...forwards.values()].map((items) => forward(items).catch((): number[] => [])),
       ]);
       return [...logged.filter((seq) => !untold.has(seq)), ...forwarded.flat()];
     },

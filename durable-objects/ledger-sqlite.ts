@@ -5,13 +5,14 @@ import type {
   LedgerStorage,
   LedgerTables,
   MessageRow,
+  PastRow,
   Rows,
   SettledRow,
   SingleRow,
   SpendRow,
 } from "./ledger-rows.ts";
 
-const KEYED = ["spend", "leases", "messages", "settled", "singles", "definitions"] as const;
+const KEYED = ["spend", "leases", "messages", "settled", "singles", "definitions", "past"] as const;
 type Keyed = (typeof KEYED)[number];
 
 const TABLES = [
@@ -27,7 +28,7 @@ const TABLES = [
 
 /** Rows that stay in memory, of those tables whose rows are used again and again. */
 const HOT_ROWS = 5_000;
-const HOT: readonly Keyed[] = ["spend", "leases", "messages", "definitions"];
+const HOT: readonly Keyed[] = ["spend", "leases", "messages", "definitions", "past"];
 
 /** Items of an outbox that go into one statement; a bound value may have 2 MB. */
 const APPEND_ROWS = 64;
@@ -46,7 +47,7 @@ export class LedgerSqlite implements LedgerStorage {
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
-    const made = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'definitions'";
+    const made = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'past'";
     this.#made = storage.sql.exec(made).toArray().length > 0;
   }
 
@@ -108,6 +109,7 @@ class Transaction implements LedgerTables {
   readonly settled;
   readonly singles;
   readonly definitions;
+  readonly past;
   readonly #sql: SqlStorage;
   readonly #numbers = new Map<string, number>();
   readonly #outbox: OutboxItem[] = [];
@@ -120,11 +122,12 @@ class Transaction implements LedgerTables {
     this.settled = new CachedRows<SettledRow>(sql, "settled", hot.get("settled"));
     this.singles = new CachedRows<SingleRow>(sql, "singles", hot.get("singles"));
     this.definitions = new CachedRows<Definition>(sql, "definitions", hot.get("definitions"));
+    this.past = new CachedRows<PastRow>(sql, "past", hot.get("past"));
   }
 
   get #all() {
-    const { spend, leases, messages, settled, singles, definitions } = this;
-    return [spend, leases, messages, settled, singles, definitions];
+    const { spend, leases, messages, settled, singles, definitions, past } = this;
+    return [spend, leases, messages, settled, singles, definitions, past];
   }
 
   next(name: "lease" | "outbox"): number {
@@ -195,6 +198,18 @@ class CachedRows<T> implements Rows<T> {
 
   drop(key: string): void {
     this.#changed.set(key, { row: null, due: null });
+  }
+
+  between(from: string, to: string): T[] {
+    const query = `SELECT key, row FROM ${this.#table} WHERE key >= ? AND key < ? AND length(key) = ?`;
+    const found = this.#sql.exec<{ key: string; row: string }>(query, from, to, from.length);
+    const rows = new Map<string, T | null>(
+      found.toArray().map(({ key, row }) => [key, JSON.parse(row) as T]),
+    );
+    for (const [key, { row }] of this.#changed) {
+      if (key >= from && key < to && key.length === from.length) rows.set(key, row);
+    }
+    return [...rows.values()].filter((row) => row !== null);
   }
 
   due(now: number, limit: number): string[] {

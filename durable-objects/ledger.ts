@@ -11,6 +11,7 @@ import type {
   SettleRow,
   SingleMessage,
   SingleReply,
+  SpentMessage,
 } from "../worker/core/account.ts";
 import type { Scope } from "../worker/core/scope.ts";
 import type { Definition } from "../worker/core/limits.ts";
@@ -86,6 +87,14 @@ export class Ledger extends DurableObject<Env> {
         return null;
       }),
     );
+  }
+
+  spent(messages: SpentMessage[]): Promise<Answer<null>> {
+    return answered(async () => {
+      this.#arm(WAKE_MS);
+      this.#book.spent(messages, Date.now());
+      return null;
+    });
   }
 
   define(definitions: Definition[]): Promise<Answer<number>> {

@@ -44,6 +44,7 @@ const ledger: LedgerPort = {
   single: (message) => call("single", () => book.single(message, Date.now(), true)),
   settleAbandoned: () => expect.fail(),
   debit: () => expect.fail(),
+  spent: () => expect.fail(),
   define: () => expect.fail(),
   spend: () => expect.fail(),
 };

@@ -5,6 +5,7 @@ import type {
   LedgerStorage,
   LedgerTables,
   MessageRow,
+  PastRow,
   Rows,
   SettledRow,
   SingleRow,
@@ -26,6 +27,12 @@ class MemoryRows<T> implements Rows<T> {
     this.rows.delete(key);
   }
 
+  between(from: string, to: string): T[] {
+    return [...this.rows]
+      .filter(([key]) => key >= from && key < to && key.length === from.length)
+      .map(([, { row }]) => row);
+  }
+
   due(now: number, limit: number): string[] {
     return [...this.rows]
       .filter(([, { due }]) => due !== null && due <= now)
@@ -43,6 +50,7 @@ export class LedgerMemory implements LedgerStorage, LedgerTables {
   readonly settled = new MemoryRows<SettledRow>();
   readonly singles = new MemoryRows<SingleRow>();
   readonly definitions = new MemoryRows<Definition>();
+  readonly past = new MemoryRows<PastRow>();
   items: OutboxItem[] = [];
   #numbers = new Map<string, number>();
 
@@ -62,8 +70,8 @@ export class LedgerMemory implements LedgerStorage, LedgerTables {
   }
 
   get #all(): MemoryRows<unknown>[] {
-    const { spend, leases, messages, settled, singles, definitions } = this;
-    return [spend, leases, messages, settled, singles, definitions];
+    const { spend, leases, messages, settled, singles, definitions, past } = this;
+    return [spend, leases, messages, settled, singles, definitions, past];
   }
 
   next(name: "lease" | "outbox"): number {

@@ -5,6 +5,7 @@ import { timeOrderedId } from "../core/ids.ts";
 import type { Statement } from "../core/ports.ts";
 import type { Action, Principal, Resource, Subject } from "../core/principal.ts";
 import { ownerId } from "../policy/authz/roles.ts";
+import { limitsCustomers } from "../store/limit-rows.ts";
 import { changeRecord, type ChangeEvent } from "./change-record.ts";
 import type { FileAnswer } from "./audit-forms.ts";
 import type { AdminDeps } from "./ports.ts";
@@ -111,7 +112,7 @@ export class AdminContext {
     const applied = await this.deps.control(orgId).apply({
       id: `chg_${timeOrderedId(this.now)}`,
       statements: commit.statements,
-      touches: commit.touches,
+      touches: await this.#touches(orgId, commit.touches),
       events,
     });
     if (applied.ok) return;
@@ -121,6 +122,14 @@ export class AdminContext {
       param === undefined ? "This exists already." : `This ${param} is taken already.`,
       { param },
     );
+  }
+
+  /** Isolates ask for customers' limits only where any has one: the first has to reach them all. */
+  async #touches(orgId: string, touches: string[]): Promise<string[]> {
+    if (touches.includes("shared") || !touches.some((name) => name.startsWith("customer:"))) {
+      return touches;
+    }
+    return (await limitsCustomers(this.deps.db, orgId)) ? touches : ["shared", ...touches];
   }
 
   #record(orgId: string, event: ChangeEvent): AuditRecord {

@@ -115,6 +115,8 @@ export interface SettleRow extends Payer {
   leases: LeaseRef[];
   /** Scopes that not every attempt is charged to: model groups, and limits on one model. */
   apart?: Apart[];
+  /** What each name bears that the request could be limited under: its groups, and what it asked for. */
+  names?: { name: string; cost: NanoUsd }[];
   keyHandle?: string;
   /** Who called, as the outcome record names it; absent = the key, or else the gateway. */
   actor?: string;
@@ -301,6 +303,23 @@ export interface ForeignDebit {
   leases: LeaseRef[];
 }
 
+/** What a scope spent without a lease. */
+export interface Spent {
+  scope: Scope;
+  /** When the request began, Unix milliseconds. */
+  at: number;
+  cost: NanoUsd;
+}
+
+/** What one ledger tells another of what was spent without leases. */
+export interface SpentMessage {
+  /** The ledger that tells. */
+  from: string;
+  /** Grows with each message of that ledger; one that is sent again is known by it. */
+  seq: number;
+  spent: Spent[];
+}
+
 /** The authority for one team's money, as an isolate or another object sees it. Every call may be sent again. */
 export interface LedgerPort {
   hold(message: HoldMessage): Promise<HoldReply>;
@@ -312,6 +331,8 @@ export interface LedgerPort {
   single(message: SingleMessage): Promise<SingleReply>;
   /** Debits of requests that other ledgers settled; each counts once. */
   debit(debits: ForeignDebit[]): Promise<void>;
+  /** Takes what was spent elsewhere in its scopes without leases; messages of one sender come in their order. */
+  spent(messages: SpentMessage[]): Promise<void>;
   /**
    * Takes new limits; older revisions of a scope's change nothing. The answer says in how many milliseconds the last
    * slice that was lent under earlier ones ends.
@@ -328,7 +349,7 @@ export interface UsageEvent {
   revision: 1 | 2;
   /** Unix milliseconds of the ledger. */
   settledAt: number;
-  row: Omit<SettleRow, "leases" | "holdId" | "apart">;
+  row: Omit<SettleRow, "leases" | "holdId" | "apart" | "names">;
   charged: Amount;
   /** `charged`, less what was charged before. */
   delta: Amount;
@@ -343,6 +364,15 @@ export type OutboxItem =
   | { seq: number; kind: "outcome"; record: AuditRecord }
   /** For the ledger of that name in the same organization. */
   | { seq: number; kind: "debit"; orgId: string; home: string; debit: ForeignDebit }
+  /** The same of what was spent there without a lease; `from` = the team. */
+  | {
+      seq: number;
+      kind: "spent";
+      orgId: string;
+      home: string;
+      from: string;
+      spent: Spent[];
+    }
   | { seq: number; kind: "alert"; record: AuditRecord };
 
 /**

@@ -2,6 +2,7 @@ import { chargeOf } from "../core/account.ts";
 import type { Apart, AttemptRow } from "../core/account.ts";
 import type { Authorized, Chosen } from "../core/call.ts";
 import type { LimitFlags } from "../core/limits.ts";
+import type { NanoUsd } from "../core/money.ts";
 import { scopeKey } from "../core/scope.ts";
 import type { Payer, Scope } from "../core/scope.ts";
 
@@ -49,6 +50,21 @@ function namesOf(call: Authorized, group: string): string[] {
   const { deployments } = call.identity.shared;
   const others = asked.filter((name) => deployments.every((each) => each.group !== name));
   return [...new Set([group, ...others])];
+}
+
+/** What each name bears that attempts are limited under, limited or not: of all only those in its group. */
+export function namesBorne(
+  call: Chosen,
+  attempts: readonly AttemptRow[],
+): { name: string; cost: NanoUsd }[] {
+  const groupOf = new Map(call.plan.map(({ deployment, group }) => [deployment.id, group]));
+  const costs = new Map<string, NanoUsd>();
+  for (const { deployment, cost } of attempts) {
+    for (const name of namesOf(call, groupOf.get(deployment) ?? call.model)) {
+      costs.set(name, (costs.get(name) ?? 0) + cost);
+    }
+  }
+  return [...costs].map(([name, cost]) => ({ name, cost }));
 }
 
 /**

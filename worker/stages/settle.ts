@@ -3,7 +3,7 @@ import type { Chosen, Progress } from "../core/call.ts";
 import type { NanoUsd } from "../core/money.ts";
 import type { Deps } from "../core/ports.ts";
 import { actorOf } from "../core/principal.ts";
-import { apartOf } from "./limited.ts";
+import { apartOf, namesBorne } from "./limited.ts";
 import { payerOf } from "./payer.ts";
 
 /** How a request ended, as the caller saw it. */
@@ -43,6 +43,7 @@ function rowOf(deps: Deps, call: Chosen, progress: Progress, ending: Ending): Se
     ...(call.holdId !== undefined && { holdId: call.holdId }),
     leases: call.leases,
     ...(apart.length > 0 && { apart }),
+    names: namesBorne(call, progress.attempts),
     ...(principal.keyHandle !== undefined && { keyHandle: principal.keyHandle }),
     actor: actorOf(principal),
     model: call.chat.model,
