@@ -42,6 +42,7 @@ class Home {
     define: (definitions) => this.#answer(() => this.book.define(definitions, Date.now())),
     spend: async (scopes) => this.book.spend(scopes, Date.now()),
     settleAbandoned: () => expect.fail("nothing was abandoned"),
+    spent: () => expect.fail("nothing was abandoned"),
   };
 
   async #answer<T>(work: () => T): Promise<T> {
