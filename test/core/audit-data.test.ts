@@ -71,3 +71,19 @@ describe("the data of a record", () => {
     });
   });
 });
+
+test("a refused credential is told by its closed form alone, without the provider's words", () => {
+  const data = {
+    deployment: "d",
+    group: "g",
+    provider: "p",
+    model: "m",
+    status: 401,
+    window_start: "2026-11-21T10:00:00.000Z",
+    window_end: "2026-11-21T10:01:00.000Z",
+  };
+  expect(readRecord(record("credential.refused", data))).toHaveProperty("record");
+  for (const more of [{ message: "m" }, { code: CONTENT }, { secret: "s" }]) {
+    expect(readRecord(record("credential.refused", { ...data, ...more }))).toHaveProperty("reason");
+  }
+});

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { makeSecrets } from "../../scripts/secrets.ts";
 import { startGateway, type TestGateway } from "../support/cluster/index.ts";
-import { startUpstream, text, type Upstream } from "../support/upstream/index.ts";
+import { fails, startUpstream, text, type Upstream } from "../support/upstream/index.ts";
 
 interface Received {
   headers: IncomingHttpHeaders;
@@ -245,6 +245,71 @@ test("the day's checkpoint of a log leaves for the webhook", async () => {
   const origin = (text: unknown) => String(text).split("\n")[0];
   expect(origin(event["checkpoint"])).toBe(origin(shown.checkpoint));
 }, 60_000);
+
+test("a provider that refuses a credential is told of once in a cooldown, and is on record", async () => {
+  const { organizationId, key } = await gw.newTenant("refused");
+  await gw.admin("POST", "/config/update", {
+    organization_id: organizationId,
+    general_settings: { alerting_webhook_url: url, alerting_webhook_secret: SECRET },
+  });
+  up.model("shut", fails("invalid_key"));
+  up.model("spent", fails("quota"));
+  up.model("lost", fails("model_not_found"));
+  for (const model of ["shut", "spent", "lost"]) {
+    await gw.newModel(model, { upstream: up, organizationId });
+  }
+  // Every request is sent on to its deployment, and a window is an hour.
+  await gw.configure(organizationId, { cooldown_time: 3_600, disable_cooldowns: true });
+  const call = async (model: string) => {
+    const answer = await fetch(`${gw.url}/v1/chat/completions`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${key}` },
+      body: JSON.stringify({ model, messages: [{ role: "user", content: "hi" }] }),
+    });
+    await answer.arrayBuffer();
+    return answer.status;
+  };
+  expect(await call("lost")).not.toBe(200);
+  for (let n = 0; n < 4; n++) expect(await call("shut")).toBe(502);
+  expect(await call("spent")).toBe(502);
+  const told = () =>
+    subscriber.others
+      .map(({ event }) => event)
+      .filter((event) => event["event_type"] === "credential.refused");
+  const recorded = async () => {
+    const query = `organization_id=${organizationId}&event_type=credential.refused`;
+    const { data } = await gw.admin<{ data: Record<string, unknown>[] }>(
+      "GET",
+      `/audit-log?${query}`,
+    );
+    return data;
+  };
+  // The last one is told behind those before it.
+  const groups = (events: Record<string, unknown>[]) => [
+    ...new Set(events.map((event) => String(event["group"]))),
+  ];
+  const both = expect.arrayContaining(["shut", "spent"]);
+  await expect.poll(() => groups(told()), { timeout: 20_000 }).toEqual(both);
+  await expect.poll(async () => groups(await recorded()), { timeout: 20_000 }).toEqual(both);
+  const records = await recorded();
+  for (const events of [told(), records]) {
+    expect(groups(events)).toHaveLength(2);
+    // A full hour may begin while this runs.
+    const windows = events.map((event) => `${event["group"]} ${event["window_start"]}`);
+    expect(new Set(windows).size).toBe(windows.length);
+  }
+  const shut = told().find((event) => event["group"] === "shut");
+  expect(shut).toMatchObject({
+    org_id: organizationId,
+    provider: "openai",
+    model: "shut",
+    status: 401,
+    code: "invalid_api_key",
+    request_id: expect.stringMatching(/^req_/),
+  });
+  expect(told().find((event) => event["group"] === "spent")).toMatchObject({ status: 429 });
+  expect(records.map((record) => record["event_id"])).toContain(shut?.["id"]);
+}, 90_000);
 
 test("a budget that begins anew says so, with what was spent before; events that nobody wants are not sent", async () => {
   await alerting({ alerting_events: ["budget.reset"] });

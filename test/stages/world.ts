@@ -1,5 +1,6 @@
 import type { Chosen, FromUrl } from "../../worker/core/call.ts";
 import type { DialectName, ProtocolName } from "../../worker/core/chat.ts";
+import type { Isolate } from "../../worker/core/isolate.ts";
 import { scanJson, type JsonObject } from "../../worker/core/json.ts";
 import type { Deployment } from "../../worker/core/model.ts";
 import type { Deps, UpstreamRequest } from "../../worker/core/ports.ts";
@@ -44,7 +45,10 @@ export function world(script: Script): { deps: Deps; sent: UpstreamRequest[] } {
       async release() {},
     },
     health: trusting,
-    isolate: { stateMakers: new Map() } as Partial<Deps["isolate"]> as Deps["isolate"],
+    isolate: { stateMakers: new Map(), told: new Set() } as Partial<Isolate> as Isolate,
+    audit: { append: async (records) => records.map(() => ({ ok: true })) },
+    delivery: () => ({ tell: async () => undefined }),
+    waitUntil: () => undefined,
     now: Date.now,
   };
   return { deps: used as Deps, sent };

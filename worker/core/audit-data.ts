@@ -228,14 +228,33 @@ const change = z
   })
   .catchall(z.union([shallow, z.record(name, shallow)]));
 
+/** A provider refused a deployment's credential, or has no quota left for it; told once in its window. */
+const refusedCredential = z.strictObject({
+  deployment: word,
+  group: word,
+  provider: word,
+  model: word,
+  /** The provider's; 401 also where the credential was found gone. */
+  status: whole,
+  /** The provider's own name for it. */
+  code: z
+    .string()
+    .regex(/^[\w.-]{1,64}$/)
+    .optional(),
+  window_start: z.iso.datetime(),
+  window_end: z.iso.datetime(),
+});
+
 export type DecisionData = z.input<typeof decision>;
 export type RefusalData = z.input<typeof refusal>;
 export type OutcomeData = z.input<typeof outcome>;
+export type RefusedCredentialData = z.input<typeof refusedCredential>;
 
 /** The form of a record's `data`, by the record's type. */
 export function dataSchema(type: AuditEventType): z.ZodType {
   if (type === DECISION) return decision;
   if (type === "request.blocked") return refusal;
+  if (type === "credential.refused") return refusedCredential;
   return OUTCOMES.has(type) ? outcome : change;
 }
 

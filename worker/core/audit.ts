@@ -49,6 +49,7 @@ export const AUDIT_EVENTS = [
   "credential.updated",
   "credential.rotated",
   "credential.deleted",
+  "credential.refused",
   "credential.rewrapped",
   "policy.changed",
   "policy.rejected",

@@ -114,7 +114,7 @@ export interface Isolate {
   bytesInFlight: number;
   /** Promises that requests left to their `waitUntil` and that are not settled yet. */
   workInHand: number;
-  /** Alerts of rules that were told, by organization and event id. */
+  /** Alerts that were told, by organization and event id. */
   told: Set<string>;
   /** Texts of policy bundles, by hash; the directory's alone. */
   bundles: Map<string, string>;

@@ -11,28 +11,30 @@ export const WINDOW_MS = 3_600_000;
 /** Alerts that an isolate remembers to have told; what it forgot, whoever delivers still knows. */
 const MOST_REMEMBERED = 1_000;
 
-/**
- * Tells of the alerts of the rules that matched, whatever becomes of the request. Nothing waits for it; an isolate that
- * told of a rule in this window does not again.
- */
+/** Tells of the alerts of the rules that matched, whatever becomes of the request. Nothing waits for it. */
 export function tellAlerts(deps: Deps, call: Authorized): void {
   const alerts = call.verdict?.alerts.filter(({ channel }) => channel === "webhook") ?? [];
   for (const alert of alerts) {
     const event = alertEvent(call, alert, deps.now());
-    const { told } = deps.isolate;
-    const key = `${event.orgId}/${event.eventId}`;
-    if (told.has(key)) continue;
-    if (told.size >= MOST_REMEMBERED) told.clear();
-    told.add(key);
-    const telling = deps.delivery(event.orgId).tell([event]);
-    deps.waitUntil(
-      telling.catch(() => {
-        // The rule's next request tells it.
-        told.delete(key);
-        deps.log.warn("alert not told", { request_id: call.requestId, event_id: event.eventId });
-      }),
-    );
+    tellOnce(deps, event, () => deps.delivery(event.orgId).tell([event]));
   }
+}
+
+/** Tells an event behind the request; an isolate that told it does not again. Its id says what it is about and when. */
+export function tellOnce(deps: Deps, event: AuditRecord, tell: () => Promise<void>): void {
+  const { told } = deps.isolate;
+  const { eventId: event_id, requestId: request_id, type } = event;
+  const key = `${event.orgId}/${event_id}`;
+  if (told.has(key)) return;
+  if (told.size >= MOST_REMEMBERED) told.clear();
+  told.add(key);
+  deps.waitUntil(
+    tell().catch(() => {
+      // The next request that has it to tell does.
+      told.delete(key);
+      deps.log.warn("alert not told", { type, event_id, ...(request_id && { request_id }) });
+    }),
+  );
 }
 
 /** The event of an alert: its id is made of the document, its version, the rule and the window alone. */

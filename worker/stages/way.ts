@@ -5,6 +5,7 @@ import type { Deps } from "../core/ports.ts";
 import type { Step } from "../core/routing.ts";
 import { pause } from "../core/time.ts";
 import { nextMove, sharesFault, type Tried } from "../routing/walk.ts";
+import { alertRefused } from "./credential-alert.ts";
 import { raise } from "./hold.ts";
 
 /** One request's way along its plan; `progress` tells of every move. */
@@ -58,9 +59,9 @@ export function setOut(
     const place = from === undefined ? at : plan.indexOf(from);
     tried.push({ step: place, fault });
     const step = plan[place];
-    if (step !== undefined && sharesFault(fault)) {
-      deps.health.refused(orgId, step.deployment, step.breaker);
-    }
+    if (step === undefined) return;
+    if (sharesFault(fault)) deps.health.refused(orgId, step.deployment, step.breaker);
+    alertRefused(deps, call, step, fault);
   };
 
   /** Holds the worst case of one more attempt; false = there is no room for it. */
