@@ -1,4 +1,10 @@
-import type { BreakerRules, CellView, HealthCheck, HealthSync } from "../worker/core/health.ts";
+import type {
+  Accepted,
+  BreakerRules,
+  CellView,
+  HealthCheck,
+  HealthSync,
+} from "../worker/core/health.ts";
 import {
   announcedOf,
   errorRate,
@@ -105,26 +111,31 @@ export class ProviderHealthMachine {
     }
   }
 
-  /** A check that finds a deployment well makes its probe due; one that finds it refused or silent counts as an attempt. */
-  checked(checks: HealthCheck[], rules: BreakerRules, accepted: readonly string[] = []): void {
+  /**
+   * A check that finds a deployment well makes its probe due, unless it failed after the check began; one that finds it
+   * refused or silent counts as an attempt.
+   */
+  checked(checks: HealthCheck[], rules: BreakerRules, accepted: readonly Accepted[] = []): void {
     const now = this.#now();
     this.#storage.addChecks(checks);
-    for (const { deployment, result, fault } of checks) {
+    for (const { deployment, result, fault, at } of checks) {
       const { cell } = this.#of(deployment);
       if (result === "unhealthy") {
-        take(cell, { fault: fault ?? "transient", latency: null, tokens: 0 }, rules, now);
+        const outcome = { fault: fault ?? "transient", latency: null, tokens: 0 } as const;
+        // It was so when the check began: a later one may know better.
+        if (take(cell, outcome, rules, now)) cell.openedAt = at;
       } else {
         // What can't be checked is not held back for ever.
         cell.proven = true;
-        if (result === "healthy") endRest(cell, now);
+        if (result === "healthy") endRest(cell, at, now);
       }
       this.#keep(deployment, cell);
     }
-    for (const name of accepted) {
-      const shared = this.#cells.get(name);
+    for (const { credential, at } of accepted) {
+      const shared = this.#cells.get(credential);
       if (shared === undefined) continue;
-      endRest(shared.cell, now);
-      this.#keep(name, shared.cell);
+      endRest(shared.cell, at, now);
+      this.#keep(credential, shared.cell);
     }
   }
 
@@ -210,9 +221,10 @@ export class ProviderHealthMachine {
   }
 }
 
-/** The next request may probe it. */
-function endRest(cell: Cell, now: number): void {
-  if (cell.openUntil !== null && !cell.paused) cell.openUntil = Math.min(cell.openUntil, now);
+/** The next request may probe it, since a check that began then found it well; of a failure since it knows nothing. */
+function endRest(cell: Cell, began: number, now: number): void {
+  if (cell.openUntil === null || cell.paused || (cell.openedAt ?? 0) >= began) return;
+  cell.openUntil = Math.min(cell.openUntil, now);
 }
 
 function sharedOf(cell: Cell, now: number): Shared {

@@ -1,5 +1,11 @@
 import { DurableObject } from "cloudflare:workers";
-import type { BreakerRules, CellView, HealthCheck, HealthSync } from "../worker/core/health.ts";
+import type {
+  Accepted,
+  BreakerRules,
+  CellView,
+  HealthCheck,
+  HealthSync,
+} from "../worker/core/health.ts";
 import type { Cell } from "../worker/routing/breaker.ts";
 import { answered, type Answer } from "./answer.ts";
 import { ProviderHealthMachine, type HealthStorage } from "./provider-health-machine.ts";
@@ -36,7 +42,7 @@ export class ProviderHealth extends DurableObject<Env> {
     });
   }
 
-  checked(checks: HealthCheck[], rules: BreakerRules, accepted: string[]): Promise<Answer<null>> {
+  checked(checks: HealthCheck[], rules: BreakerRules, accepted: Accepted[]): Promise<Answer<null>> {
     return answered(async () => {
       this.#machine.checked(checks, rules, accepted);
       return null;

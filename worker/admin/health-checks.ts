@@ -36,11 +36,16 @@ export async function checkAll(
     cooldown: all.cooldown ?? 60_000,
     enabled: all.cooldowns ?? true,
   };
-  const well = new Set(
-    checks.filter(({ result }) => result === "healthy").map((each) => each.deployment),
+  const well = new Map(
+    checks
+      .filter(({ result }) => result === "healthy")
+      .map(({ deployment, at }) => [deployment, at] as const),
   );
-  const accepted = deployments.filter(({ id }) => well.has(id)).map(credentialOf);
-  await deps.healthObject(orgId).checked(checks, rules, [...new Set(accepted)]);
+  const accepted = deployments.flatMap((each) => {
+    const at = well.get(each.id);
+    return at === undefined ? [] : [{ credential: credentialOf(each), at }];
+  });
+  await deps.healthObject(orgId).checked(checks, rules, accepted);
   return checks;
 }
 

@@ -128,7 +128,14 @@ export interface HealthCheck {
   fault: FaultClass | null;
   /** Milliseconds. */
   latency: number;
-  /** Unix milliseconds. */
+  /** When it began, Unix milliseconds. */
+  at: number;
+}
+
+/** A credential that a provider took, by the name of its cell. */
+export interface Accepted {
+  credential: string;
+  /** When the check began that showed it, Unix milliseconds. */
   at: number;
 }
 
@@ -139,10 +146,10 @@ export interface HealthObjectPort {
   /** Deployments that were added: last in line until they worked once. */
   expect(deployments: string[]): Promise<void>;
   /**
-   * Keeps what checks found; those that were not known before count for the breakers too. `accepted` = names of the
-   * credentials that providers took.
+   * Keeps what checks found; those that were not known before count for the breakers too. A check tells nothing of a
+   * failure that came after it began.
    */
-  checked(checks: HealthCheck[], rules: BreakerRules, accepted: string[]): Promise<void>;
+  checked(checks: HealthCheck[], rules: BreakerRules, accepted: Accepted[]): Promise<void>;
   view(): Promise<CellView[]>;
   /** The last checks, newest first. */
   history(request: { deployment?: string; limit: number }): Promise<HealthCheck[]>;

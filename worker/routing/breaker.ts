@@ -12,6 +12,8 @@ export interface Cell {
   openings: number;
   /** Until when it is out; null = in rotation. Past it, one probe decides. */
   openUntil: number | null;
+  /** When it last went out for a failure. */
+  openedAt?: number;
   /** Out only because its provider asked for a pause: it is back when that is over, without a probe. */
   paused: boolean;
   reason: string | null;
@@ -129,6 +131,7 @@ function open(cell: Cell, fault: FaultClass, rules: BreakerRules, now: number): 
   // A refused credential is seldom mended in seconds.
   const rest = fault === "deployment" ? rules.cooldown : Math.min(rules.cooldown, grown);
   cell.openUntil = now + rest;
+  cell.openedAt = now;
   cell.paused = false;
   cell.reason = fault;
 }
