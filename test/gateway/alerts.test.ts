@@ -295,7 +295,7 @@ test("a provider that refuses a credential is told of once in a cooldown, and is
   for (const events of [told(), records]) {
     expect(groups(events)).toHaveLength(2);
     // A full hour may begin while this runs.
-    const windows = events.map((event) => `${event["group"]} ${event["window_start"]}`);
+    const windows = events.map((event) => [event["group"], event["window_start"]].join(" "));
     expect(new Set(windows).size).toBe(windows.length);
   }
   const shut = told().find((event) => event["group"] === "shut");
