@@ -42,7 +42,7 @@ class Home {
     define: (definitions) => this.#answer(() => this.book.define(definitions, Date.now())),
     spend: async (scopes) => this.book.spend(scopes, Date.now()),
     settleAbandoned: () => expect.fail("nothing was abandoned"),
-    spent: () => expect.fail("nothing was abandoned"),
+    spent: (messages) => this.#answer(() => this.book.spent(messages, Date.now())),
   };
 
   async #answer<T>(work: () => T): Promise<T> {
