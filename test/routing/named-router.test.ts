@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { autoRouterOf, type AutoRouter } from "../../worker/core/auto-router.ts";
 import type { ChatRequest, Message } from "../../worker/core/chat.ts";
-import { embed, similarity } from "../../worker/routing/named/embedding.ts";
+import { embed, type Embedding } from "../../worker/routing/named/embedding.ts";
 import { matchRoute } from "../../worker/routing/named/match.ts";
 import { routeBy } from "../../worker/routing/named/route.ts";
 
@@ -114,12 +114,46 @@ describe("the route of a request", () => {
   });
 });
 
+/** The cosine of two embeddings, the plain way. */
+function cosine(a: Embedding, b: Embedding): number {
+  let sum = 0;
+  for (const [feature, weight] of a) sum += weight * (b.get(feature) ?? 0);
+  return Math.min(1, sum);
+}
+
 it("likens a text most to itself", () => {
   fc.assert(
     fc.property(fc.lorem({ maxCount: 8 }), fc.lorem({ maxCount: 8 }), (a, b) => {
-      const same = similarity(embed(a), embed(a));
+      const same = cosine(embed(a), embed(a));
       if (embed(a).size > 0) expect(same).toBeCloseTo(1, 6);
-      expect(similarity(embed(a), embed(b))).toBeLessThanOrEqual(same + 1e-9);
+      expect(cosine(embed(a), embed(b))).toBeLessThanOrEqual(same + 1e-9);
+      // One route knows no rare words: the score is the cosine with its nearest utterance.
+      const one = router("embedding", [{ name: "only", utterances: [a, "something else"] }]);
+      const nearest = Math.max(
+        cosine(embed(b), embed(a)),
+        cosine(embed(b), embed("something else")),
+      );
+      expect(matchRoute(one, b.replaceAll(/[.!?]/g, "")).score).toBeCloseTo(nearest, 6);
     }),
   );
+});
+
+/** Shares a word with an utterance, and says something else. */
+const BESIDE =
+  "the French revolution began with a bad harvest, an empty treasury, rising bread prices and a king without counsel";
+
+it("takes the route of an utterance word for word at the default threshold, and nothing below it", () => {
+  const near = "please translate";
+  const { score } = matchRoute(router("embedding"), near);
+  expect(score).toBeGreaterThan(0.2);
+  for (const [text, route] of [
+    ["translate this into French", "translator"],
+    [near, "translator"],
+    [BESIDE, null],
+  ] as const) {
+    const found = matchRoute(router("embedding"), text);
+    expect([text, found.route]).toEqual([text, route]);
+    expect(found.score >= 0.2).toBe(route !== null);
+    expect(found.score).toBeGreaterThan(0.1);
+  }
 });

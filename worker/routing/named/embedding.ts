@@ -55,14 +55,6 @@ export function embed(text: string, rarity: (feature: number) => number = () => 
   return counts;
 }
 
-/** 0–1, the cosine of two embeddings. */
-export function similarity(a: Embedding, b: Embedding): number {
-  const [few, many] = a.size <= b.size ? [a, b] : [b, a];
-  let sum = 0;
-  for (const [feature, weight] of few) sum += weight * (many.get(feature) ?? 0);
-  return Math.min(1, sum);
-}
-
 function hashOf(text: string): number {
   let hash = FNV_START;
   for (let at = 0; at < text.length; at++) hash = step(hash, text.charCodeAt(at));

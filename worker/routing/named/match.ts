@@ -1,6 +1,6 @@
 import type { AutoRouter } from "../../core/auto-router.ts";
 import { windowOf } from "../smart/features.ts";
-import { embed, similarity, wordsOf, type Embedding } from "./embedding.ts";
+import { embed, wordsOf } from "./embedding.ts";
 
 /** The best of a router's routes for a text, whether it reaches its threshold or not. */
 export interface Match {
@@ -11,7 +11,9 @@ export interface Match {
 
 interface Prepared {
   rarity: (feature: number) => number;
-  examples: { route: number; embedding: Embedding }[];
+  /** The route of each example, and by feature the examples that hold it with the feature's weight in each. */
+  routeOf: number[];
+  holders: ReadonlyMap<number, { examples: number[]; weights: number[] }>;
   words: ReadonlyMap<string, number[]>;
   totals: number[];
 }
@@ -57,6 +59,15 @@ function prepare({ routes }: AutoRouter): Prepared {
   // What stands in every route's examples tells nothing; what stands in none is as telling as what stands in one.
   const rarity = (feature: number) =>
     Math.log(1 + routes.length / (spread.get(feature)?.size ?? 1)) / Math.log(1 + routes.length);
+  const holders = new Map<number, { examples: number[]; weights: number[] }>();
+  for (const [example, { text }] of texts.entries()) {
+    for (const [feature, weight] of embed(text, rarity)) {
+      const held = holders.get(feature) ?? { examples: [], weights: [] };
+      holders.set(feature, held);
+      held.examples.push(example);
+      held.weights.push(weight);
+    }
+  }
   const words = new Map<string, number[]>();
   const totals = routes.map(() => 0);
   for (const { route, text } of texts) {
@@ -69,20 +80,31 @@ function prepare({ routes }: AutoRouter): Prepared {
   }
   return {
     rarity,
-    examples: texts.map(({ route, text }) => ({ route, embedding: embed(text, rarity) })),
+    routeOf: texts.map(({ route }) => route),
+    holders,
     words,
     totals,
   };
 }
 
 /** By route, the cosine of its example that lies nearest to the text or to one of its sentences. */
-function byNearest({ routes }: AutoRouter, { examples, rarity }: Prepared, text: string): number[] {
+function byNearest(
+  { routes }: AutoRouter,
+  { routeOf, holders, rarity }: Prepared,
+  text: string,
+): number[] {
   const scores = routes.map(() => 0);
+  const likeness = new Float64Array(routeOf.length);
   for (const part of partsOf(text)) {
-    const asked = embed(part, rarity);
-    if (asked.size === 0) continue;
-    for (const { route, embedding } of examples) {
-      scores[route] = Math.max(scores[route] ?? 0, similarity(asked, embedding));
+    likeness.fill(0);
+    for (const [feature, weight] of embed(part, rarity)) {
+      const held = holders.get(feature);
+      for (const [at, example] of held?.examples.entries() ?? []) {
+        likeness[example] = (likeness[example] ?? 0) + weight * (held?.weights[at] ?? 0);
+      }
+    }
+    for (const [example, route] of routeOf.entries()) {
+      scores[route] = Math.max(scores[route] ?? 0, Math.min(1, likeness[example] ?? 0));
     }
   }
   return scores;
