@@ -5,7 +5,14 @@ import type { FromUrl } from "./core/call.ts";
 import type { DialectName } from "./core/chat.ts";
 import { asGatewayError, GatewayError } from "./core/errors.ts";
 import { answerMetrics } from "./telemetry/metrics.ts";
-import { gateway, listModels, refuseOutside, takeFeedback } from "./gateway.ts";
+import {
+  countTokens,
+  gateway,
+  listModels,
+  refuseOutside,
+  refuseUnserved,
+  takeFeedback,
+} from "./gateway.ts";
 
 /** What a handler gets from `index.ts`: the composed world of this request. */
 export interface AppEnv {
@@ -27,6 +34,8 @@ const CHAT_PATHS: Record<string, DialectName> = {
   "/v1/v1/messages": "anthropic",
 };
 
+/** Where Anthropic's clients ask. */
+const ANTHROPIC_PATHS = Object.keys(CHAT_PATHS).filter((path) => CHAT_PATHS[path] === "anthropic");
 /** Where Google's clients ask: the model and the kind of call stand behind these, as `gemini-x:generateContent`. */
 const GOOGLE_PATHS = ["/v1beta/models", "/v1/models", "/models"];
 /** Where Azure's clients ask: the deployment stands in the path. */
@@ -34,8 +43,6 @@ const AZURE_PATH = "/openai/deployments/:model{.+}/chat/completions";
 
 const STORED =
   "Responses that are kept at a provider are not read, changed or listed here; send the whole input with POST /v1/responses, or ask the provider that keeps them.";
-const COUNTS =
-  "Tokens are not counted here before a call: ask the provider's own count endpoint, or read the usage of an answer, which is exact.";
 const BATCHES =
   "Batches of messages are not run here: ask Anthropic's own endpoint, or send each one with POST /v1/messages.";
 const ASSISTANTS =
@@ -46,10 +53,9 @@ const UNSERVED: readonly (readonly [path: string, dialect: DialectName, why: str
   ["/v1/responses/:rest{.+}", "openai-responses", STORED],
   ["/openai/responses/:rest{.+}", "openai-responses", STORED],
   ["/openai/v1/responses/:rest{.+}", "openai-responses", STORED],
-  ...["/v1/messages", "/messages", "/anthropic/v1/messages", "/v1/v1/messages"].flatMap(
+  ...ANTHROPIC_PATHS.flatMap(
     (path) =>
       [
-        [`${path}/count_tokens`, "anthropic", COUNTS],
         [`${path}/batches`, "anthropic", BATCHES],
         [`${path}/batches/:rest{.+}`, "anthropic", BATCHES],
       ] as const,
@@ -77,13 +83,19 @@ export function buildApp(): Hono<AppEnv> {
     app.all(path, (c) => refusal(c, wrongMethod("POST"), dialect));
   }
   for (const [path, dialect, why] of UNSERVED) {
-    app.all(path, (c) => refusal(c, new GatewayError("unsupported_endpoint", why), dialect));
+    app.all(path, (c) => refuseUnserved(c.env.deps, c.req.raw, dialect, why));
+  }
+  for (const path of ANTHROPIC_PATHS.map((each) => `${each}/count_tokens`)) {
+    app.post(path, (c) => countTokens(c.env.deps, c.req.raw, "anthropic"));
+    app.all(path, (c) => refusal(c, wrongMethod("POST"), "anthropic"));
   }
   for (const path of GOOGLE_PATHS) {
     app.on(ALL_METHODS, `${path}/:call{.+:[A-Za-z]+}`, (c, next) => {
       const asked = c.req.param("call");
       if (asked.endsWith(":countTokens")) {
-        return refusal(c, new GatewayError("unsupported_endpoint", COUNTS), "gemini");
+        if (c.req.method !== "POST") return refusal(c, wrongMethod("POST"), "gemini");
+        const model = asked.slice(0, -":countTokens".length);
+        return countTokens(c.env.deps, c.req.raw, "gemini", { model });
       }
       const at = googleCall(asked, c.req.query("alt"));
       if (at === null) return next();

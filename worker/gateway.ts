@@ -9,11 +9,12 @@ import { authenticate } from "./stages/authenticate.ts";
 import { authorize, mayCall } from "./stages/authorize.ts";
 import { refuseBlocked } from "./stages/policy.ts";
 import { callableModels, choose } from "./stages/choose.ts";
+import { count } from "./stages/count.ts";
 import { feedback } from "./stages/feedback.ts";
 import { dispatch } from "./stages/dispatch.ts";
 import { noProgress } from "./stages/progress.ts";
 import type { Reached } from "./stages/report.ts";
-import { abandon, openHeaders, refuse, respond } from "./stages/respond.ts";
+import { abandon, answerFree, openHeaders, refuse, respond } from "./stages/respond.ts";
 import { recordDecision } from "./stages/trail.ts";
 
 /**
@@ -54,6 +55,50 @@ export async function gateway(
     return respond(deps, answered, request.signal);
   } catch (cause) {
     return refuse(deps, reached, dialect, progress, asGatewayError(cause));
+  }
+}
+
+/** Counts of tokens, in the dialects that have them: authenticated, permitted and routed like a call, for nothing. */
+export async function countTokens(
+  deps: Deps,
+  request: Request,
+  dialect: DialectName,
+  fromUrl: FromUrl = {},
+): Promise<Response> {
+  const progress = noProgress();
+  let reached: Reached = greet(deps, request);
+  try {
+    keysStayOutOfUrls(request);
+    const known = await authenticate(deps, reached);
+    reached = known;
+    const received = await accept(deps, known, request, dialect, { ...fromUrl, count: true });
+    reached = received;
+    const authorized = authorize(deps, received);
+    reached = authorized;
+    refuseBlocked(authorized);
+    const { call, body } = await count(deps, authorized, progress);
+    return answerFree(deps, call, progress, body);
+  } catch (cause) {
+    return refuse(deps, reached, dialect, progress, asGatewayError(cause));
+  }
+}
+
+/** What a dialect has elsewhere and the gateway has not: told to those who may call at all. */
+export async function refuseUnserved(
+  deps: Deps,
+  request: Request,
+  dialect: DialectName,
+  why: string,
+): Promise<Response> {
+  let reached: Reached = greet(deps, request);
+  try {
+    keysStayOutOfUrls(request);
+    const known = await authenticate(deps, reached);
+    reached = known;
+    mayCall(deps, known);
+    throw new GatewayError("unsupported_endpoint", why);
+  } catch (cause) {
+    return refuse(deps, reached, dialect, noProgress(), asGatewayError(cause));
   }
 }
 

@@ -25,6 +25,8 @@ export interface Credentialed {
 export interface FromUrl {
   model?: string;
   stream?: boolean;
+  /** Only the tokens of the request are to be counted. */
+  count?: boolean;
   /** The stream is wanted as one JSON array, not as server-sent events. */
   array?: boolean;
 }

@@ -117,6 +117,8 @@ export interface BuiltRequest {
 export interface ProviderProtocol {
   /** Path and query below the base URL, whose own version segment is not doubled (CONTRACT 2.3). */
   path(to: Destination): string;
+  /** Where the tokens of a request are counted for nothing, below the base URL; absent where they are not. */
+  countPath?(to: Destination): string;
   /** How a streamed answer comes. */
   framing(to: Destination): Framing;
   /** Headers that the protocol itself demands (versions), lower case. */

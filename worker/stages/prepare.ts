@@ -1,7 +1,7 @@
 import type { Chosen } from "../core/call.ts";
-import type { ChatRequest, Part, ProtocolName } from "../core/chat.ts";
+import type { ChatRequest, DialectName, Part, ProtocolName } from "../core/chat.ts";
 import type { Isolate } from "../core/isolate.ts";
-import type { JsonObject } from "../core/json.ts";
+import { scanJson, spliceJson, type JsonObject } from "../core/json.ts";
 import type { Deployment } from "../core/model.ts";
 import type { Deps, UpstreamRequest } from "../core/ports.ts";
 import { sealFor } from "../protocols/carried.ts";
@@ -94,6 +94,51 @@ export async function prepare(
     ...(rewritten !== undefined && { rewritten }),
     request: { ...unsigned, headers: { ...headers, ...signature } },
   };
+}
+
+/** Whether a deployment counts tokens for callers of a dialect: it speaks it, where its maker serves it. */
+export function countsFor(dialect: DialectName, deployment: Deployment): boolean {
+  const { protocol, baseUrl, provider } = deployment;
+  const hosting = hostingAt(findProvider(provider)?.hosting, baseUrl);
+  if (protocol !== dialect || hosting !== undefined) return false;
+  return protocolOf(protocol).provider.countPath !== undefined;
+}
+
+/** The free call that has a request's tokens counted by a deployment that `countsFor` its dialect, signed. */
+export async function prepareCount(
+  deps: Deps,
+  call: Chosen,
+  deployment: Deployment,
+): Promise<Pick<Prepared, "protocol" | "request">> {
+  const { model, baseUrl } = deployment;
+  const row = findProvider(deployment.provider);
+  const protocol = protocolOf(deployment.protocol);
+  const { provider } = protocol;
+  const { text } = writtenFor(deps.isolate, call, deployment, protocol, undefined);
+  const headers = {
+    "content-type": "application/json",
+    accept: "application/json",
+    "user-agent": "routero",
+    ...provider.headers,
+    ...passed(provider.passHeaders, call.headers),
+  };
+  const url = baseUrl + (provider.countPath?.({ baseUrl, model, stream: false }) ?? "");
+  const unsigned = { url, method: "POST", headers, body: withInner(text, model) } as const;
+  const secret = await secretOf(deps, call, deployment);
+  const params = paramsFor(row, deployment.params);
+  const proof = await proofFor(deps, row?.auth, { secret, unsigned, params });
+  return { protocol, request: { ...unsigned, headers: { ...headers, ...proof } } };
+}
+
+/** Google's count of a whole request, which names the model once more inside. */
+function withInner(text: string, model: string): string {
+  const { members } = scanJson(text);
+  const place = members.findLast(({ name }) => /^generate_?content_?request$/i.test(name));
+  if (place === undefined) return text;
+  const inner = text.slice(place.valueStart, place.valueEnd);
+  const set = { model: JSON.stringify(`models/${model}`) };
+  const renamed = spliceJson(inner, scanJson(inner).members, set, new Set());
+  return spliceJson(text, members, { [place.name]: renamed }, new Set());
 }
 
 /** Whether the request can be said in what is spoken to a deployment; nothing is sent. */

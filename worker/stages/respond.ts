@@ -45,6 +45,15 @@ export function respond(deps: Deps, call: Answered, left: AbortSignal): Response
   return new Response(readable, { headers });
 }
 
+/** The door for what cost nothing: no money moves and nothing is written but the log's line. */
+export function answerFree(deps: Deps, call: Chosen, progress: Progress, body: string): Response {
+  release(deps, call);
+  report(deps, call, progress, { outcome: "success", status: 200 });
+  const headers = headersOf(deps, call, progress);
+  headers.set("content-type", "application/json");
+  return new Response(body, { headers });
+}
+
 /** The door for refusals, in the caller's dialect. A decision about a known caller is on record before it leaves. */
 export async function refuse(
   deps: Deps,

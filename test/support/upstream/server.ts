@@ -139,6 +139,8 @@ export async function startUpstream(options: UpstreamOptions = {}): Promise<Upst
     const ask = wire.read(operation, request);
     if ("kind" in ask) return refuse(ask);
     if (operation === "count") {
+      const failure = behaviourOf(model)?.failure;
+      if (failure !== undefined) return refuse(failure);
       return sendWhole(res, call, JSON.stringify(wire.count(countInput(ask))), {}, NO_USAGE);
     }
     const behaviour = behaviourOf(model);

@@ -1,6 +1,6 @@
 import { readFault } from "../faults.ts";
 import { ANTHROPIC_LIMITS } from "../limits.ts";
-import type { Dialect } from "../protocol.ts";
+import type { Destination, Dialect } from "../protocol.ts";
 import { EVENT_STREAM, sseText } from "../sse.ts";
 import { buildRequest } from "./build.ts";
 import { encodeError, encodeStreamError } from "./errors.ts";
@@ -9,6 +9,10 @@ import { encodeResponse, parseResponse } from "./response.ts";
 import { MessageStreamEncoder } from "./stream-encoder.ts";
 import { MessageStreamParser } from "./stream.ts";
 import { verbatim } from "./verbatim.ts";
+
+function path({ baseUrl }: Destination): string {
+  return /\/v1\/*$/.test(baseUrl) ? "/messages" : "/v1/messages";
+}
 
 /** Anthropic Messages. */
 export const anthropic: Dialect = {
@@ -23,7 +27,8 @@ export const anthropic: Dialect = {
     keepAlive: () => sseText({ event: "ping", data: '{"type":"ping"}' }),
   },
   provider: {
-    path: ({ baseUrl }) => (/\/v1\/*$/.test(baseUrl) ? "/messages" : "/v1/messages"),
+    path,
+    countPath: (to) => `${path(to)}/count_tokens`,
     framing: () => "sse",
     // The version of 2026-10-21 refuses sampling parameters outright; this one leaves that to the model.
     headers: { "anthropic-version": "2023-06-01" },

@@ -1,3 +1,4 @@
+import type { FromUrl } from "../../core/call.ts";
 import type { ChatRequest, Reasoning, ResponseFormat, Tool, ToolChoice } from "../../core/chat.ts";
 import { isJsonObject } from "../../core/json.ts";
 import type { JsonObject } from "../../core/json.ts";
@@ -41,20 +42,21 @@ const KNOWN: ReadonlySet<string> = new Set([
 const EFFORTS: ReadonlySet<string> = new Set(["low", "medium", "high", "xhigh", "max"]);
 
 /** Reads a Messages body. */
-export function parseRequest(body: JsonObject): ChatRequest {
+export function parseRequest(body: JsonObject, fromUrl: FromUrl = {}): ChatRequest {
   const model = requiredText(body, "", "model");
   const list = optionalList(body, "", "messages");
   if (list === undefined) throw missing("messages", "an array of at least one message");
   if (list.length === 0) throw invalid("messages", "an array of at least one message");
   const maxTokens = optionalCount(body, "", "max_tokens", 1);
-  if (maxTokens === undefined) throw missing("max_tokens", "a whole number of at least 1");
+  if (maxTokens === undefined && !fromUrl.count)
+    throw missing("max_tokens", "a whole number of at least 1");
   const extra = without(others(body, KNOWN), extensionNames(body));
   const request: ChatRequest = {
     model,
     messages: [...parseSystem(body), ...parseMessages(list)],
     stream: optionalBoolean(body, "", "stream") ?? false,
     streamUsage: true,
-    sampling: { maxOutputTokens: maxTokens },
+    sampling: maxTokens === undefined ? {} : { maxOutputTokens: maxTokens },
     tools: (optionalList(body, "", "tools") ?? []).map((value, index) =>
       parseTool(objectOf(value, at("tools", index)), at("tools", index)),
     ),

@@ -30,6 +30,7 @@ export const gemini: Dialect = {
   },
   provider: {
     path,
+    countPath: (to) => path({ ...to, stream: false }).replace(/:generateContent$/, ":countTokens"),
     framing: ({ array }) => (array ? "json-array" : "sse"),
     headers: {},
     passHeaders: [],

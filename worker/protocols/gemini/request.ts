@@ -50,9 +50,13 @@ const CONFIG = [
 const KNOWN_CONFIG: ReadonlySet<string> = new Set(CONFIG);
 const WHERE = "generationConfig";
 
+const COUNTED = ["generateContentRequest"] as const;
+
 /** Reads a generateContent body; model and streaming stand in the URL. */
 export function parseRequest(body: JsonObject, fromUrl: FromUrl = {}): ChatRequest {
-  const from = camel(body, MEMBERS);
+  // A count may be asked for a whole request, which then stands inside.
+  const inner = fromUrl.count ? optionalObject(camel(body, COUNTED), "", COUNTED[0]) : undefined;
+  const from = camel(inner ?? body, MEMBERS);
   const model = fromUrl.model ?? requiredText(body, "", "model");
   const list = optionalList(from, "", "contents");
   if (list === undefined) throw missing("contents", "an array of at least one content");
