@@ -4,7 +4,7 @@ import type { LedgerPort } from "../worker/core/account.ts";
 import { GatewayError } from "../worker/core/errors.ts";
 import { isOrgId, REGIONS } from "../worker/core/ids.ts";
 import type { Region, RegionLetter } from "../worker/core/ids.ts";
-import type { DeliveryPort } from "../worker/core/delivery.ts";
+import type { DeliveriesPort, DeliveryPort } from "../worker/core/delivery.ts";
 import type { HealthObjectPort } from "../worker/core/health.ts";
 import type { LearningObjectPort } from "../worker/core/learning.ts";
 import type { OrgControlPort } from "../worker/core/ports.ts";
@@ -121,12 +121,17 @@ export function providerHealth(env: Env, orgId: string): HealthObjectPort {
   };
 }
 
-/** Who an organization tells of its events. */
-export function delivery(env: Env, orgId: string): DeliveryPort {
+/** Who an organization tells of its events, and what of them has not been delivered. */
+export function delivery(env: Env, orgId: string): DeliveryPort & DeliveriesPort {
   const stub = () => objectOf<Delivery>(env, env.DELIVERY, orgId, deliveryName(orgId));
   return {
     async tell(events) {
       await asked(() => stub().tell(events));
+    },
+    undelivered: (status, limit) => asked(() => stub().undelivered(status, limit)),
+    countOf: (eventIds) => asked(() => stub().countOf(eventIds)),
+    async resend(eventIds) {
+      await asked(() => stub().resend(eventIds));
     },
   };
 }

@@ -1,7 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { AuditRecord } from "../worker/core/audit.ts";
 import { deliveryBody, deliveryHeaders, isWanted } from "../worker/core/delivery.ts";
-import type { Webhook } from "../worker/core/delivery.ts";
+import type { Undelivered, UndeliveredPage, Webhook } from "../worker/core/delivery.ts";
 import { checkWebhook } from "../worker/providers/egress.ts";
 import { openDb } from "../worker/store/database.ts";
 import { makeVault } from "../worker/store/vault.ts";
@@ -38,6 +38,25 @@ export class Delivery extends DurableObject<Env> {
     });
   }
 
+  undelivered(
+    status: Undelivered["status"] | null,
+    limit: number,
+  ): Promise<Answer<UndeliveredPage>> {
+    return answered(async () => this.#rows.undelivered(status, limit));
+  }
+
+  countOf(eventIds: readonly string[] | null): Promise<Answer<number | null>> {
+    return answered(async () => this.#rows.countOf(eventIds));
+  }
+
+  resend(eventIds: readonly string[] | null): Promise<Answer<null>> {
+    return answered(async () => {
+      this.#rows.resend(eventIds, Date.now());
+      await this.ctx.storage.setAlarm(Date.now());
+      return null;
+    });
+  }
+
   override async alarm(): Promise<void> {
     const { storage } = this.ctx;
     // The successor first: whatever fails below is tried again (PLATFORM 11).
@@ -62,8 +81,8 @@ export class Delivery extends DurableObject<Env> {
     if (webhook === null || !isWanted(webhook, type)) return this.#rows.done(eventId);
     const status = await this.#post(waiting.record, webhook).catch(() => 0);
     if (status >= 200 && status < 300) return this.#rows.done(eventId);
-    if (this.#rows.failed(waiting, Date.now())) return;
-    complain("an event could not be delivered", { orgId, eventId, status });
+    if (this.#rows.failed(waiting, status, Date.now())) return;
+    complain("an event could not be delivered for a day", { orgId, eventId, status });
   }
 
   /** The status that the endpoint answered; its body is not looked at, and no redirect followed. */

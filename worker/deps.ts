@@ -137,6 +137,7 @@ export function compose(
       waitUntil,
     }),
     delivery: (orgId) => delivery(env, orgId),
+    deliveries: (orgId) => delivery(env, orgId),
     upstream: outbound,
     platformKey: (provider) => config.platformKeys.get(provider) ?? null,
     control,

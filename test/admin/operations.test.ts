@@ -178,6 +178,7 @@ const WITHOUT_ROW = new Set<string>([
   "audit.unlinked",
   "key.token_created",
   "credential.rewrapped",
+  "webhook.resent",
 ]);
 
 function valuesOf(data: JsonObject): Values {

@@ -107,6 +107,8 @@ export const INPUTS: Record<string, Record<string, unknown>> = {
   "fallback.info": { model: "claude" },
   "fallback.list": {},
   "fallback.delete": { model: "claude" },
+  "webhook.deliveries": { status: "dead" },
+  "webhook.resend": {},
   "health.check": {},
   "health.latest": {},
   "health.history": {},
@@ -308,6 +310,8 @@ export const EXPECTED: Record<string, Statuses> = {
   "fallback.info": SEES_MODELS,
   "fallback.list": SEES_MODELS,
   "fallback.delete": ADMINS,
+  "webhook.deliveries": ADMINS,
+  "webhook.resend": ADMINS,
   "health.check": ADMINS,
   "health.latest": SEES_MODELS,
   "health.history": SEES_MODELS,
@@ -467,6 +471,8 @@ export const REFERENCES: Record<string, Record<string, Kind>> = {
   "fallback.info": {},
   "fallback.list": {},
   "fallback.delete": {},
+  "webhook.deliveries": {},
+  "webhook.resend": {},
   "health.check": { model: "model", model_id: "model" },
   "health.latest": {},
   "health.history": { model_id: "model" },
@@ -505,6 +511,7 @@ export const REFERENCES: Record<string, Record<string, Kind>> = {
 
 /** Members that look like references and are names of something new, or of the organization (tested by itself). */
 export const NO_REFERENCES: ReadonlySet<string> = new Set([
+  "webhook.resend delivery_ids",
   "budget.new budget_id",
   "organization.new organization_id",
   "organization.delete organization_ids",

@@ -154,6 +154,11 @@ export function openWorld(now: () => number = Date.now): World {
     inputSecret: () => ({ version: 1, secret: new Uint8Array(32) }),
     learning: { learned: () => null, observe: () => undefined, judge: async () => "absent" },
     delivery: () => ({ tell: async () => undefined }),
+    deliveries: () => ({
+      undelivered: async () => ({ deliveries: [], waiting: 0, dead: 1 }),
+      countOf: async (ids) => ids?.length ?? 1,
+      resend: async () => undefined,
+    }),
     health: trusting,
     healthObject: () => ({
       sync: async () => [],

@@ -164,6 +164,47 @@ test("a delivery that failed comes again under the same id, even after the gatew
   expect(again.headers["x-routero-delivery"]).toBe(told.headers["x-routero-delivery"]);
 }, 60_000);
 
+test("what the endpoint does not take is listed with its last answer, and sent again when an administrator asks", async () => {
+  interface Listed {
+    deliveries: Record<string, unknown>[];
+    waiting_count: number;
+    dead_count: number;
+  }
+  const { organizationId: organization_id } = tenant;
+  const listed = () =>
+    gw.admin<Listed>("GET", `/webhooks/deliveries?organization_id=${organization_id}`);
+  const resend = (body: object) =>
+    gw.admin("POST", "/webhooks/deliveries/resend", { organization_id, ...body });
+  await expect.poll(async () => (await listed()).waiting_count, { timeout: 10_000 }).toBe(0);
+  subscriber.status = 503;
+  const from = subscriber.received.length;
+  const { key } = await newKey({ max_budget: 0.0005, tiers: { warn: 0.1 } });
+  await ask(key);
+  const mine = () => subscriber.received.slice(from);
+  // Two attempts, then a pause of five seconds and one of thirty.
+  await expect.poll(() => mine().length, { timeout: 20_000 }).toBeGreaterThanOrEqual(2);
+  const id = mine()[0]?.event["id"];
+  const shown = async () => (await listed()).deliveries.find((each) => each["delivery_id"] === id);
+  await expect.poll(async () => (await shown())?.["attempts"], { timeout: 5_000 }).toBe(2);
+  expect(await shown()).toMatchObject({
+    event_type: "budget.threshold_reached",
+    status: "waiting",
+    last_status: 503,
+    next_attempt_at: expect.stringMatching(/Z$/),
+    team_id: tenant.teamId,
+  });
+  await expect(resend({ delivery_ids: [id, "evt_unknown"] })).rejects.toThrow("404");
+  subscriber.status = 200;
+  const sofar = mine().length;
+  expect(await resend({ delivery_ids: [id] })).toEqual({ resent: 1 });
+  await expect.poll(() => mine().length, { timeout: 3_000 }).toBeGreaterThan(sofar);
+  expect(mine().at(-1)?.raw).toBe(mine()[0]?.raw);
+  await expect.poll(shown, { timeout: 5_000 }).toBe(undefined);
+  await expect(resend({ delivery_ids: [id] })).rejects.toThrow("404");
+  const record = JSON.stringify(await gw.sql("select * from audit_events"));
+  expect(record).toContain("webhook.resent");
+}, 60_000);
+
 test("a rule's alert is told once in its window, for refused requests too, and again by its next version", async () => {
   const alerts = () =>
     subscriber.others.filter((each) => each.event["event_type"] === "policy.alert");

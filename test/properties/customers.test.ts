@@ -91,7 +91,10 @@ function numbers(seed: number): (below: number) => number {
 }
 
 beforeEach(() => {
-  vi.useFakeTimers({ now: 1_700_000_000_000 });
+  vi.useFakeTimers({
+    now: 1_700_000_000_000,
+    toFake: ["setTimeout", "clearTimeout", "Date"],
+  });
   vi.spyOn(Math, "random").mockReturnValue(0);
 });
 afterEach(() => {

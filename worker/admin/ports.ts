@@ -1,6 +1,7 @@
 import type { LedgerPort } from "../core/account.ts";
 import type { AuditLogPort } from "../core/audit.ts";
 import type { Authorized } from "../core/call.ts";
+import type { DeliveriesPort } from "../core/delivery.ts";
 import type { HealthObjectPort } from "../core/health.ts";
 import type { NoteKey } from "../core/sealed-log/note.ts";
 import type { Deps } from "../core/ports.ts";
@@ -24,6 +25,8 @@ export interface AdminDeps extends Deps {
   auditArchive: (orgId: string) => Pick<AuditArchive, "read" | "list" | "create">;
   /** Whose cosignatures of checkpoints are taken. */
   witnesses: readonly NoteKey[];
+  /** What an organization's webhook has not taken. */
+  deliveries: (orgId: string) => DeliveriesPort;
   /** What is known together of an organization's deployments. */
   healthObject: (orgId: string) => HealthObjectPort;
   /** Where policy bundles lie. */

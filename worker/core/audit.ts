@@ -62,6 +62,7 @@ export const AUDIT_EVENTS = [
   "audit.unlinked",
   "audit.cosigned",
   "audit.checkpoint",
+  "webhook.resent",
   "budget.created",
   "budget.updated",
   "budget.deleted",

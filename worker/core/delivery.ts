@@ -12,6 +12,43 @@ export interface DeliveryPort {
   tell(events: AuditRecord[]): Promise<void>;
 }
 
+/** An event that no subscriber has taken yet. */
+export interface Undelivered {
+  eventId: string;
+  type: string;
+  /** When it happened, Unix milliseconds. */
+  at: number;
+  teamId: string | null;
+  requestId: string | null;
+  /** `dead`: nothing is tried any more by itself. */
+  status: "waiting" | "dead";
+  /** Attempts that failed since it was told, or since it was last sent again. */
+  attempts: number;
+  /** Unix milliseconds of the last attempt; null = none yet. */
+  lastAt: number | null;
+  /** HTTP status of the last attempt, 0 where no answer came; null = none yet. */
+  lastStatus: number | null;
+  /** Unix milliseconds; null of what is dead. */
+  nextAt: number | null;
+}
+
+export interface UndeliveredPage {
+  deliveries: Undelivered[];
+  /** How many there are in all. */
+  waiting: number;
+  dead: number;
+}
+
+/** What an administrator sees of an organization's deliveries. */
+export interface DeliveriesPort {
+  /** The newest first; `status` null = of both kinds. */
+  undelivered(status: Undelivered["status"] | null, limit: number): Promise<UndeliveredPage>;
+  /** How many of these are undelivered, of all if null; null where one of them is not. */
+  countOf(eventIds: readonly string[] | null): Promise<number | null>;
+  /** Has these sent again now, or all if null; what was delivered meanwhile is not. */
+  resend(eventIds: readonly string[] | null): Promise<void>;
+}
+
 /** One endpoint of an organization. */
 export interface Webhook {
   url: string;

@@ -29,6 +29,7 @@ import { TEAMS } from "./teams.ts";
 import { TOKENS } from "./tokens.ts";
 import { CHANGED_USERS } from "./user-changes.ts";
 import { USERS } from "./users.ts";
+import { WEBHOOKS } from "./webhooks.ts";
 
 /** Every admin operation. HTTP, OpenAPI, the documents and the tests are made of this list. */
 export const OPERATIONS: readonly Operation[] = [
@@ -52,6 +53,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...MODELS,
   ...CHANGED_MODELS,
   ...CONFIG,
+  ...WEBHOOKS,
   ...FALLBACKS,
   ...HEALTH,
   ...CREDENTIALS,
