@@ -46,8 +46,8 @@ async function ask(headers: Record<string, string> = {}, more: object = {}): Pro
   };
 }
 
-async function publish(yaml: string): Promise<string> {
-  const answer = await fetch(`${gw.url}/policy/acme`, {
+async function publish(yaml: string, team?: string): Promise<string> {
+  const answer = await fetch(`${gw.url}/policy/acme${team === undefined ? "" : `?team=${team}`}`, {
     method: "PUT",
     headers: { authorization: `Bearer ${gw.masterKey}`, "content-type": "text/yaml" },
     body: yaml,
@@ -86,13 +86,6 @@ rules:
       [{ "x-team": "red" }, {}, { status: 403, code: "policy_blocked", rule: "head" }],
       [{}, {}, { status: 200, rule: "rest", route: "open" }],
     ],
-  ],
-  [
-    "fallbacks, retries and a strategy",
-    `rules:
-  - { id: over, route: g3, fallbacks: [g4], num_retries: 0, strategy: least_busy, timeout: 30 }`,
-    [{ group: "g3", model: "broken" }, { group: "g4" }],
-    [[{}, {}, { status: 200, rule: "over" }]],
   ],
   [
     "a ceiling of cost",
@@ -149,6 +142,77 @@ test.each(SNIPPETS)(
   },
   40_000,
 );
+
+test("the rule's retries, fallbacks, strategy and timeout are what a request then goes by", async () => {
+  const groups = ["failing", "failing", "priced", "priced", "hanging"];
+  const models = ["broken", "broken-too", "dear", "cheap", "hangs"];
+  for (const [n, group] of groups.entries()) {
+    const price = models[n] === "dear" ? 1e-3 : 1e-6;
+    const prices = { input_cost_per_token: price, output_cost_per_token: price };
+    await gw.newModel(group, { upstream: up, model: models[n] ?? "" }, prices);
+  }
+  up.model("broken-too", fails("server_error"));
+  for (const model of ["dear", "cheap"]) up.model(model, text("hello"));
+  up.model("hangs", { hang: "headers" });
+  await gw.admin("POST", "/config/update", {
+    router_settings: {
+      disable_cooldowns: true,
+      num_retries: 1,
+      routing_strategy: "simple-shuffle",
+    },
+  });
+  const rule = (id: string, action: string) =>
+    `  - { id: ${id}, when: { header.x-rule: ${id} }, ${action} }`;
+  const hash = await publish(
+    [
+      "rules:",
+      rule("never-again", "route: failing, num_retries: 0"),
+      rule("thrice-again", "route: failing, num_retries: 3"),
+      rule("onward", "route: failing, num_retries: 0, fallbacks: [priced], strategy: lowest_cost"),
+      rule("cheapest", "route: priced, strategy: lowest_cost"),
+      rule("impatient", "route: hanging, num_retries: 0, timeout: 1"),
+      "  - { id: rest, route: open }",
+    ].join("\n"),
+  );
+  await expect.poll(() => inForce(), SOON).toBe(hash);
+  const asked = async (id: string) => {
+    up.calls.clear();
+    const { status, rule: by } = await ask({ "x-rule": id });
+    expect(by).toBe(id);
+    return [status, up.calls.all.map((call) => call.model.replace("-too", ""))];
+  };
+  expect(await asked("never-again")).toEqual([503, ["broken"]]);
+  expect(await asked("thrice-again")).toEqual([503, Array(4).fill("broken")]);
+  expect(await asked("onward")).toEqual([200, ["broken", "cheap"]]);
+  // By chance alone this would come out so once in a thousand times.
+  for (let n = 0; n < 10; n++) expect(await asked("cheapest")).toEqual([200, ["cheap"]]);
+  const began = Date.now();
+  expect(await asked("impatient")).toEqual([504, ["hangs"]]);
+  expect(Date.now() - began).toBeGreaterThanOrEqual(900);
+  expect(Date.now() - began).toBeLessThan(20_000);
+}, 60_000);
+
+test("a document with constraints, and a team's, is refused for the first missing group, and publishes once all are there", async () => {
+  const { team_id } = await gw.admin<{ team_id: string }>("POST", "/team/new", { team_alias: "t" });
+  const constrained = `constraints:
+  - { id: only, when: { header.x-only: "yes" }, require: { model: [c2, c3] } }
+rules: [{ id: all, route: c1, fallbacks: [c2] }]`;
+  const own = `constraints: [{ id: near, require: { region: us-east-1 } }]
+rules: [{ id: own, route: t1, fallbacks: [t2] }]`;
+  const cases: [string, string[], string | undefined][] = [
+    [constrained, ["c1", "c2"], undefined],
+    [own, ["t1", "t2"], team_id],
+  ];
+  for (const [yaml, groups, team] of cases) {
+    for (const group of groups) {
+      const said = await publish(yaml, team);
+      expect(said).toContain(`'${group}'`);
+      expect(said.indexOf(`'${group}'`)).toBe(said.search(/'[ct][12]'/));
+      await gw.newModel(group, { upstream: up, model: "open" });
+    }
+    expect(await publish(yaml, team)).toMatch(/^[0-9a-f]{64}$|^sha256:/);
+  }
+}, 40_000);
 
 /** The hash of the document that calls are judged by now. */
 async function inForce(): Promise<string | null> {

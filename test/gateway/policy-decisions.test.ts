@@ -122,6 +122,28 @@ describe("an explanation", () => {
     expect(up.calls.all.length).toBe(before);
   });
 
+  it("of a request shows what it reads of budgets, and what would be decided if they stood otherwise", async () => {
+    const yaml = `rules:
+  - { id: poor, when: { budget.remaining_pct: { lt: 20 } }, route: cheap, on_unknown: skip }
+  - { id: rest, route: dear }
+`;
+    await gw.admin("PUT", "/policy/acme", { yaml });
+    const request = { model: "dear", messages: [{ role: "user", content: "hi" }] };
+    const decidedWith = async (signals?: object) => {
+      const body = { request: { ...request, ...(signals && { signals }) } };
+      const answer = await explain(body);
+      const text = await answer.text();
+      expect(answer.status, text).toBe(200);
+      const { decision, signals: read } = JSON.parse(text) as Explained;
+      return [decision.rule, read["budget.remaining_pct"]];
+    };
+    // No budget applies to who asks: the signal is absent, and equals nothing.
+    expect(await decidedWith()).toEqual(["rest", null]);
+    expect(await decidedWith({ "budget.remaining_pct": 10 })).toEqual(["poor", 10]);
+    expect(await decidedWith({ "budget.remaining_pct": 60 })).toEqual(["rest", 60]);
+    await gw.admin("POST", "/policy/acme/rollback", { version: 1 });
+  });
+
   it("of another key's call is not given to a developer", async () => {
     const user = await gw.admin<{ key: string }>("POST", "/user/new", {
       user_id: "dev",

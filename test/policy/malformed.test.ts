@@ -47,3 +47,16 @@ test.each(MISTAKES)("$kind is refused at its line", (mistake) => {
     );
   }
 });
+
+test("a retention that is shorter than what the gateway keeps everything for is warned of at its line", () => {
+  const yaml = "rules:\n  - route: a\n    audit:\n      retention_days: ";
+  const warned = (days: number, retentionDays: number | null) => {
+    const { plan, faults } = compiled(`${yaml}${days}\n`, { ...KNOWN, retentionDays });
+    expect(plan).not.toBeNull();
+    return faults.map(({ severity, code, line }) => [severity, code, line]);
+  };
+  expect(warned(29, 30)).toEqual([["warning", "not_shorter", 4]]);
+  expect(warned(30, 30)).toEqual([]);
+  // Offline nobody knows how long a gateway keeps its records.
+  expect(warned(29, null)).toEqual([]);
+});

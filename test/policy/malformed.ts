@@ -196,6 +196,12 @@ export const MISTAKES: readonly Mistake[] = [
     "never_true",
     '- route: a\n  schedule: { from: "08:00", to: "08:00" } #!',
   ),
+  senseless(
+    "window from the day's end to its beginning",
+    "never_true",
+    '- route: a\n  schedule: { from: "24:00", to: "00:00" } #!',
+  ),
+  senseless("window on no day", "never_true", "- route: a\n  schedule: { days: [] } #!"),
   senseless("constants that are compared", "constant_condition", '- when: "1 < 2" #!\n  route: a'),
   senseless(
     "block that also routes",

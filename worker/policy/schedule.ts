@@ -45,11 +45,16 @@ export function readWindow(source: Source, { key, value }: Member): Window | nul
   const from = at(members.from, 0);
   const to = at(members.to, 24 * 60);
   if (days === null || from === null || to === null) return null;
-  if (from === to) {
-    source.error(value ?? key, "never_true", "this window is empty: 'from' and 'to' are the same");
+  if (isEmpty(from, to)) {
+    source.error(value ?? key, "never_true", "this window is empty: 'to' is where 'from' is");
     return null;
   }
   return { zone, days, from, to };
+}
+
+/** A day ends where the next one begins. */
+function isEmpty(from: number, to: number): boolean {
+  return from === to || (from === 24 * 60 && to === 0);
 }
 
 function zoneOf(source: Source, member: Member | undefined): string | null {
@@ -81,6 +86,10 @@ function daysOf(source: Source, node: Node): readonly Weekday[] | null {
     return day && [day];
   }
   const items = source.list(node, "days", 7);
+  if (items?.length === 0) {
+    source.error(node, "never_true", "no day is named, so that this would never hold");
+    return null;
+  }
   const days = items?.map((each) => source.choice(each, "a day", WEEKDAYS)) ?? [null];
   return days.includes(null) ? null : (days as Weekday[]);
 }
@@ -92,7 +101,7 @@ function hoursOf(source: Source, member: Member): { from: number; to: number } |
   const match = /^(\d{1,2}:\d{2})\s*[-–]\s*(\d{1,2}:\d{2})$/.exec(text);
   const from = minuteOf(match?.[1]);
   const to = minuteOf(match?.[2]);
-  if (from !== null && to !== null && from !== to) return { from, to };
+  if (from !== null && to !== null && !isEmpty(from, to)) return { from, to };
   source.error(node, "wrong_type", `${member.name} is a span of hours, as "09:00-17:00"`);
   return undefined;
 }
