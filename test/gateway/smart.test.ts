@@ -148,6 +148,74 @@ describe("smart/* over the organization's own models", () => {
     expect(await answer.text()).toContain("does not exist");
   });
 
+  it("takes the preferred model of a judge as evidence, and refuses one that is not there", async () => {
+    const tenant = await ground.gw.newTenant("judges");
+    const organization_id = tenant.organizationId;
+    const send = (path: string, body: object) =>
+      fetch(`${ground.gw.url}${path}`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${tenant.key}`, "content-type": "application/json" },
+        body: JSON.stringify(body),
+      });
+    for (const model_name of ["plain", "finer"]) {
+      await ground.gw.admin("POST", "/model/new", {
+        model_name,
+        organization_id,
+        litellm_params: { model: "sim/echo" },
+        model_info: { tier: "LIGHT" },
+      });
+    }
+    await ground.gw.admin("PATCH", "/organization/update", {
+      organization_id,
+      metadata: { smart_learning: { exploration: 0 } },
+    });
+    const ask = async (turn: number) => {
+      const answer = await send("/v1/chat/completions", {
+        model: "smart/balanced",
+        messages: [{ role: "user", content: `hi there, number ${turn}` }],
+      });
+      await answer.text();
+      return {
+        call_id: answer.headers.get("x-routero-call-id"),
+        route: answer.headers.get("x-routero-route") ?? "",
+      };
+    };
+    const qualities = async () => {
+      const { smart } = await ground.gw.admin<{
+        smart: { candidates: { group: string; quality: number }[] };
+      }>("POST", "/policy/explain", {
+        organization_id,
+        request: { model: "smart/balanced", messages: [{ role: "user", content: "hi there" }] },
+      });
+      return Object.fromEntries(smart.candidates.map((each) => [each.group, each.quality]));
+    };
+    const before = await qualities();
+    const { call_id, route } = await ask(0);
+    const other = route === "plain" ? "finer" : "plain";
+    for (const chosen_model of ["nobody", "smart/cheap", "small"]) {
+      const refused = await send("/v1/feedback", { call_id, chosen_model });
+      const { error } = (await refused.json()) as { error: { param: string; message: string } };
+      expect([refused.status, error.param]).toEqual([400, "chosen_model"]);
+      expect(error.message).toContain("no model group or model of this name");
+    }
+    // As many judgements as make a version: the one that is preferred rises, the one that answered falls.
+    for (let turn = 1; turn <= 12; turn++) {
+      const asked = await ask(turn);
+      const judge = async () => {
+        const said = await send("/v1/feedback", { call_id: asked.call_id, chosen_model: other });
+        return said.status === 200 ? ((await said.json()) as { status: string }).status : null;
+      };
+      await expect.poll(judge, { timeout: 10_000 }).toMatch(/learned|known/);
+    }
+    let turn = 100;
+    const now = async () => [
+      (await qualities())[other]! > before[other]!,
+      (await qualities())[route]! < before[route]!,
+      (await ask(turn++)).route,
+    ];
+    await expect.poll(now, { timeout: 20_000, interval: 300 }).toEqual([true, true, other]);
+  });
+
   it("learns only where the organization says so, from judgements of its own calls", async () => {
     const judge = (body: object) =>
       fetch(`${ground.gw.url}/v1/feedback`, {
