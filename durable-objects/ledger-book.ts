@@ -53,7 +53,17 @@ import {
   spendRowOf,
 } from "./ledger-leases.ts";
 import { tell } from "./ledger-alerts.ts";
-import { countPast, note, spentApart, summed, undo } from "./ledger-past.ts";
+import {
+  countPast,
+  isOfWindow,
+  moveOut,
+  note,
+  send,
+  sendOn,
+  spentApart,
+  summed,
+  undo,
+} from "./ledger-past.ts";
 import type { Debit, LedgerStorage, LedgerTables } from "./ledger-rows.ts";
 import { refusal, shareOf } from "./ledger-singles.ts";
 import { definitionKey, roomBelow, standingOf, viewOf } from "./ledger-terms.ts";
@@ -146,6 +156,7 @@ export class LedgerBook {
         if (known !== null && known.revision >= definition.revision) continue;
         tables.definitions.put(key, definition, null);
         countPast(tables, known, definition, now);
+        moveOut(tables, known, definition, now);
         for (const meter of METERS) {
           const lent = scopeKey({ ...definition.scope, ...(meter && { meter }) });
           for (const until of this.#holders.get(lent)?.values() ?? []) {
@@ -184,8 +195,7 @@ export class LedgerBook {
       for (const [home, spent] of elsewhere) {
         if (first === undefined) continue;
         const { orgId, teamId: from } = first;
-        const seq = tables.next("outbox");
-        tables.append({ seq, kind: "spent", orgId, home, from, spent: summed(spent) });
+        send(tables, { orgId, from, to: home }, summed(spent));
       }
       return results;
     });
@@ -286,9 +296,10 @@ export class LedgerBook {
 
   /** Charges a scope what no lease was held for: at present it may have no limit. */
   #spend(tables: LedgerTables, spent: Spent, now: number): void {
+    if (sendOn(tables, spent)) return;
     note(tables, spent, now);
     const { window, limits } = this.#terms.of(spent.scope, now);
-    if (limits === null) return;
+    if (limits === null ? spent.scope.kind !== "key" : !isOfWindow(limits, spent.at, now)) return;
     spendOf(tables, spent.scope, window.id, ({ settled }) => ({
       settled: plus(settled, { ...NOTHING, cost: spent.cost }),
     }));
@@ -316,6 +327,8 @@ export class LedgerBook {
       debits.push(debit);
       for (const share of debit.shares) (estimated ? estimate : draw)(tables, share);
       if (!estimated) for (const { leaseId } of refs) endSingle(tables, leaseId);
+      const spent = { scope, at: debit.at, cost: amount.cost };
+      if (scope.meter === undefined && sendOn(tables, spent)) continue;
       spendOf(tables, scope, debit.windowId, (spend) => ({
         settled: plus(spend.settled, debit.amount),
         ...(estimated
@@ -323,7 +336,7 @@ export class LedgerBook {
           : { overrun: spend.overrun + debit.overrun }),
       }));
       if (scope.meter !== undefined) continue;
-      note(tables, { scope, at: debit.at, cost: amount.cost }, now);
+      note(tables, spent, now);
       const { windowId } = debit;
       tell(tables, { scope, windowId, entry, terms: this.#terms.of(scope, now), now });
     }

@@ -1,20 +1,22 @@
 import type { SettleRow, Spent } from "../worker/core/account.ts";
 import { homeOf, scopeKey, scopesOf } from "../worker/core/scope.ts";
 import type { Scope } from "../worker/core/scope.ts";
-import type { Definition } from "../worker/core/limits.ts";
+import type { Definition, Limits } from "../worker/core/limits.ts";
 import type { NanoUsd } from "../worker/core/money.ts";
 import type { Span } from "../worker/core/windows.ts";
 import { minus, most, NOTHING } from "../worker/core/amount.ts";
 import { DAY_MS, estimate, forgetAt, spendOf } from "./ledger-leases.ts";
-import { windowOf } from "./ledger-terms.ts";
+import { termsOf, windowOf } from "./ledger-terms.ts";
 import type { Debit, LedgerTables } from "./ledger-rows.ts";
 
 /** Every zone's days and hours begin at a multiple of it. */
 const QUARTER_MS = 900_000;
 /** Three months of 31 days, and what clocks may differ. */
 const KEPT_MS = 95 * DAY_MS;
+/** A message's entries: many messages have to fit into one statement. */
+const MESSAGE_ENTRIES = 200;
 const DIGITS = 10;
-const TOTAL = "total".padEnd(DIGITS, " ");
+const TOTAL = "total";
 
 /**
  * Notes what a scope spent, limited or not: a limit that it is given later counts that. `at` = when the request began, Unix
@@ -28,11 +30,10 @@ export function note(
   if (cost === 0) return;
   const quarter = Math.floor(Math.min(at, now) / QUARTER_MS);
   const due = forgetAt(quarter * QUARTER_MS, KEPT_MS);
-  for (const [key, until] of [
-    [pastKey(scope, quarter), due],
-    [`${scopeKey(scope)} ${TOTAL}`, null],
-  ] as const) {
-    tables.past.put(key, { cost: (tables.past.get(key)?.cost ?? 0) + cost }, until);
+  for (const each of [quarter, null]) {
+    const key = pastKey(scope, each);
+    const sum = (tables.past.get(key)?.cost ?? 0) + cost;
+    tables.past.put(key, { scope, quarter: each, cost: sum }, each === null ? null : due);
   }
 }
 
@@ -46,13 +47,15 @@ export function spentIn(
   window: Pick<Span, "startsAt" | "endsAt">,
 ): NanoUsd {
   if (!Number.isFinite(window.startsAt)) {
-    return tables.past.get(`${scopeKey(scope)} ${TOTAL}`)?.cost ?? 0;
+    return tables.past.get(pastKey(scope, null))?.cost ?? 0;
   }
   const from = Math.floor(window.startsAt / QUARTER_MS);
   const to = window.endsAt === null ? Infinity : Math.ceil(window.endsAt / QUARTER_MS);
   const last = Math.min(to, 10 ** DIGITS - 1);
+  // A name may go on where another ends: rows tell whose they are.
   return tables.past
     .between(pastKey(scope, from), pastKey(scope, last))
+    .filter((row) => scopeKey(row.scope) === scopeKey(scope))
     .reduce((sum, { cost }) => sum + cost, 0);
 }
 
@@ -92,16 +95,38 @@ export function summed(spent: readonly Spent[]): Spent[] {
   return [...sums.values()];
 }
 
+/** Puts what was spent into the outbox, for the ledger that it belongs to. */
+export function send(
+  tables: Pick<LedgerTables, "next" | "append">,
+  { orgId, from, to }: NonNullable<Definition["moved"]>,
+  spent: readonly Spent[],
+): void {
+  for (let at = 0; at < spent.length; at += MESSAGE_ENTRIES) {
+    const some = spent.slice(at, at + MESSAGE_ENTRIES);
+    const seq = tables.next("outbox");
+    tables.append({ seq, kind: "spent", orgId, home: to, from, spent: some });
+  }
+}
+
+/** The same of a scope that lives elsewhere by now; false where it does not. */
+export function sendOn(tables: LedgerTables, spent: Spent): boolean {
+  const moved = tables.definitions.get(scopeKey(spent.scope))?.moved;
+  if (moved && spent.cost !== 0) send(tables, moved, [spent]);
+  return moved !== undefined;
+}
+
 /** Takes an estimate back as if it had never been charged, and counts that this happened. */
 export function undo(tables: LedgerTables, debits: readonly Debit[], now: number): void {
   for (const { scope, windowId, amount, at, shares } of debits) {
     for (const share of shares) estimate(tables, share, true);
+    const spent = { scope, at, cost: -amount.cost };
+    if (scope.meter === undefined && sendOn(tables, spent)) continue;
     spendOf(tables, scope, windowId, (spend) => ({
       settled: minus(spend.settled, amount),
       estimated: minus(spend.estimated, amount),
       late: spend.late + 1,
     }));
-    if (scope.meter === undefined) note(tables, { scope, at, cost: -amount.cost }, now);
+    if (scope.meter === undefined) note(tables, spent, now);
   }
 }
 
@@ -119,6 +144,45 @@ export function countPast(
   spendOf(tables, scope, window.id, ({ settled }) => ({ settled: most(settled, spent) }));
 }
 
-function pastKey(scope: Scope, quarter: number): string {
-  return `${scopeKey(scope)} ${String(quarter).padStart(DIGITS, "0")}`;
+/** True where a scope's present window reaches over what began then, or over a part of its quarter. */
+export function isOfWindow(limits: Limits, at: number, now: number): boolean {
+  return at + QUARTER_MS > windowOf(limits, now).startsAt;
+}
+
+/** Sends what a scope that moves spent to the ledger that it lives in from now on. */
+export function moveOut(
+  tables: LedgerTables,
+  known: Definition | null,
+  { scope, moved }: Definition,
+  now: number,
+): void {
+  if (moved === undefined) return;
+  send(tables, moved, takePast(tables, scope));
+  const { id } = termsOf(scope, known, now).window;
+  spendOf(tables, scope, id, () => ({ settled: NOTHING }));
+}
+
+/** Takes out everything that a scope spent, and models within it, so that another ledger may have it. */
+function takePast(tables: Pick<LedgerTables, "past">, scope: Scope): Spent[] {
+  const key = scopeKey(scope);
+  const own = tables.past
+    .between(`${key} `, `${key}!`)
+    .filter((row) => scopeKey(row.scope) === key);
+  const rows = [...own, ...tables.past.between(`model:${key}/`, `model:${key}0`)];
+  const spent: Spent[] = [];
+  const older = new Map<string, Spent>();
+  for (const { scope: of, quarter, cost } of rows) {
+    tables.past.drop(pastKey(of, quarter));
+    const known = older.get(scopeKey(of)) ?? { scope: of, at: 0, cost: 0 };
+    older.set(scopeKey(of), { ...known, cost: known.cost + (quarter === null ? cost : -cost) });
+    if (quarter !== null) spent.push({ scope: of, at: quarter * QUARTER_MS, cost });
+  }
+  // What the quarters do not hold any more counts for what never begins anew.
+  return [...spent, ...[...older.values()].filter(({ cost }) => cost !== 0)];
+}
+
+/** Number of the quarter, null = the sum of all that there ever was. */
+function pastKey(scope: Scope, quarter: number | null): string {
+  const digits = quarter === null ? TOTAL : String(quarter).padStart(DIGITS, "0");
+  return `${scopeKey(scope)} ${digits}`;
 }

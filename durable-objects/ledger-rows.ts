@@ -74,6 +74,9 @@ export interface SettledRow {
 
 /** What one scope spent in a quarter of an hour, or in all. */
 export interface PastRow {
+  scope: Scope;
+  /** Number of the quarter; null = in all. */
+  quarter: number | null;
   cost: NanoUsd;
 }
 
@@ -83,7 +86,7 @@ export interface Rows<T> {
   /** `due`: Unix milliseconds at which the row wants attention, null for never. */
   put(key: string, row: T, due: number | null): void;
   drop(key: string): void;
-  /** Rows whose keys lie between two of the same length, the second one excluded. */
+  /** Rows whose keys lie between two, the second one excluded. */
   between(from: string, to: string): T[];
   /** Keys whose time has come, the oldest first, as they were when the transaction began. */
   due(now: number, limit: number): string[];

@@ -201,13 +201,13 @@ class CachedRows<T> implements Rows<T> {
   }
 
   between(from: string, to: string): T[] {
-    const query = `SELECT key, row FROM ${this.#table} WHERE key >= ? AND key < ? AND length(key) = ?`;
-    const found = this.#sql.exec<{ key: string; row: string }>(query, from, to, from.length);
+    const query = `SELECT key, row FROM ${this.#table} WHERE key >= ? AND key < ?`;
+    const found = this.#sql.exec<{ key: string; row: string }>(query, from, to);
     const rows = new Map<string, T | null>(
       found.toArray().map(({ key, row }) => [key, JSON.parse(row) as T]),
     );
     for (const [key, { row }] of this.#changed) {
-      if (key >= from && key < to && key.length === from.length) rows.set(key, row);
+      if (key >= from && key < to) rows.set(key, row);
     }
     return [...rows.values()].filter((row) => row !== null);
   }

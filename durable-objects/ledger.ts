@@ -91,16 +91,16 @@ export class Ledger extends DurableObject<Env> {
 
   spent(messages: SpentMessage[]): Promise<Answer<null>> {
     return answered(async () => {
-      this.#arm(WAKE_MS);
-      this.#book.spent(messages, Date.now());
+      this.#posting(() => this.#book.spent(messages, Date.now()));
       return null;
     });
   }
 
   define(definitions: Definition[]): Promise<Answer<number>> {
     return answered(async () => {
-      const drainMs = this.#book.define(definitions, Date.now());
-      this.#queue.retry();
+      const drainMs = this.#posting(() => this.#book.define(definitions, Date.now()));
+      // What a scope spent is where it lives now before the change is answered, unless that can't be reached.
+      if (definitions.some(({ moved }) => moved)) await this.#drain.run(this.sink);
       return drainMs;
     });
   }

@@ -84,6 +84,7 @@ export class OrgControl extends DurableObject<Env> {
     const outcome = await writeChange(env.DB, orgId, change, Date.now());
     if (outcome.kind !== "applied") return outcome;
     const parts = {
+      orgId,
       store: this.#storage.told,
       read: (names: readonly string[]) => readLimits(openDb(env.DB), orgId, names),
       ledger: (home: string) => ledger(env, orgId, home),

@@ -11,7 +11,8 @@ export interface Told {
   scope: Scope;
   /** Name of the ledger. */
   home: string;
-  limits: Limits;
+  /** null = none: kept of keys, whose ledger may change. */
+  limits: Limits | null;
 }
 
 /** Everything that ledgers were told, by scope. */
@@ -24,6 +25,7 @@ export interface ToldStore {
 }
 
 interface Parts {
+  orgId: string;
   store: ToldStore;
   read: (names: readonly string[]) => Promise<ScopeLimits[]>;
   ledger: (home: string) => Pick<LedgerPort, "define">;
@@ -62,8 +64,9 @@ export async function spreadLimits(
   const messages = new Map<string, Definition[]>();
   const put: Told[] = [];
   const dropped: string[] = [];
-  const tell = (home: string, scope: Scope, limits: Limits | null) => {
-    const definition = { scope: bareScope(scope), revision, limits };
+  const tell = (home: string, scope: Scope, limits: Limits | null, to?: string) => {
+    const moved = to === undefined ? {} : { moved: { orgId: parts.orgId, from: home, to } };
+    const definition = { scope: bareScope(scope), revision, limits, ...moved };
     messages.set(home, [...(messages.get(home) ?? []), definition]);
   };
   let tighter = false;
@@ -72,10 +75,11 @@ export async function spreadLimits(
     const home = homeOf(scope) ?? teamId;
     const before = known.get(key);
     if (before?.home === home && JSON.stringify(before.limits) === JSON.stringify(limits)) continue;
-    if (before && before.home !== home) tell(before.home, scope, null);
-    tell(home, scope, limits);
+    if (before && before.home !== home) tell(before.home, scope, null, home);
+    if (before || limits !== null) tell(home, scope, limits);
     put.push({ scope, home, limits });
-    if (before === undefined) first ||= wasThere;
+    if (limits === null) continue;
+    if (before === undefined || before.limits === null) first ||= wasThere;
     else tighter ||= isTighter(limits, before.limits, now());
   }
   for (const [key, { scope, home }] of known) {

@@ -88,3 +88,27 @@ for (const [kind, limit] of Object.entries(FIRST)) {
     expect(Number(budget.spent_usd)).toBeGreaterThan(spent * 0.8);
   }, 60_000);
 }
+
+for (const limited of ["before", "after"]) {
+  test.concurrent(`a key that moves to another team keeps what it spent, limited ${limited} it moves`, async ({
+    expect,
+  }) => {
+    const tenant = await gw.newTenant(`mover ${limited}`);
+    const { organizationId: organization_id } = tenant;
+    await gw.newModel("m", { upstream: up, organizationId: organization_id }, PRICES);
+    const team = await gw.admin<{ team_id: string }>("POST", "/team/new", { organization_id });
+    const { key } = await gw.admin<{ key: string }>("POST", "/key/generate", {
+      organization_id,
+      team_id: tenant.teamId,
+      ...(limited === "before" && { max_budget: 1, budget_duration: "1mo" }),
+    });
+    const spent = await spend(key, 6);
+    const update = (fields: object) =>
+      gw.admin("POST", "/key/update", { organization_id, key, ...fields });
+    await update({ team_id: team.team_id });
+    await update({ max_budget: spent / 2, budget_duration: "1mo" });
+    const budget = await refusal(key, expect);
+    expect(budget.scope).toBe("key");
+    expect(Number(budget.spent_usd)).toBeGreaterThan(spent * 0.8);
+  }, 60_000);
+}

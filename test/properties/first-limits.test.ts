@@ -42,6 +42,10 @@ function rowsOf(all: readonly Request[]): SettleRow[] {
   });
 }
 
+function halfMonthOf({ startedAt }: SettleRow): number {
+  return Math.floor(startedAt / (15 * 24 * HOUR));
+}
+
 /** Teams' ledgers, and those of what spans teams, told twice and late of everything. */
 function settled(rows: readonly SettleRow[], batch: number): Map<string, LedgerBook> {
   const books = new Map<string, LedgerBook>();
@@ -56,11 +60,14 @@ function settled(rows: readonly SettleRow[], batch: number): Map<string, LedgerB
       .toSorted((a, b) => a.startedAt - b.startedAt);
     const told = new Map<string, SpentMessage[]>();
     for (let at = 0; at < own.length; at += batch) {
-      const some = own.slice(at, at + batch);
-      // Ended at once; a call that is sent again debits nothing twice.
-      const end = some.at(-1)?.startedAt ?? NOW;
-      bookOf(teamId).settle(some, end);
-      bookOf(teamId).settle(some, end);
+      const together = own.slice(at, at + batch);
+      // What began 29 days before it ends is refused.
+      for (const some of Map.groupBy(together, halfMonthOf).values()) {
+        const end = some.at(-1)?.startedAt ?? NOW;
+        bookOf(teamId).settle(some, end);
+        // A call that is sent again debits nothing twice.
+        bookOf(teamId).settle(some, end);
+      }
     }
     for (const item of bookOf(teamId).outbox(1_000)) {
       if (item.kind !== "spent") continue;

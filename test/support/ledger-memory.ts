@@ -28,9 +28,7 @@ class MemoryRows<T> implements Rows<T> {
   }
 
   between(from: string, to: string): T[] {
-    return [...this.rows]
-      .filter(([key]) => key >= from && key < to && key.length === from.length)
-      .map(([, { row }]) => row);
+    return [...this.rows].filter(([key]) => key >= from && key < to).map(([, { row }]) => row);
   }
 
   due(now: number, limit: number): string[] {

@@ -45,6 +45,8 @@ export interface Definition {
   scope: Scope;
   revision: number;
   limits: Limits | null;
+  /** The scope lives in another ledger from now on: what it spent, and what it will have spent here, goes there. */
+  moved?: { orgId: string; from: string; to: string };
 }
 
 /** What of a scope is limited: which of its meters a request has to be held in, and which models have their own. */

@@ -101,7 +101,8 @@ export interface ScopeLimits {
   scope: Scope;
   /** Id of the team whose ledger keeps it; of no meaning for what spans teams. */
   teamId: string;
-  limits: Limits;
+  /** null = none, of a key whose ledger is said all the same. */
+  limits: Limits | null;
   /** The row was there before its last change: isolates may know it without this limit. */
   known: boolean;
 }
@@ -167,7 +168,11 @@ export async function readLimits(
       const where = and(eq(keys.orgId, orgId), eq(keys.id, id));
       const [row] = await db.select().from(keys).where(where);
       if (!row) return;
-      add("key", id, row.teamId ?? fallbackTeam, row);
+      const teamId = row.teamId ?? fallbackTeam;
+      if (limitsOf(row, org.timeZone) === null) {
+        out.push({ scope: { kind: "key", id }, teamId, limits: null, known: false });
+      }
+      add("key", id, teamId, row);
     },
     async customer(id) {
       const where = and(eq(customers.orgId, orgId), eq(customers.id, id));
