@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
-import { DeliveryRows, TRIED_MS } from "../../durable-objects/delivery-rows.ts";
+import { DeliveryRows } from "../../durable-objects/delivery-rows.ts";
 import type { AuditRecord } from "../../worker/core/audit.ts";
 import { ObjectSqlite } from "../support/object-sqlite.ts";
 import { ORG } from "../support/settle-row.ts";
@@ -34,7 +34,7 @@ test("an event that nobody takes is tried for a whole day with growing pauses, t
   rows.add([event("e1")], T);
   const times = tried(T, () => 503);
   const pauses = times.slice(1).map((at, n) => at - (times[n] ?? 0));
-  expect([times[0], times.at(-1)]).toEqual([0, TRIED_MS]);
+  expect([times[0], times.at(-1)]).toEqual([0, DAY]);
   expect(pauses.slice(0, -1)).toEqual(pauses.slice(0, -1).toSorted((a, b) => a - b));
   expect(times.length).toBeGreaterThan(8);
   expect(rows.undelivered(null, 9)).toEqual({
@@ -49,7 +49,7 @@ test("an event that nobody takes is tried for a whole day with growing pauses, t
         requestId: null,
         status: "dead",
         attempts: times.length,
-        lastAt: T + TRIED_MS,
+        lastAt: T + DAY,
         lastStatus: 503,
         nextAt: null,
       },
@@ -68,7 +68,7 @@ test("what is dead is sent again for another day when asked for, and is told onc
   expect(rows.countOf(["e1", "e9"])).toBe(null);
   rows.resend(["e1", "e9"], later);
   expect(rows.undelivered("waiting", 9).deliveries.map((each) => each.eventId)).toEqual(["e1"]);
-  expect(tried(later, () => 500).at(-1)).toBe(TRIED_MS);
+  expect(tried(later, () => 500).at(-1)).toBe(DAY);
   expect(rows.undelivered("dead", 9)).toMatchObject({ waiting: 0, dead: 2 });
   rows.resend(null, later + 2 * DAY);
   expect(tried(later + 2 * DAY, () => 200)).toEqual([0, 0]);
@@ -81,7 +81,7 @@ test("what was told or is dead is forgotten after forty days; what waits is not"
   rows.add([event("told"), event("dead")], T);
   for (const each of rows.due(T, 9)) {
     if (each.record.eventId === "told") rows.done("told");
-    else rows.failed({ ...each, since: T - TRIED_MS }, 0, T);
+    else rows.failed({ ...each, since: T - DAY }, 0, T);
   }
   const at = T + 41 * DAY;
   rows.add([event("waits")], at);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startGateway, type TestGateway } from "../support/cluster/index.ts";
+import { startGateway, UPSTREAM_KEY, type TestGateway } from "../support/cluster/index.ts";
 import { fails, startUpstream, text, type Upstream } from "../support/upstream/index.ts";
 
 /** USD of a prompt token; an answer's costs the same. */
@@ -20,7 +20,7 @@ beforeAll(async () => {
   organization_id = gw.tenant.organizationId;
   for (const [model, price] of Object.entries(PRICES)) {
     up.model(model, text("hello"));
-    await newModel(model, price, model === "low" ? {} : { region_name: "eu-west-1" });
+    await newModel(model, price);
   }
   await gw.admin("POST", "/model/new", {
     organization_id,
@@ -42,13 +42,25 @@ beforeAll(async () => {
 `,
   });
   if (!answer.ok) throw new Error(await answer.text());
-}, 60_000);
+}, 120_000);
 afterAll(() => Promise.all([gw?.stop(), up?.stop()]));
 
-function newModel(model: string, price: number, more: object = {}): Promise<unknown> {
-  const prices = { input_cost_per_token: price, output_cost_per_token: price };
-  const target = { upstream: up, organizationId: organization_id, model };
-  return gw.newModel(model, target, { ...prices, ...more });
+/** The cheapest lies in no region and sees no images. */
+function newModel(model: string, price: number): Promise<unknown> {
+  const isLow = model === "low";
+  return gw.admin("POST", "/model/new", {
+    organization_id,
+    model_name: model,
+    litellm_params: {
+      model: `openai/${model}`,
+      api_base: `${up.url}/v1`,
+      api_key: UPSTREAM_KEY,
+      input_cost_per_token: price,
+      output_cost_per_token: price,
+      ...(!isLow && { region_name: "eu-west-1" }),
+    },
+    model_info: { supports_vision: !isLow },
+  });
 }
 
 async function newKey(more: object = {}): Promise<string> {
@@ -63,12 +75,17 @@ async function newKey(more: object = {}): Promise<string> {
 }
 
 /** Which group served, or the refusal's code; with the provider's own word on it. */
-async function servedBy(key: string, model: string, headers: Record<string, string> = {}) {
+async function servedBy(
+  key: string,
+  model: string,
+  headers: Record<string, string> = {},
+  content: unknown = "hi",
+) {
   const from = up.calls.all.length;
   const answer = await fetch(`${gw.url}/v1/chat/completions`, {
     method: "POST",
     headers: { authorization: `Bearer ${key}`, ...headers },
-    body: JSON.stringify({ model, max_tokens: 20, messages: [{ role: "user", content: "hi" }] }),
+    body: JSON.stringify({ model, max_tokens: 20, messages: [{ role: "user", content }] }),
   });
   const { error } = (await answer.json()) as { error?: { code: string } };
   if (error !== undefined) return `${answer.status} ${error.code}`;
@@ -100,6 +117,14 @@ test("allowlists and a rule's constraints beat the swap", async () => {
   const key = await newKey();
   expect(await servedBy(key, "dear", { "x-near": "yes" })).toBe("middle");
   expect(await servedBy(key, "middle", { "x-near": "yes" })).toBe(REFUSED);
+});
+
+test("what can't do what the request needs is passed over, however cheap", async () => {
+  const key = await newKey();
+  const url = "data:image/png;base64,iVBORw0KGgo=";
+  const image = [{ type: "image_url", image_url: { url } }];
+  await expect.poll(() => servedBy(key, "dear", {}, image), SOON).toBe("middle");
+  expect(await servedBy(key, "middle", {}, image)).toBe(REFUSED);
 });
 
 test("the next cheaper group takes over where the cheapest fails, and never one as dear as before", async () => {
