@@ -141,6 +141,22 @@ describe("an explanation", () => {
     expect(await decidedWith()).toEqual(["rest", null]);
     expect(await decidedWith({ "budget.remaining_pct": 10 })).toEqual(["poor", 10]);
     expect(await decidedWith({ "budget.remaining_pct": 60 })).toEqual(["rest", 60]);
+    // A key with a budget is told how that stands, once its isolate knows by a call.
+    const user = await gw.admin<{ user_id: string }>("POST", "/user/new", {
+      user_alias: "reads",
+      user_role: "developer",
+    });
+    const own = await gw.admin<{ key: string }>("POST", "/key/generate", {
+      user_id: user.user_id,
+      max_budget: 10,
+    });
+    expect((await chat({ authorization: `Bearer ${own.key}` })).status).toBe(200);
+    const left = async () => {
+      const answer = await explain({ request }, own.key);
+      const found = (await answer.json()) as Partial<Explained>;
+      return found.signals?.["budget.remaining_pct"];
+    };
+    await expect.poll(left, SOON).toBeGreaterThan(90);
     await gw.admin("POST", "/policy/acme/rollback", { version: 1 });
   });
 
