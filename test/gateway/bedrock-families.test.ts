@@ -6,22 +6,22 @@ import { startGround, type Ground } from "./support/ground.ts";
 /* Makers' models behind Bedrock, each with what its family can't do; the provider server checks every signature. */
 
 const FAMILIES = [
-  { model: "us.amazon.nova-pro-v1:0", lacks: ["json schema"] },
-  { model: "amazon.nova-micro-v1:0", lacks: ["images", "json schema"] },
-  { model: "amazon.titan-text-express-v1", lacks: ["system", "images", "tools", "json schema"] },
+  { model: "us.amazon.nova-pro-v1:0", lacks: [] },
+  { model: "amazon.nova-micro-v1:0", lacks: ["images"] },
+  { model: "amazon.titan-text-express-v1", lacks: ["system", "images", "tools"] },
   {
     model: "us.meta.llama3-3-70b-instruct-v1:0",
-    lacks: ["images", "streamed tools", "json schema"],
+    lacks: [],
   },
-  { model: "meta.llama3-70b-instruct-v1:0", lacks: ["images", "tools", "json schema"] },
+  { model: "meta.llama3-70b-instruct-v1:0", lacks: ["images", "tools"] },
   {
     model: "mistral.mistral-7b-instruct-v0:2",
-    lacks: ["system", "images", "tools", "json schema"],
+    lacks: ["system", "images", "tools"],
   },
-  { model: "mistral.mistral-large-2402-v1:0", lacks: ["images", "streamed tools", "json schema"] },
-  { model: "ai21.jamba-1-5-large-v1:0", lacks: ["images", "json schema"] },
-  { model: "cohere.command-r-plus-v1:0", lacks: ["images", "json schema"] },
-  { model: "us.deepseek.r1-v1:0", lacks: ["images", "tools", "json schema"] },
+  { model: "mistral.mistral-large-2402-v1:0", lacks: ["images", "streamed tools"] },
+  { model: "ai21.jamba-1-5-large-v1:0", lacks: ["images"] },
+  { model: "cohere.command-r-plus-v1:0", lacks: ["images"] },
+  { model: "us.deepseek.r1-v1:0", lacks: [] },
 ];
 const IMPORTED = "arn:aws:bedrock:us-east-1:123456789012:imported-model/abcdef";
 

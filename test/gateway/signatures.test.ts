@@ -8,6 +8,11 @@ let ground: Ground;
 beforeAll(async () => {
   ground = await startGround();
   const { gw, up } = ground;
+  await gw.admin("POST", "/model/new", {
+    model_name: "gemini-signed",
+    organization_id: gw.tenant.organizationId,
+    litellm_params: { model: "gemini/gemini-signs", api_base: up.url, api_key: "k" },
+  });
   for (const [order, name] of ["first", "second"].entries()) {
     await gw.admin("POST", "/model/new", {
       model_name: "pair",
@@ -78,6 +83,43 @@ describe.each([false, true])("streamed: %s", (stream) => {
     expect([other.status, sentTo("claude-test").length]).toEqual([400, 1]);
   });
 });
+
+test.each([
+  ["a stale signature", { thoughtSignature: "c3RhbGU=" }, ["thought_signature"]],
+  ["none", {}, []],
+])(
+  "a call of Google's with %s gets the value that asks not to look for one",
+  async (_, signed, lost) => {
+    const refusal = refusing("Function call is missing a thought_signature in functionCall parts.");
+    ground.up.script("gemini-signs", [refusal, text("It rains.")]);
+    const functionCall = { name: "weather", args: { city: "Oslo" } };
+    const functionResponse = { name: "weather", response: { output: "rain" } };
+    const body = {
+      contents: [
+        { role: "user", parts: [{ text: "hi" }] },
+        { role: "model", parts: [{ functionCall, ...signed }] },
+        { role: "user", parts: [{ functionResponse }] },
+      ],
+    };
+    const path = "/v1beta/models/gemini-signed:generateContent";
+    const answer = await ground.post("openai", body, { path });
+    expect([answer.status, await answer.text()]).toEqual([200, expect.stringContaining("rains")]);
+    const [first, second, ...more] = sentTo("gemini-signs");
+    expect(more).toEqual([]);
+    expect(JSON.parse(first!)).toEqual(body);
+    expect(JSON.parse(second!)).toMatchObject({
+      contents: [
+        {},
+        {
+          parts: [{ functionCall, thoughtSignature: "skip_thought_signature_validator" }],
+        },
+        { parts: [{ functionResponse }] },
+      ],
+    });
+    const degraded = (answer.headers.get("x-routero-degraded") ?? "").split(", ").filter(Boolean);
+    expect(degraded).toEqual(lost);
+  },
+);
 
 test("refused signatures take no deployment out of rotation", async () => {
   const { gw, up } = ground;

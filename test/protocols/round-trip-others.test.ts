@@ -206,6 +206,88 @@ test.each(["gemini", "openai-responses"] as const)(
   },
 );
 
+/* What only providers speak has no reader of requests: these read the documented form back, part by part. */
+
+type Loose = Record<string, any>; // eslint-disable-line typescript/no-explicit-any -- JSON of requests
+
+const READERS: Record<"bedrock-converse" | "cohere", (body: Loose) => Message[]> = {
+  "bedrock-converse": ({ system = [], messages }) => [
+    ...(system as Loose[]).map((each): Message => ({
+      role: "system",
+      parts: [said_(each["text"])],
+    })),
+    ...(messages as Loose[]).map(({ role, content }): Message => ({
+      role,
+      parts: (content as Loose[]).map(({ text: told, toolUse, toolResult }): Part => {
+        if (toolUse) {
+          const { toolUseId, input } = toolUse;
+          return calls_(toolUseId, toolUse["name"], JSON.stringify(input));
+        }
+        if (!toolResult) return said_(told);
+        const parts = (toolResult["content"] as Loose[]).map((each) => said_(each["text"]));
+        return { type: "toolResult", callId: toolResult["toolUseId"], parts };
+      }),
+    })),
+  ],
+  cohere: ({ messages }) =>
+    (messages as Loose[]).map(({ role, content, tool_plan: plan, tool_calls = [], ...rest }) => {
+      if (role === "tool") {
+        const parts = [said_(content)];
+        return { role, parts: [{ type: "toolResult", callId: rest["tool_call_id"], parts }] };
+      }
+      const told = plan ?? content;
+      const calls = (tool_calls as Loose[]).map(({ id, function: named }) =>
+        calls_(id, named["name"], JSON.stringify(JSON.parse(named["arguments"]))),
+      );
+      return { role, parts: [...(told === undefined ? [] : [said_(told)]), ...calls] };
+    }),
+};
+const said_ = (told: string): Part => ({ type: "text", text: told });
+const calls_ = (id: string, called: string, args: string): Part => ({
+  type: "toolCall",
+  id,
+  name: called,
+  arguments: args,
+});
+
+test.each(["bedrock-converse", "cohere"] as const)(
+  "a request of %s says all that was asked",
+  (protocol) => {
+    const { provider: writes } = protocolOf(protocol);
+    fc.assert(
+      fc.property(request, (asked) => {
+        const { body, degraded } = writes.buildRequest(asked, target);
+        expect(degraded).toEqual([]);
+        const sent = JSON.parse(JSON.stringify(body)) as Loose;
+        // Converse takes no blank text.
+        const blank = (part: Part) =>
+          protocol === "bedrock-converse" && part.type === "text" && part.text.trim() === "";
+        const meant = asked.messages
+          .map((message) => ({ ...message, parts: message.parts.filter((part) => !blank(part)) }))
+          .filter(({ parts }) => parts.length > 0);
+        expect(renumbered(words(READERS[protocol](sent)))).toEqual(renumbered(words(meant)));
+        const offered =
+          protocol === "cohere"
+            ? (sent["tools"] ?? []).map((each: Loose) => [
+                each["function"]["name"],
+                each["function"]["parameters"],
+              ])
+            : (sent["toolConfig"]?.["tools"] ?? []).map(({ toolSpec }: Loose) => [
+                toolSpec["name"],
+                toolSpec["inputSchema"]["json"],
+              ]);
+        expect(offered).toEqual(
+          asked.tools.map((tool) => tool.type === "function" && [tool.name, tool.parameters]),
+        );
+        const config = protocol === "cohere" ? sent : sent["inferenceConfig"];
+        expect([config["max_tokens"] ?? config["maxTokens"], config["temperature"]]).toEqual([
+          99, 0.5,
+        ]);
+      }),
+    );
+  },
+);
+
 /* Protocols that only providers speak go round by the provider server's own writer and reader. */
 
 const solid: fc.Arbitrary<SolidPart> = fc.oneof(

@@ -84,6 +84,17 @@ export const PROVIDERS: readonly Provider[] = [
     }),
   },
   {
+    name: "bedrock_openai",
+    model: "openai.gpt-invoke-v1:0",
+    params: (up) => ({
+      model: "bedrock_openai/openai.gpt-invoke-v1:0",
+      api_base: up.url,
+      aws_region_name: "us-east-1",
+      aws_access_key_id: "AKIDMATRIX",
+      aws_secret_access_key: "not-a-real-key",
+    }),
+  },
+  {
     name: "vertex_ai_anthropic",
     model: "claude-vertex",
     params: (up) => ({
