@@ -214,17 +214,17 @@ const READERS: Record<"bedrock-converse" | "cohere", (body: Loose) => Message[]>
   "bedrock-converse": ({ system = [], messages }) => [
     ...(system as Loose[]).map((each): Message => ({
       role: "system",
-      parts: [said_(each["text"])],
+      parts: [textOf(each["text"])],
     })),
     ...(messages as Loose[]).map(({ role, content }): Message => ({
       role,
       parts: (content as Loose[]).map(({ text: told, toolUse, toolResult }): Part => {
         if (toolUse) {
           const { toolUseId, input } = toolUse;
-          return calls_(toolUseId, toolUse["name"], JSON.stringify(input));
+          return callOf(toolUseId, toolUse["name"], JSON.stringify(input));
         }
-        if (!toolResult) return said_(told);
-        const parts = (toolResult["content"] as Loose[]).map((each) => said_(each["text"]));
+        if (!toolResult) return textOf(told);
+        const parts = (toolResult["content"] as Loose[]).map((each) => textOf(each["text"]));
         return { type: "toolResult", callId: toolResult["toolUseId"], parts };
       }),
     })),
@@ -232,18 +232,18 @@ const READERS: Record<"bedrock-converse" | "cohere", (body: Loose) => Message[]>
   cohere: ({ messages }) =>
     (messages as Loose[]).map(({ role, content, tool_plan: plan, tool_calls = [], ...rest }) => {
       if (role === "tool") {
-        const parts = [said_(content)];
+        const parts = [textOf(content)];
         return { role, parts: [{ type: "toolResult", callId: rest["tool_call_id"], parts }] };
       }
       const told = plan ?? content;
       const calls = (tool_calls as Loose[]).map(({ id, function: named }) =>
-        calls_(id, named["name"], JSON.stringify(JSON.parse(named["arguments"]))),
+        callOf(id, named["name"], JSON.stringify(JSON.parse(named["arguments"]))),
       );
-      return { role, parts: [...(told === undefined ? [] : [said_(told)]), ...calls] };
+      return { role, parts: [...(told === undefined ? [] : [textOf(told)]), ...calls] };
     }),
 };
-const said_ = (told: string): Part => ({ type: "text", text: told });
-const calls_ = (id: string, called: string, args: string): Part => ({
+const textOf = (told: string): Part => ({ type: "text", text: told });
+const callOf = (id: string, called: string, args: string): Part => ({
   type: "toolCall",
   id,
   name: called,
