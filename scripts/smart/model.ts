@@ -61,16 +61,19 @@ export interface Seen {
   grams: Sparse;
   vocabulary: Int32Array;
   ruled: Category | null;
+  shift: number;
 }
 
 export function see(prompt: string): Seen {
   const text = windowOf(prompt);
   const { dense, buckets, weights, grams, vocabulary, different } = scan(text, prompt.length);
+  const ruled = rule(text);
   return {
     dense: Float64Array.from(dense),
     grams: { at: buckets.slice(0, grams), value: weights.slice(0, grams) },
     vocabulary: vocabulary.slice(0, different),
-    ruled: rule(text)?.category ?? null,
+    ruled: ruled?.category ?? null,
+    shift: ruled?.shift ?? 0,
   };
 }
 
@@ -128,7 +131,8 @@ export function fitModel(
     BUCKETS,
   );
   const raw = rows.map(
-    ({ seen }, at) => dot(inputs[at]!, need) + sparseDot(seen.grams, grams) + byLength(seen.dense),
+    ({ seen }, at) =>
+      dot(inputs[at]!, need) + sparseDot(seen.grams, grams) + byLength(seen.dense) + seen.shift,
   );
   const better = rows.map((_, at) => (strong[at]! > light[at]! + 0.25 ? 1 : 0));
   const calibration = platt(raw, better, weights);

@@ -33,7 +33,7 @@ import {
 import { randomOf } from "../../worker/routing/smart/learn.ts";
 import { fitModel, see, type Seeable } from "./model.ts";
 
-const VERSION = "2";
+const VERSION = "3";
 const FILE = join(import.meta.dirname, "../../worker/routing/smart/weights.ts");
 const three = (value: number) => Math.round(value * 1000) / 1000;
 

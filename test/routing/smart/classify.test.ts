@@ -2,6 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CATEGORIES } from "../../../worker/routing/smart/categories.ts";
 import { classify, TIERS } from "../../../worker/routing/smart/classify.ts";
+import { rankOf } from "../../../worker/routing/smart/rank.ts";
 import { plainPrompt, promptOf } from "../../../worker/routing/smart/prompt.ts";
 import type { ChatRequest, Message } from "../../../worker/core/chat.ts";
 
@@ -34,6 +35,35 @@ const WORDINGS: readonly [string, string][] = [
 describe("the classifier", () => {
   it.each(WORDINGS)("names the task %s of a wording it was not made from", (task, text) => {
     expect(of(text).task).toBe(task);
+  });
+
+  it("puts code that is hard to get right above what fits on a line, both known as code", () => {
+    const rank = (text: string) => {
+      const { task, need } = of(text);
+      expect([text, task]).toEqual([text, "code"]);
+      return rankOf(need);
+    };
+    const hard = [
+      "Debug this race condition in our payment worker: two consumers sometimes charge the same invoice.",
+      "Refactor this monolith into services without downtime and keep transactions consistent.",
+      "Our tests are flaky only in CI; find the ordering dependency.",
+      "Why does this mutex deadlock when two goroutines enter the handler at once?",
+    ].map(rank);
+    const easy = [
+      "SQL query that counts rows",
+      "Write a SQL query that counts rows in a table.",
+      "How do I reverse a string in JavaScript?",
+      "git command to undo last commit",
+      "Print hello world in Rust",
+    ].map(rank);
+    expect(Math.min(...hard)).toBeGreaterThan(0.85);
+    expect(Math.max(...easy)).toBeLessThan(0.6);
+    // Words of software alone do not make code of other things.
+    for (const text of [
+      "The waiters queued at the tables and the class took its tests.",
+      "How do I convert miles to kilometres?",
+    ])
+      expect([text, of(text).task]).not.toEqual([text, "code"]);
   });
 
   it("takes any text: known names, chances within 0 and 1 that rise with the tier, the same twice", () => {

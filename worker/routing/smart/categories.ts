@@ -27,8 +27,12 @@ interface Rule {
   at: "head" | "tail" | "either";
   /** Over lower-case text. No nested quantifiers: each runs in time linear in `END`. */
   pattern: RegExp;
+  /** Has to match the same end, too. */
+  also?: RegExp;
   /** Chance that the rule is right, by our own reading. */
   confidence: number;
+  /** What the rule adds to the raw need, by hand: it tells more than the task does. */
+  shift?: number;
   /** The whole prompt may be at most this long. */
   most?: number;
   least?: number;
@@ -36,6 +40,25 @@ interface Rule {
 
 const LANGUAGES =
   "english|french|german|spanish|italian|portuguese|dutch|russian|ukrainian|polish|czech|turkish|arabic|hebrew|hindi|bengali|urdu|persian|chinese|mandarin|cantonese|japanese|korean|vietnamese|thai|indonesian|malay|swedish|norwegian|danish|finnish|greek|latin|romanian|hungarian|swahili|tamil|telugu";
+
+/** What tells of software that is hard to get right, and what tells that it is software at all. */
+const HARD =
+  "race conditions?|data races?|dead-?lock(?:s|ed)?|live-?locks?|leak(?:s|ing)?|flaky|(?:crash|error) recovery|out of memory|oom-?killed|use-after-free|lock-free|wait-free|lineari[sz]ab\\w+|thread-?safe\\w*|concurren\\w+|async|exactly-once|idempoten\\w+|(?:zero|without|no) (?:downtime|outage)|monolith|refactor|re-?architect|migrat(?:e|ing|ion)|legacy|consensus|raft|paxos|shard(?:s|ed|ing)?|replicat(?:e|ed|ion)|distributed|multi-region|micro-?services?|incremental(?:ly)?|back-?pressure|throughput|latency|scalab\\w+|query plan\\w*|allocator|compiler|parser|garbage collect\\w+|under load|mutex(?:es)?|goroutines?|b-tree|cuda|simd";
+const LANGUAGE =
+  "python|javascript|js|typescript|java|golang|rust|kotlin|swift|scala|ruby|php|perl|haskell|sql|postgres(?:ql)?|mysql|bash|powershell|css|html|react|django|node(?:\\.js)?";
+const SOFTWARE = `${LANGUAGE}|services?|workers?|apis?|databases?|tables?|rows?|quer(?:y|ies)|caches?|queues?|tests?|ci|servers?|pods?|kubernetes|code|codebase|modules?|class(?:es)?|handlers?|endpoints?|kernel|auth|sessions?|heap|files?|indexe?s?|consumers?|functions?|lines?|transactions?`;
+/** Two words of the first kind, or one with one of the second. */
+const DEMANDING = new RegExp(
+  `\\b(?:${HARD})\\b.{1,160}\\b(?:${HARD}|${SOFTWARE})\\b|\\b(?:${SOFTWARE})\\b.{1,160}\\b(?:${HARD})\\b`,
+  "s",
+);
+
+/** Code that fits on a line or two: asked as a question for a way, or one of those that every programmer has written. */
+const SMALL =
+  /^\W*(?:how (?:do|can|would|should) (?:i|you|we)\b|how to\b|what does\b|what is the (?:command|syntax)\b|(?:git|sql|bash|shell|linux) (?:command|query|snippet)\b|(?:convert|remove|get|loop|iterate|print|reverse|sort|check|round|join|split|sum|count|parse|format|center|align|append|merge|swap|select) (?:an?|the|my|all|over|through|two|duplicates?|length|from|if|whether|hello)\b)|\bhello,? world\b|\bfizz ?buzz\b|\bone-?liners?\b|\bthat (?:counts?|lists?|selects?|deletes?|prints?) (?:all |the |every |number of )*(?:rows|files|records|duplicates|tables|lines|words|users)\b|\b(?:adds?|sums?|swaps?|multipl(?:y|ies)) (?:up )?(?:two|2) (?:numbers|integers|variables)\b|\bregex\b.{0,30}\b(?:zip ?codes?|phone numbers?|e-?mail|dates?|digits?)\b|\b(?:number|it|string|list) is (?:even|odd|empty)\b|\bfor loop from\b/s;
+const ABOUT_CODE = new RegExp(
+  `\\b(?:${LANGUAGE}|function|script|regex|query|command|div|shell|git|loop|array|chmod|c\\+\\+|c#)(?![\\w+#])`,
+);
 
 /** Ordered: the first that matches names the category. */
 const RULES: readonly Rule[] = [
@@ -63,12 +86,22 @@ const RULES: readonly Rule[] = [
       "s",
     ),
   },
+  { category: "code", at: "either", confidence: 0.9, shift: 0.12, pattern: DEMANDING },
+  {
+    category: "code",
+    at: "head",
+    most: 120,
+    confidence: 0.85,
+    shift: -0.2,
+    pattern: SMALL,
+    also: ABOUT_CODE,
+  },
   {
     category: "code",
     at: "either",
     confidence: 0.93,
     pattern:
-      /```|\b(?:write|implement|in|using|with|for|my|fix|port)\b.{0,40}\bc(?:\+\+|#)|\b(?:write|implement|create|develop|build|fix|debug|refactor|optimi[sz]e|complete|give|need|explain|review|generate|convert)\b.{0,50}\b(?:function|program|python|javascript|typescript|java|golang|rust|sql|bash|shell script|regex|regular expression|script|class method|api endpoint|unit tests?|code|algorithm|react component|query|html|css|dockerfile|makefile|stored procedure)\b|\btraceback \(most|\bdef [a-z_]\w*\(|\bfunction \w*\(|\bselect\b.{1,60}\bfrom \w+|\bstack ?trace\b|\bimport (?:numpy|pandas|react|os|sys|torch)\b|\bundefined is not\b|\bsegmentation fault\b|\bnull ?pointer\b|\b(?:type|syntax|reference|value|key|index|attribute|name|runtime|import|io)error\b|\w+exception\b|\bnpm (?:install|run|err)|\bpip install\b|\bgit (?:rebase|merge|commit|push|pull|diff)\b|\bkubectl\b|\bdocker(?:file| compose| run)\b|\b(?:design|architect)\b.{0,80}\b(?:system|service|api|schema|database|limiter|queue|architecture|pipeline|microservices?|cache|data model)\b|#include *<|\bpublic static void\b/s,
+      /```|\b(?:write|implement|in|using|with|for|my|fix|port)\b.{0,40}\bc(?:\+\+|#)|\b(?:write|implement|create|develop|build|fix|debug|refactor|optimi[sz]e|complete|give|need|explain|review|generate|convert)\b.{0,50}\b(?:function|program|python|javascript|typescript|java|golang|rust|sql|bash|shell script|regex|regular expression|script|class method|api endpoint|unit tests?|code|algorithm|react component|query|html|css|dockerfile|makefile|stored procedure)\b|\btraceback \(most|\bdef [a-z_]\w*\(|\bfunction \w*\(|\bselect\b.{1,60}\bfrom \w+|\bstack ?trace\b|\bimport (?:numpy|pandas|react|os|sys|torch)\b|\bundefined is not\b|\bsegmentation fault\b|\bnull ?pointer\b|\b(?:type|syntax|reference|value|key|index|attribute|name|runtime|import|io)error\b|\w+exception\b|\bnpm (?:install|run|err)|\bpip install\b|\bgit (?:rebase|merge|commit|push|pull|diff)\b|\bkubectl\b|\bdocker(?:file| compose| run)\b|\b(?:design|architect)\b.{0,80}\b(?:system|service|api|schema|database|limiter|queue|architecture|pipeline|microservices?|cache|data model)\b|#include *<|\bpublic static void\b|\b(?:debug|refactor|unit-?test|deserialize|monkey-?patch)\b (?:this|the|my|our|a|an|why)\b|\b(?:kubernetes|k8s|goroutines?|mutex|garbage collector|merge conflicts?|stack overflow|segfaults?|micro-?services?|webhooks?|jwt|crashloopbackoff|core dump|terraform|ci pipeline|docker)\b|\b(?:in|using|with) (?:python|javascript|typescript|golang|rust|kotlin|php|sql|bash|css|django|node\.js)\b|\b(?:sql|graphql|cypher) quer(?:y|ies)\b|\bprofile\b.{0,40}\b(?:service|leak|cpu|memory|hot path)\b/s,
   },
   {
     category: "reading",
@@ -118,7 +151,7 @@ const RULES: readonly Rule[] = [
     at: "either",
     confidence: 0.9,
     pattern:
-      /\$[^$]{0,120}[\\^_=+<>{}][^$]{0,120}\$|\\(?:frac|sqrt|begin|cdot|left|text|boxed|overline|angle|int|sum|binom)\b|\[asy\]|\b(?:solve|simplify|factor|evaluate|compute|calculate|differentiate|integrate|find)\b.{0,60}(?:\d+ ?[-+*/^=×÷] ?\d*|[xyzn] ?[-+^=])|\bleast common multiple\b|\bgreatest common (?:divisor|factor)\b|\bhow many (?:ways|positive|integers|different|distinct|digits|prime|factors|divisors)\b|\bprove that\b.{0,80}(?:\d|integer|prime|real|function|for all)|\b(?:perimeter|hypotenuse|circumference|polynomial|quadratic|derivative|integers?|remainder when|probability that|degrees? in the|base (?:\d|ten|two)|units digit|real numbers?)\b.{0,140}\b(?:\d|what|find|how|value|express)|\bround(?:ed)? (?:your answer )?to the nearest\b|^\W*(?:what is |what's )?[\d\s().,]+[-+*/^x×÷%][\d\s().+\-*/^x×÷%=?,]+$/s,
+      /\$[^$]{0,120}[\\^_=+<>{}][^$]{0,120}\$|\\(?:frac|sqrt|begin|cdot|left|text|boxed|overline|angle|int|sum|binom)\b|\[asy\]|\b(?:solve|simplify|factor|evaluate|compute|calculate|differentiate|integrate|find)\b.{0,60}(?:\d+ ?[-+*/^=×÷] ?\d*|[xyzn] ?[-+^=])|\bleast common multiple\b|\bgreatest common (?:divisor|factor)\b|\bhow many (?:ways|positive|integers|different|distinct|digits|prime|factors|divisors)\b|\bprove that\b.{0,80}(?:\d|integer|prime|real|function|for all)|\bprove that (?:every|all|any|no|each)\b.{0,60}\b(?:finite|group|ring|field|domain|space|graph|matrix|sequence|series|set)\b|\b(?:perimeter|hypotenuse|circumference|polynomial|quadratic|derivative|integers?|remainder when|probability that|degrees? in the|base (?:\d|ten|two)|units digit|real numbers?)\b.{0,140}\b(?:\d|what|find|how|value|express)|\bround(?:ed)? (?:your answer )?to the nearest\b|^\W*(?:what is |what's )?[\d\s().,]+[-+*/^x×÷%][\d\s().+\-*/^x×÷%=?,]+$/s,
   },
   {
     category: "reasoning",
@@ -156,6 +189,7 @@ const RULES: readonly Rule[] = [
 export interface Ruled {
   category: Category;
   confidence: number;
+  shift: number;
 }
 
 /** The category that the first matching rule names, or null. `text` is the prompt, or its two ends. */
@@ -165,10 +199,11 @@ export function rule(text: string): Ruled | null {
   for (const each of RULES) {
     if (each.most !== undefined && text.length > each.most) continue;
     if (each.least !== undefined && text.length < each.least) continue;
+    const { category, confidence, shift = 0, pattern, also } = each;
+    const fits = (end: string) => pattern.test(end) && (also === undefined || also.test(end));
     const matches =
-      (each.at !== "tail" && each.pattern.test(head)) ||
-      (each.at !== "head" && tail !== head && each.pattern.test(tail));
-    if (matches) return { category: each.category, confidence: each.confidence };
+      (each.at !== "tail" && fits(head)) || (each.at !== "head" && tail !== head && fits(tail));
+    if (matches) return { category, confidence, shift };
   }
   return null;
 }

@@ -43,7 +43,11 @@ export function classifyWith(model: Model, prompt: Prompt): Classification {
   const category = CATEGORIES.indexOf(ruled?.category ?? UNRULED);
 
   const unknown = unknownShare(model, seen);
-  const raw = score(model, model.need, seen, category) + byLength(seen.dense) + aroundIt(prompt);
+  const raw =
+    score(model, model.need, seen, category) +
+    byLength(seen.dense) +
+    (ruled?.shift ?? 0) +
+    aroundIt(prompt);
   const need = logistic(model.calibration.slope * raw + model.calibration.intercept);
   const light = share(score(model, model.light, seen, category));
   const heavy = Math.max(light, share(score(model, model.heavy, seen, category)));
