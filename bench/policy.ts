@@ -32,7 +32,7 @@ const SIGNALS: Record<string, SignalValue> = {
 };
 
 /** Rules of five shapes, maps and CEL, none of which matches; then one that always does. */
-function policy(rules: number): string {
+export function benchPolicy(rules: number, route = "a", last = "route: b"): string {
   const shapes = [
     (i: number) => `{ identity.region: r${i}, content.input_tokens: { gt: ${5_000 + i} } }`,
     (i: number) =>
@@ -44,16 +44,16 @@ function policy(rules: number): string {
   ];
   const lines = Array.from({ length: rules - 1 }, (_, i) => {
     const when = shapes[i % shapes.length]?.(i) ?? "{}";
-    return `  - { id: r${i}, when: ${when}, route: a }`;
+    return `  - { id: r${i}, when: ${when}, route: ${route} }`;
   });
-  return ["rules:", ...lines, "  - { id: last, route: b }"].join("\n");
+  return ["rules:", ...lines, `  - { id: last, ${last} }`].join("\n");
 }
 
 /** Measures decisions by policies of these sizes. */
 export function measurePolicies(sizes: readonly number[], rounds = 4_000): PolicyRow[] {
   return sizes.map((rules) => {
     const began = performance.now();
-    const [source] = readYaml("bench.yaml", policy(rules), "bench.test.yaml");
+    const [source] = readYaml("bench.yaml", benchPolicy(rules), "bench.test.yaml");
     const { plan } = source === undefined ? { plan: null } : compile(source, OFFLINE);
     const compiled = performance.now();
     if (plan === null) throw new Error(source?.faults[0]?.message ?? "There is no plan.");

@@ -10,6 +10,7 @@ import { bootstrap } from "../cli/bootstrap.ts";
 import { root } from "../scripts/bundle.ts";
 import { makeSecrets } from "../scripts/secrets.ts";
 import { serve } from "../scripts/serve.ts";
+import { benchPolicy } from "./policy.ts";
 import { ENDLESS, startNginx, startPaced, type Upstream } from "./upstreams.ts";
 
 /** Which upstream answers: at once, after 50 ms, as a stream, or as a stream that only a cut ends. */
@@ -29,10 +30,12 @@ interface Options {
 
 const PORTKEY = "@portkey-ai/gateway@1.15.2";
 const messages = [{ role: "user", content: "Say forty words about gateways. ".repeat(4) }];
-const bodyFor = (model: string, path: UpstreamPath) =>
+const CUSTOMER = "bench";
+const bodyFor = (model: string, path: UpstreamPath, user?: string) =>
   JSON.stringify({
     model,
     messages,
+    ...(user !== undefined && { user }),
     ...((path === "stream" || path === "endless") && { stream: true }),
     ...(path === "endless" && { max_tokens: ENDLESS }),
   });
@@ -133,30 +136,27 @@ async function startGateway(upstreamOf: (path: UpstreamPath) => Upstream) {
   });
   const { MASTER_KEY: masterKey } = secrets;
   if (masterKey === undefined) throw new Error("no master key was made");
-  const { key } = await bootstrap({ url: served.url, masterKey });
+  const admin = adminOf(served.url, masterKey);
+  const { organization, team, user } = await bootstrap({ url: served.url, masterKey });
   for (const path of ["instant", "slow", "stream", "endless"] as const) {
-    const answer = await fetch(`${served.url}/model/new`, {
-      method: "POST",
-      headers: { authorization: `Bearer ${masterKey}`, "content-type": "application/json" },
-      body: JSON.stringify({
-        model_name: path,
-        litellm_params: {
-          model: "openai/bench",
-          api_base: upstreamOf(path).url,
-          api_key: "none",
-          input_cost_per_token: 1e-6,
-          output_cost_per_token: 2e-6,
-        },
-      }),
+    await admin("POST", "/model/new", {
+      model_name: path,
+      litellm_params: {
+        model: "openai/bench",
+        api_base: upstreamOf(path).url,
+        api_key: "none",
+        input_cost_per_token: 1e-6,
+        output_cost_per_token: 2e-6,
+      },
     });
-    if (!answer.ok) throw new Error(`/model/new answered ${answer.status}`);
   }
+  const key = await everythingOn(admin, { organization, team, user });
   const rung: Rung = {
     name: "gateway",
     about:
-      "this commit: key, roles, ledger, audit strict, usage; self-hosted profile, direct socket",
+      "this commit: key, policy of 40 rules, budgets of organization, team, user, key and customer, audit, usage; self-hosted profile, direct socket",
     request(path) {
-      const made = plain(`${served.url}/v1/chat/completions`, bodyFor(path, path));
+      const made = plain(`${served.url}/v1/chat/completions`, bodyFor(path, path, CUSTOMER));
       return { ...made, headers: { ...made.headers, authorization: `Bearer ${key}` } };
     },
   };
@@ -167,6 +167,45 @@ async function startGateway(upstreamOf: (path: UpstreamPath) => Upstream) {
       await rm(stateDir, { recursive: true, force: true });
     },
   };
+}
+
+type Admin = (method: string, path: string, body: object) => Promise<Record<string, unknown>>;
+
+function adminOf(url: string, masterKey: string): Admin {
+  return async (method, path, body) => {
+    const answer = await fetch(`${url}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${masterKey}`, "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    const said = await answer.text();
+    if (!answer.ok) throw new Error(`${path} answered ${answer.status}: ${said.slice(0, 300)}`);
+    return JSON.parse(said) as Record<string, unknown>;
+  };
+}
+
+/** Budgets at five levels, far above what a run spends, and a policy whose last rule matches. Answers the key. */
+async function everythingOn(
+  admin: Admin,
+  { organization, team, user }: { organization: string; team: string; user: string },
+): Promise<string> {
+  const budget = { max_budget: 10_000, budget_duration: "1mo", rpm_limit: 1_000_000 };
+  const of = { organization_id: organization };
+  await admin("PATCH", "/organization/update", { ...of, ...budget });
+  await admin("POST", "/team/update", { ...of, team_id: team, ...budget });
+  await admin("POST", "/user/update", { ...of, user_id: user, ...budget });
+  await admin("POST", "/customer/new", { ...of, user_id: CUSTOMER, ...budget });
+  const made = await admin("POST", "/key/generate", {
+    ...of,
+    team_id: team,
+    user_id: user,
+    key_alias: "bench",
+    ...budget,
+  });
+  await admin("PUT", `/policy/${organization}`, {
+    yaml: benchPolicy(40, "instant", "timeout: 60"),
+  });
+  return String(made["key"]);
 }
 
 /** Installed beside the bench on first use: it is a thing to compare with, not a part of the project. */

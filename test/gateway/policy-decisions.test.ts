@@ -127,6 +127,15 @@ describe("an explanation", () => {
   - { id: poor, when: { budget.remaining_pct: { lt: 20 } }, route: cheap, on_unknown: skip }
   - { id: rest, route: dear }
 `;
+    const user = await gw.admin<{ user_id: string }>("POST", "/user/new", {
+      user_alias: "reads",
+      user_role: "developer",
+    });
+    const own = await gw.admin<{ key: string }>("POST", "/key/generate", {
+      user_id: user.user_id,
+      max_budget: 10,
+    });
+    expect((await chat({ authorization: `Bearer ${own.key}` })).status).toBe(200);
     await gw.admin("PUT", "/policy/acme", { yaml });
     const request = { model: "dear", messages: [{ role: "user", content: "hi" }] };
     const decidedWith = async (signals?: object) => {
@@ -141,16 +150,7 @@ describe("an explanation", () => {
     expect(await decidedWith()).toEqual(["rest", null]);
     expect(await decidedWith({ "budget.remaining_pct": 10 })).toEqual(["poor", 10]);
     expect(await decidedWith({ "budget.remaining_pct": 60 })).toEqual(["rest", 60]);
-    // A key with a budget is told how that stands, once its isolate knows by a call.
-    const user = await gw.admin<{ user_id: string }>("POST", "/user/new", {
-      user_alias: "reads",
-      user_role: "developer",
-    });
-    const own = await gw.admin<{ key: string }>("POST", "/key/generate", {
-      user_id: user.user_id,
-      max_budget: 10,
-    });
-    expect((await chat({ authorization: `Bearer ${own.key}` })).status).toBe(200);
+    // A key with a budget is told how that stands, since its isolate knows by its call.
     const left = async () => {
       const answer = await explain({ request }, own.key);
       const found = (await answer.json()) as Partial<Explained>;
