@@ -173,11 +173,9 @@ type Admin = (method: string, path: string, body: object) => Promise<Record<stri
 
 function adminOf(url: string, masterKey: string): Admin {
   return async (method, path, body) => {
-    const answer = await fetch(`${url}${path}`, {
-      method,
-      headers: { authorization: `Bearer ${masterKey}`, "content-type": "application/json" },
-      body: JSON.stringify(body),
-    });
+    const headers = { authorization: `Bearer ${masterKey}`, "content-type": "application/json" };
+    const asked = { method, headers, body: JSON.stringify(body) };
+    const answer = await fetch(`${url}${path}`, asked);
     const said = await answer.text();
     if (!answer.ok) throw new Error(`${path} answered ${answer.status}: ${said.slice(0, 300)}`);
     return JSON.parse(said) as Record<string, unknown>;
