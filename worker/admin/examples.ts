@@ -17,6 +17,8 @@ const NO_LIMITS = {
   model_max_budget: {},
   hard_cap: null,
   tiers: null,
+  temp_budget_increase: null,
+  temp_budget_expiry: null,
   blocks_at_usd: null as number | null,
 };
 
@@ -104,8 +106,6 @@ export const KEY_ROW = {
   router_settings: {},
   metadata: {},
   ...UNATTACHED,
-  temp_budget_increase: null,
-  temp_budget_expiry: null,
   grace_until: null,
   ...MADE,
 };

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { isJsonObject } from "../core/json.ts";
 import type { Json } from "../core/json.ts";
 import type { Role } from "../core/principal.ts";
 import { isTimeZone } from "../core/windows.ts";
@@ -87,6 +88,37 @@ const tiers = z
   })
   .describe("warn, throttle, block, cap_output");
 
+const MOST_MODELS = 200;
+const modelAmount = z.union([dollars, z.string().regex(/^\d{1,7}(\.\d{1,9})?$/), z.null()], {
+  error: "Must be an amount of US dollars, or an object of limits",
+});
+/** Limits of one model; each under the names that clients of the management API use. */
+const modelMembers = z.strictObject({
+  max_budget: dollars.nullish(),
+  budget_limit: dollars.nullish(),
+  budget_duration: duration.nullish(),
+  time_period: duration.nullish(),
+  rpm_limit: count.nullish(),
+  rpm: count.nullish(),
+  tpm_limit: count.nullish(),
+  tpm: count.nullish(),
+});
+
+/** Budgets by model name. What could not be enforced is refused: it would be kept, and limit nothing. */
+const modelBudgets = metadata
+  .refine((models) => Object.keys(models).length <= MOST_MODELS, {
+    error: `At most ${MOST_MODELS} models`,
+  })
+  .check(({ value: models, issues }) => {
+    for (const [name, value] of Object.entries(models)) {
+      const form = isJsonObject(value) ? modelMembers : modelAmount;
+      for (const issue of form.safeParse(value).error?.issues ?? []) {
+        const path = [name, ...issue.path];
+        issues.push({ ...issue, path, input: value } as z.core.$ZodRawIssue);
+      }
+    }
+  });
+
 /** Budget and limits of one scope: kept, and shown by the answers. */
 export const LIMITS = {
   max_budget: dollars.nullish(),
@@ -95,7 +127,7 @@ export const LIMITS = {
   tpm_limit: count.nullish().describe("Tokens per minute"),
   rpm_limit: count.nullish().describe("Requests per minute"),
   max_parallel_requests: count.nullish(),
-  model_max_budget: metadata
+  model_max_budget: modelBudgets
     .nullish()
     .describe(
       "Budgets by model name: a number of US dollars, or {max_budget, budget_duration, rpm_limit, tpm_limit}",
@@ -106,6 +138,11 @@ export const LIMITS = {
       "Switches throttling on: from max_budget on requests go to a cheaper model, and are refused here",
     ),
   tiers: tiers.nullish(),
+  temp_budget_increase: dollars.nullish().describe("On top of max_budget for a while"),
+  temp_budget_expiry: z.iso
+    .datetime({ offset: true, error: "Must be an RFC 3339 instant" })
+    .nullish()
+    .describe("Until when; needed with temp_budget_increase"),
 };
 
 /** Budget and limits of an object that may take them from a budget with an id. */

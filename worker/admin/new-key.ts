@@ -167,8 +167,6 @@ export async function newKey(ctx: AdminContext, wish: KeyWish, owner: KeyOwner) 
     metadata: wish.metadata,
     budgetResetAt: null,
     previousUntil: null,
-    tempBudgetNano: null,
-    tempBudgetUntil: null,
     ...limitColumns(wish),
     ...made(ctx.actor, ctx.now),
   };

@@ -3,7 +3,7 @@ import type { AuditEventType } from "../core/audit.ts";
 import { GatewayError, type ErrorKind } from "../core/errors.ts";
 import type { Json } from "../core/json.ts";
 import type { Action, Resource, Subject } from "../core/principal.ts";
-import { withBudget } from "./attached.ts";
+import { checkIncrease, withBudget } from "./attached.ts";
 import type { AdminContext } from "./context.ts";
 import { invalidFields } from "./faults.ts";
 
@@ -85,7 +85,9 @@ export function operation<I extends z.ZodObject, O extends z.ZodType, T>(
         if (!ctx.may(resource, "read", subject)) throw absent();
         ctx.require(resource, action, subject);
       }
-      const input = resource === "budget" ? parsed.data : await withBudget(ctx, parsed.data);
+      checkIncrease(ctx.now, parsed.data);
+      const named = resource !== "budget";
+      const input = named ? await withBudget(ctx, parsed.data, found.object) : parsed.data;
       return run(ctx, input, found.object);
     },
   };

@@ -28,6 +28,8 @@ export const limitsShape = {
   model_max_budget: object,
   hard_cap: z.number().nullable(),
   tiers: object.nullable().describe("Absent members stand as usual"),
+  temp_budget_increase: z.number().nullable(),
+  temp_budget_expiry: instant.nullable(),
   blocks_at_usd: z
     .number()
     .nullable()
@@ -51,6 +53,9 @@ interface LimitColumns {
   modelMaxBudget: ModelBudgets;
   hardCapNano: NanoUsd | null;
   tiers: Partial<Tiers> | null;
+  tempBudgetNano: NanoUsd | null;
+  /** Unix milliseconds. */
+  tempBudgetUntil: number | null;
 }
 
 type LimitFields = { [K in keyof typeof LIMITS]?: z.output<(typeof LIMITS)[K]> };
@@ -68,6 +73,10 @@ export function limitColumns(fields: AttachedFields): LimitColumns & { budgetId:
     modelMaxBudget: fields.model_max_budget ?? {},
     hardCapNano: fields.hard_cap == null ? null : nanoUsd(fields.hard_cap),
     tiers: tiersColumn(fields.tiers),
+    tempBudgetNano:
+      fields.temp_budget_increase == null ? null : nanoUsd(fields.temp_budget_increase),
+    tempBudgetUntil:
+      fields.temp_budget_expiry == null ? null : Date.parse(fields.temp_budget_expiry),
     budgetId: fields.budget_id ?? null,
   };
 }
@@ -94,6 +103,8 @@ const LIMIT_COLUMNS = {
   model_max_budget: "modelMaxBudget",
   hard_cap: "hardCapNano",
   tiers: "tiers",
+  temp_budget_increase: "tempBudgetNano",
+  temp_budget_expiry: "tempBudgetUntil",
   budget_id: "budgetId",
 } as const satisfies Record<keyof AttachedFields, keyof ReturnType<typeof limitColumns>>;
 const LIMIT_NAMES = Object.keys(LIMIT_COLUMNS) as (keyof typeof LIMIT_COLUMNS)[];
@@ -129,6 +140,8 @@ export function limitFields(row: LimitColumns & { createdAt: number }) {
       ...(tiers.block !== undefined && { block: tiers.block }),
       ...(tiers.capOutput !== undefined && { cap_output: tiers.capOutput }),
     },
+    temp_budget_increase: row.tempBudgetNano === null ? null : usdNumber(row.tempBudgetNano),
+    temp_budget_expiry: row.tempBudgetUntil === null ? null : instantText(row.tempBudgetUntil),
     blocks_at_usd: cap === null ? null : usdNumber(cap),
   };
 }
@@ -322,8 +335,6 @@ export const keyShape = z.object({
   metadata: object,
   ...limitsShape,
   ...attachedShape,
-  temp_budget_increase: z.number().nullable(),
-  temp_budget_expiry: instant.nullable(),
   grace_until: instant
     .nullable()
     .describe("Until when the secret before the last regeneration works"),
@@ -351,8 +362,6 @@ export function keyFields(row: KeyRow): z.input<typeof keyShape> {
     metadata: row.metadata,
     ...limitFields(row),
     ...attachedFields(row),
-    temp_budget_increase: row.tempBudgetNano === null ? null : usdNumber(row.tempBudgetNano),
-    temp_budget_expiry: row.tempBudgetUntil === null ? null : instantText(row.tempBudgetUntil),
     grace_until: row.previousUntil === null ? null : instantText(row.previousUntil),
     ...provenanceFields(row),
   };

@@ -1,4 +1,5 @@
-import { and, asc, eq } from "drizzle-orm";
+import { and, asc, eq, sql } from "drizzle-orm";
+import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
 import type { Statement } from "../core/ports.ts";
 import { among, page, statement, writer } from "./database.ts";
 import type { Db, Page, PageRequest } from "./database.ts";
@@ -78,24 +79,55 @@ export function deleteBudgets(orgId: string, ids: readonly string[]): Statement 
   );
 }
 
-/** Gives a row the limits of a budget, or with a null id takes them away. */
+/**
+ * Gives a row the limits of a budget, or with a null id takes them away. `before` = the budget as it was: a column that
+ * differs from it is the row's own, and stays.
+ */
 export function limitHolder(
   orgId: string,
   { kind, id }: Pick<Holder, "kind" | "id">,
-  patch: BudgetPatch & { budgetId?: string | null },
+  { route: _, ...patch }: BudgetPatch & { budgetId?: string | null },
+  before: BudgetRow | null = null,
 ): Statement {
-  const { route: _, ...columns } = patch;
-  if (kind === "org") {
-    return statement(writer.update(organizations).set(columns).where(eq(organizations.id, orgId)));
-  }
-  const table = HOLDERS[kind];
+  const table = kind === "org" ? organizations : HOLDERS[kind];
+  const own = kind === "org" ? undefined : eq(HOLDERS[kind].orgId, orgId);
+  const columns = before === null ? patch : unlessOwn(table, patch, before);
   return statement(
     writer
       .update(table)
       .set(columns)
-      .where(and(eq(table.orgId, orgId), eq(table.id, id))),
+      .where(and(own, eq(table.id, kind === "org" ? orgId : id))),
   );
 }
+
+type LimitedTable = typeof organizations | (typeof HOLDERS)[keyof typeof HOLDERS];
+
+function unlessOwn(table: LimitedTable, patch: BudgetPatch, before: BudgetRow): object {
+  const columns: Record<string, unknown> = { ...patch };
+  for (const name of LIMIT_COLUMNS) {
+    if (!(name in patch)) continue;
+    const column: SQLiteColumn = table[name];
+    const value = (of: Partial<BudgetRow>) => sql.param(of[name] ?? null, column);
+    columns[name] =
+      sql`case when ${column} is ${value(before)} then ${value(patch)} else ${column} end`;
+  }
+  return columns;
+}
+
+/** The columns that rows share with the budget that they name. */
+const LIMIT_COLUMNS = [
+  "maxBudgetNano",
+  "softBudgetNano",
+  "budgetDuration",
+  "tpmLimit",
+  "rpmLimit",
+  "maxParallelRequests",
+  "modelMaxBudget",
+  "hardCapNano",
+  "tiers",
+  "tempBudgetNano",
+  "tempBudgetUntil",
+] as const satisfies (keyof BudgetRow)[];
 
 /** The name under which isolates and ledgers hear that a holder changed. */
 export function touchOf({ kind, id }: Pick<Holder, "kind" | "id">): string {

@@ -65,6 +65,9 @@ const limits = () => ({
   hardCapNano: integer("hard_cap_nano"),
   /** What differs from the usual tiers; absent = nothing. */
   tiers: text("tiers", { mode: "json" }).$type<Partial<Tiers>>(),
+  /** Comes on top of the budget until then. */
+  tempBudgetNano: integer("temp_budget_nano"),
+  tempBudgetUntil: time("temp_budget_until"),
 });
 
 /** A budget that stands by itself, for what the own columns leave open. */
@@ -202,9 +205,6 @@ export const keys = sqliteTable(
     metadata: object("metadata"),
     ...limits(),
     ...attached(),
-    /** Comes on top of the budget until `temp_budget_until`. */
-    tempBudgetNano: integer("temp_budget_nano"),
-    tempBudgetUntil: time("temp_budget_until"),
     ...provenance(),
   },
   (table) => [

@@ -221,7 +221,7 @@ const update = operation({
     await ctx.commit({
       statements: [
         updateBudget(ctx.orgId, row.id, patch),
-        ...holders.map((holder) => limitHolder(ctx.orgId, holder, patch)),
+        ...holders.map((holder) => limitHolder(ctx.orgId, holder, patch, row)),
       ],
       touches: [...holders.map(touchOf), ...(row.route === null ? [] : ["shared"])],
       events: [
@@ -242,7 +242,8 @@ const remove = operation({
   id: "budget.delete",
   section: "Budgets",
   summary: "Delete a budget",
-  notes: "What was attached to it is not limited by it any more; what was spent stays on record.",
+  notes:
+    "What was attached to it is not limited by it any more, only by what it has of its own; what was spent stays on record.",
   http: [{ method: "POST", path: "/budget/delete" }],
   permission: { resource: "budget", action: "write" },
   event: "budget.deleted",
@@ -258,7 +259,7 @@ const remove = operation({
     await ctx.commit({
       statements: [
         deleteBudgets(ctx.orgId, [row.id]),
-        ...holders.map((holder) => limitHolder(ctx.orgId, holder, detach)),
+        ...holders.map((holder) => limitHolder(ctx.orgId, holder, detach, row)),
       ],
       touches: [...holders.map(touchOf), ...(row.route === null ? [] : ["shared"])],
       events: [{ type: "budget.deleted", objectId: row.id, before: limitFields(row) }],

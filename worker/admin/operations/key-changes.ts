@@ -63,8 +63,8 @@ async function ownersOf(ctx: AdminContext, row: KeyRow): Promise<KeyOwner> {
 /** Whoever raises or lowers a key's budget needs the right to its budget, not only to the key. */
 function requireBudget(ctx: AdminContext, row: KeyRow, change: object): void {
   const fields = new Set(fieldsOf(change));
-  const names = [...Object.keys(ATTACHED_LIMITS), "temp_budget_increase", "temp_budget_expiry"];
-  if (names.some((name) => fields.has(name))) ctx.require("budget", "write", ownerOf(row));
+  if (Object.keys(ATTACHED_LIMITS).some((name) => fields.has(name)))
+    ctx.require("budget", "write", ownerOf(row));
 }
 
 /** The row as it is after a patch. */
@@ -104,11 +104,6 @@ const update = operation({
     ...KEY_CHANGES,
     team_id: reference.nullish().describe("Moves the key to this team"),
     user_id: reference.nullish().describe("Gives the key to this user"),
-    temp_budget_increase: dollars.nullish().describe("On top of max_budget for a while"),
-    temp_budget_expiry: z.iso
-      .datetime({ offset: true, error: "Must be an RFC 3339 instant" })
-      .nullish()
-      .describe("Until when; needed with temp_budget_increase"),
   }),
   output: keyShape.extend({ key: z.string().describe("The key's handle") }),
   example: {
@@ -128,7 +123,7 @@ const update = operation({
     if (move.user) {
       owner.user = input.user_id == null ? null : await userFor(ctx, input.user_id, owner.team);
     }
-    const patch = { ...keyPatch(ctx, row, change, owner, move), ...raise(ctx, input) };
+    const patch = keyPatch(ctx, row, change, owner, move);
     const after = patched(row, patch);
     // Nobody hands a key to where the own rights end.
     ctx.require("key", "write", ownerOf(after));
@@ -140,24 +135,6 @@ const update = operation({
     return { key: row.handle, ...keyFields(after) };
   },
 });
-
-function raise(
-  ctx: AdminContext,
-  input: { temp_budget_increase?: number | null; temp_budget_expiry?: string | null },
-): KeyPatch {
-  const { temp_budget_increase: increase, temp_budget_expiry: expiry } = input;
-  if (increase === undefined && expiry === undefined) return {};
-  if (increase == null && expiry == null) return { tempBudgetNano: null, tempBudgetUntil: null };
-  const until = expiry == null ? Number.NaN : Date.parse(expiry);
-  if (increase == null || !(until > ctx.now)) {
-    throw new GatewayError(
-      "invalid_request",
-      "temp_budget_increase: needs a temp_budget_expiry that lies ahead, and the other way round.",
-      { param: "temp_budget_expiry" },
-    );
-  }
-  return { tempBudgetNano: nanoUsd(increase), tempBudgetUntil: until };
-}
 
 const names = z.array(reference).min(1, "Must not be empty").max(100, "At most 100 keys");
 
