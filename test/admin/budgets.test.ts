@@ -87,12 +87,10 @@ test("a budget that is named fills what is open, and takes with it only what it 
     await change({ rpm_limit: 7 });
     const attached = { budget_id: "a", max_budget: 5, rpm_limit: 7, tiers: { warn: 0.5 } };
     expect(await change({ budget_id: "a" })).toMatchObject(attached);
-    expect(await change({ budget_id: "b" })).toMatchObject({
-      ...{ budget_id: "b", max_budget: null, soft_budget: 2, rpm_limit: 7, tiers: null },
-    });
-    expect(await change({ budget_id: null })).toMatchObject({
-      ...{ budget_id: null, max_budget: null, soft_budget: null, rpm_limit: 7 },
-    });
+    const other = { budget_id: "b", max_budget: null, soft_budget: 2, rpm_limit: 7, tiers: null };
+    expect(await change({ budget_id: "b" })).toMatchObject(other);
+    const own = { budget_id: null, max_budget: null, soft_budget: null, rpm_limit: 7 };
+    expect(await change({ budget_id: null })).toMatchObject(own);
     expect(await change({ budget_id: null, max_budget: 4 })).toMatchObject({ max_budget: 4 });
     expect(await change({ budget_id: null })).toMatchObject({ max_budget: 4 });
   }
@@ -101,8 +99,8 @@ test("a budget that is named fills what is open, and takes with it only what it 
 test("a change or the end of a budget leaves alone what those it is attached to have of their own", async () => {
   const world = await acme();
   await world.make("/budget/new", { budget_id: "a", max_budget: 5, rpm_limit: 100 });
-  const own = { budget_id: "a", max_budget: 1, model_max_budget: { m: 1 } };
-  await world.make("/team/update", { team_id: "search", ...own });
+  const own = { max_budget: 1, model_max_budget: { m: 1 } };
+  await world.make("/team/update", { team_id: "search", budget_id: "a", ...own });
   const team = async () => {
     const { body } = await world.call(MASTER, "GET", "/team/info?team_id=search");
     return body["team_info"];
@@ -111,7 +109,5 @@ test("a change or the end of a budget leaves alone what those it is attached to 
   await world.make("/budget/update", { budget_id: "a", max_budget: 50, rpm_limit: 200 });
   expect(await team()).toMatchObject({ max_budget: 1, rpm_limit: 200 });
   await world.make("/budget/delete", { id: "a" });
-  expect(await team()).toMatchObject({
-    ...{ budget_id: null, max_budget: 1, rpm_limit: null, model_max_budget: { m: 1 } },
-  });
+  expect(await team()).toMatchObject({ budget_id: null, rpm_limit: null, ...own });
 });

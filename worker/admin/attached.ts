@@ -2,7 +2,8 @@ import { GatewayError } from "../core/errors.ts";
 import { isJsonObject } from "../core/json.ts";
 import { findBudget } from "../store/budgets.ts";
 import type { AdminContext } from "./context.ts";
-import { ATTACHED_LIMITS, LIMITS } from "./fields.ts";
+import type { ATTACHED_LIMITS } from "./fields.ts";
+import { LIMITS } from "./fields.ts";
 import { invalidField } from "./faults.ts";
 import { limitFields } from "./rows.ts";
 

@@ -86,9 +86,10 @@ export function deleteBudgets(orgId: string, ids: readonly string[]): Statement 
 export function limitHolder(
   orgId: string,
   { kind, id }: Pick<Holder, "kind" | "id">,
-  { route: _, ...patch }: BudgetPatch & { budgetId?: string | null },
+  fields: BudgetPatch & { budgetId?: string | null },
   before: BudgetRow | null = null,
 ): Statement {
+  const { route: _, ...patch } = fields;
   const table = kind === "org" ? organizations : HOLDERS[kind];
   const own = kind === "org" ? undefined : eq(HOLDERS[kind].orgId, orgId);
   const columns = before === null ? patch : unlessOwn(table, patch, before);

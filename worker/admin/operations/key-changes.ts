@@ -1,6 +1,5 @@
 import * as z from "zod";
 import { GatewayError } from "../../core/errors.ts";
-import { nanoUsd } from "../../core/money.ts";
 import {
   deleteKeys,
   keyAliases,
@@ -15,7 +14,7 @@ import type { ChangeEvent } from "../change-record.ts";
 import type { AdminContext } from "../context.ts";
 import { addDuration } from "../duration.ts";
 import { KEY_ROW, PAGE_ROW } from "../examples.ts";
-import { dollars, duration, ATTACHED_LIMITS, ORG, PAGE, reference } from "../fields.ts";
+import { duration, ATTACHED_LIMITS, ORG, PAGE, reference } from "../fields.ts";
 import { boundSecret, makerOf, type KeyOwner } from "../key-bounds.ts";
 import { KEY_CHANGES, keyPatch, type KeyChange } from "../new-key.ts";
 import { operation, visible } from "../operation.ts";
