@@ -1,9 +1,16 @@
 import { DurableObject } from "cloudflare:workers";
-import type { Judged, Judgement, Learned, Observation } from "../worker/core/learning.ts";
+import type {
+  Judged,
+  Judgement,
+  Learned,
+  LearnedVersion,
+  Observation,
+} from "../worker/core/learning.ts";
 import { fold, NOTHING_LEARNED, type Lesson } from "../worker/routing/smart/learn.ts";
 import { lessonOf } from "../worker/routing/smart/signs.ts";
 import { answered } from "./answer.ts";
 import type { Answer } from "./answer.ts";
+import { LearnedVersions } from "./learned-versions.ts";
 
 /** Lessons wait for so many, or so long, before they make a new version. */
 const BATCH = 20;
@@ -14,8 +21,11 @@ const AGAIN_MS = 600_000;
 /** How much being asked again is believed, and that a preferred model would have done well. */
 const AGAIN_WEIGHT = 0.5;
 const CHOSEN_WEIGHT = 0.5;
-const VERSIONS = 100;
-const MOST_ROWS = 100_000;
+/** Calls that wait to be judged: the oldest make room. */
+const MOST_CALLS = 100_000;
+/** What is known of a call: somebody judged it, or only its question came again. */
+const JUDGED = 1;
+const ASKED_AGAIN = 2;
 
 type CallRow = {
   id: string;
@@ -32,17 +42,24 @@ type CallRow = {
  */
 export class SmartLearning extends DurableObject<Env> {
   readonly #sql: SqlStorage;
+  readonly #versions: LearnedVersions;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#sql = ctx.storage.sql;
+    this.#versions = new LearnedVersions(ctx.storage.sql);
   }
 
   observe(rows: Observation[]): Promise<Answer<null>> {
     return this.#write(() => {
       const now = Date.now();
       for (const row of rows.slice(0, 500)) this.#observe(row, now);
-      this.#sql.exec("delete from calls where at < ?", now - KEPT_MS);
+      this.#sql.exec("delete from asked where at < ?", now - KEPT_MS);
+      this.#sql.exec(
+        "delete from asked where rowid <= (select max(rowid) from asked) - ?",
+        MOST_CALLS,
+      );
+      this.#fold(false);
       return null;
     });
   }
@@ -51,7 +68,7 @@ export class SmartLearning extends DurableObject<Env> {
     return this.#write((): Judged => {
       const [row] = this.#sql
         .exec<CallRow>(
-          "select id, grp, task, key_id, team_id, judged from calls where id = ?",
+          "select id, grp, task, key_id, team_id, judged from asked where id = ?",
           callId,
         )
         .toArray();
@@ -60,19 +77,16 @@ export class SmartLearning extends DurableObject<Env> {
         (by.keyId !== null && row.key_id === by.keyId) ||
         (by.teamId !== null && row.team_id === by.teamId);
       if (!own && !by.any) return "absent";
-      if (row.judged === 1) return "known";
+      if (row.judged === JUDGED) return "known";
       const { grp: group, task } = row;
       // A bare choice between two is worth half to either, as a preference is no measure of one alone.
       const said = reward ?? (chosen === group ? 1 : 0);
-      this.#teach(callId, {
-        group,
-        task,
-        reward: said,
-        weight: reward === null ? CHOSEN_WEIGHT : 1,
-      });
+      this.#mark(callId, JUDGED);
+      this.#learn({ group, task, reward: said, weight: reward === null ? CHOSEN_WEIGHT : 1 });
       if (chosen !== undefined && chosen !== group) {
         this.#learn({ group: chosen, task, reward: 1, weight: CHOSEN_WEIGHT });
       }
+      this.#fold(false);
       return "learned";
     });
   }
@@ -80,31 +94,36 @@ export class SmartLearning extends DurableObject<Env> {
   snapshot(version: number | null): Promise<Answer<Learned | null>> {
     return this.#write(() => {
       if (version === 0) return NOTHING_LEARNED;
-      if (version === null) return this.#newest(true);
-      const [row] = this.#sql
-        .exec<{ body: string }>("select body from versions where version = ?", version)
-        .toArray();
-      return row === undefined ? null : (JSON.parse(row.body) as Learned);
+      if (version !== null) return this.#versions.read(version, Date.now());
+      this.#fold(true);
+      return this.#versions.newest();
+    });
+  }
+
+  versions(): Promise<Answer<LearnedVersion[]>> {
+    return this.#write(() => {
+      this.#fold(true);
+      return this.#versions.list();
     });
   }
 
   #observe(row: Observation, now: number): void {
     const { callId, group, task, keyId, teamId, turn, signs } = row;
-    const [before] = this.#sql
-      .exec<CallRow>(
-        "select id, grp, task, key_id, team_id, judged from calls where turn = ? and key_id is ? and at > ? and judged = 0 and id <> ? order by at desc limit 1",
-        turn,
-        keyId,
-        now - AGAIN_MS,
-        callId,
-      )
-      .toArray();
-    const [{ count }] = this.#sql.exec("select count(*) as count from calls").toArray() as [
-      { count: number },
-    ];
-    if (count >= MOST_ROWS) return;
+    // Without a turn nothing tells a question that is asked again from one that others ask, too.
+    const [before] =
+      turn === null
+        ? []
+        : this.#sql
+            .exec<CallRow>(
+              "select id, grp, task, key_id, team_id, judged from asked where turn = ? and key_id is ? and at > ? and judged = 0 and id <> ? order by at desc limit 1",
+              turn,
+              keyId,
+              now - AGAIN_MS,
+              callId,
+            )
+            .toArray();
     const made = this.#sql.exec(
-      "insert or ignore into calls (id, grp, task, key_id, team_id, turn, at, judged) values (?, ?, ?, ?, ?, ?, ?, 0)",
+      "insert or ignore into asked (id, grp, task, key_id, team_id, turn, at, judged) values (?, ?, ?, ?, ?, ?, ?, 0)",
       callId,
       group,
       task,
@@ -117,17 +136,12 @@ export class SmartLearning extends DurableObject<Env> {
     const shown = signs && lessonOf(signs);
     if (shown) this.#learn({ group, task, ...shown });
     if (before === undefined) return;
-    this.#teach(before.id, {
-      group: before.grp,
-      task: before.task,
-      reward: 0,
-      weight: AGAIN_WEIGHT,
-    });
+    this.#mark(before.id, ASKED_AGAIN);
+    this.#learn({ group: before.grp, task: before.task, reward: 0, weight: AGAIN_WEIGHT });
   }
 
-  #teach(callId: string, lesson: Lesson): void {
-    this.#sql.exec("update calls set judged = 1 where id = ?", callId);
-    this.#learn(lesson);
+  #mark(callId: string, judged: number): void {
+    this.#sql.exec("update asked set judged = ? where id = ?", judged, callId);
   }
 
   #learn(lesson: Lesson): void {
@@ -136,36 +150,20 @@ export class SmartLearning extends DurableObject<Env> {
       JSON.stringify(lesson),
       Date.now(),
     );
-    this.#newest(false);
   }
 
-  /** The newest version, after the lessons that wait were folded in: all that are due, or every one with `all`. */
-  #newest(all: boolean): Learned {
-    const [row] = this.#sql
-      .exec<{ body: string }>("select body from versions order by version desc limit 1")
-      .toArray();
-    const newest = row === undefined ? NOTHING_LEARNED : (JSON.parse(row.body) as Learned);
+  /** Makes a version of the lessons that wait: of a whole batch, or with `due` of any that have waited long enough. */
+  #fold(due: boolean): void {
     const waiting = this.#sql
-      .exec<{ id: number; body: string; at: number }>(
-        "select id, body, at from lessons order by id",
-      )
+      .exec<{ body: string; at: number }>("select body, at from lessons order by id")
       .toArray();
     const [oldest] = waiting;
-    if (oldest === undefined) return newest;
-    const due = oldest.at <= Date.now() - WAIT_MS;
-    if (waiting.length < BATCH && !(all && due)) return newest;
-    const next = fold(
-      newest,
-      waiting.map((each) => JSON.parse(each.body) as Lesson),
-    );
-    this.#sql.exec(
-      "insert into versions (version, body) values (?, ?)",
-      next.version,
-      JSON.stringify(next),
-    );
+    if (oldest === undefined) return;
+    const now = Date.now();
+    if (waiting.length < BATCH && !(due && oldest.at <= now - WAIT_MS)) return;
+    const lessons = waiting.map(({ body }) => JSON.parse(body) as Lesson);
+    this.#versions.keep(fold(this.#versions.newest(), lessons), now);
     this.#sql.exec("delete from lessons");
-    this.#sql.exec("delete from versions where version <= ?", next.version - VERSIONS);
-    return next;
   }
 
   /** One transaction without an await (PLATFORM 9); the tables are made by the first. */
@@ -173,15 +171,14 @@ export class SmartLearning extends DurableObject<Env> {
     return answered(async () =>
       this.ctx.storage.transactionSync(() => {
         this.#sql.exec(
-          "create table if not exists calls (id text primary key, grp text not null, task text not null, key_id text, team_id text, turn integer not null, at integer not null, judged integer not null)",
+          "create table if not exists asked (id text primary key, grp text not null, task text not null, key_id text, team_id text, turn integer, at integer not null, judged integer not null)",
         );
-        this.#sql.exec("create index if not exists calls_turn on calls (turn, at)");
+        this.#sql.exec("create index if not exists asked_turn on asked (turn, at)");
+        this.#sql.exec("create index if not exists asked_at on asked (at)");
         this.#sql.exec(
           "create table if not exists lessons (id integer primary key autoincrement, body text not null, at integer not null)",
         );
-        this.#sql.exec(
-          "create table if not exists versions (version integer primary key, body text not null)",
-        );
+        this.#versions.prepare();
         return work();
       }),
     );

@@ -1,7 +1,8 @@
-import { evictDurableObject } from "cloudflare:test";
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, test, vi } from "vitest";
 import { smartLearning, smartLearningName } from "../../durable-objects/addresses.ts";
+import { LearnedVersions } from "../../durable-objects/learned-versions.ts";
 import { newOrgId } from "../../worker/core/ids.ts";
 import type { Observation } from "../../worker/core/learning.ts";
 
@@ -16,7 +17,7 @@ const seen = (callId: string, more: Partial<Observation> = {}): Observation => (
 });
 const mine = { keyId: "k1", teamId: "t1", any: false };
 
-test("a judgement counts once, for whoever made the call, and outlives the object", async () => {
+test.concurrent("a judgement counts once, for whoever made the call, and outlives the object", async () => {
   const orgId = newOrgId("global");
   const learning = smartLearning(env, orgId);
   const calls = Array.from({ length: 25 }, (_, at) => seen(`c${at}`, { turn: at }));
@@ -54,10 +55,11 @@ test("a judgement counts once, for whoever made the call, and outlives the objec
   expect(await learning.snapshot(999)).toBeNull();
 });
 
-test("the same question asked again says that its answer was not liked, and teaches half", async () => {
+test.concurrent("the same question asked again says that its answer was not liked, and teaches half", async () => {
   const learning = smartLearning(env, newOrgId("global"));
   await learning.observe([seen("first"), seen("again"), seen("foreign", { keyId: "k9" })]);
-  expect(await learning.judge({ callId: "first", reward: 1, by: mine })).toBe("known");
+  // What others may ask, too, says nothing.
+  await learning.observe([seen("ping", { turn: null }), seen("ping again", { turn: null })]);
   expect(await learning.judge({ callId: "again", reward: 1, by: mine })).toBe("learned");
   await vi.waitFor(
     async () => {
@@ -68,7 +70,66 @@ test("the same question asked again says that its answer was not liked, and teac
   );
 });
 
-test("what an answer shows of its form teaches once, beside what somebody says of it", async () => {
+test.concurrent("what somebody says of an answer counts although its question came again", async () => {
+  const learning = smartLearning(env, newOrgId("global"));
+  await learning.observe([seen("first"), seen("again")]);
+  expect(await learning.judge({ callId: "first", reward: 1, by: mine })).toBe("learned");
+  expect(await learning.judge({ callId: "first", reward: 0, by: mine })).toBe("known");
+  await vi.waitFor(
+    async () => {
+      const { good = 0, bad = 0 } = (await learning.snapshot(null))?.arms["small"]?.all ?? {};
+      expect([good, bad]).toEqual([expect.closeTo(1, 1), expect.closeTo(0.5, 1)]);
+    },
+    { timeout: 8000, interval: 200 },
+  );
+});
+
+test.concurrent("keeps the newest hundred versions, and one that somebody decides by for as long as that is so", async () => {
+  const learning = smartLearning(env, newOrgId("global"));
+  const signs = { truncated: false, calls: false, form: null };
+  const batch = (name: number) =>
+    learning.observe(
+      Array.from({ length: 20 }, (_, at) => seen(`${name}.${at}`, { turn: null, signs })),
+    );
+  for (let at = 1; at <= 3; at++) await batch(at);
+  const pinned = await learning.snapshot(2);
+  expect(pinned?.version).toBe(2);
+  for (let at = 4; at <= 120; at++) await batch(at);
+  const versions = await learning.versions();
+  expect(versions.map(({ version }) => version)).toEqual([
+    ...Array.from({ length: 100 }, (_, at) => 120 - at),
+    2,
+  ]);
+  expect(versions.every(({ at }) => Math.abs(Date.now() - at) < 600_000)).toBe(true);
+  expect(await learning.snapshot(2)).toEqual(pinned);
+  expect(await learning.snapshot(3)).toBeNull();
+});
+
+test.concurrent("keeps the last version of each hour for a week and of each day for 90 days", async () => {
+  const HOUR = 3_600_000;
+  const end = Date.UTC(2026, 10, 26, 12);
+  const kept = await runInDurableObject(
+    env.SMART_LEARNING.getByName(smartLearningName(newOrgId("global"))),
+    (_, { storage }) => {
+      const versions = new LearnedVersions(storage.sql);
+      versions.prepare();
+      let version = 0;
+      const keep = (at: number) => versions.keep({ version: ++version, arms: {} }, at);
+      for (let at = end - 100 * 24 * HOUR; at < end; at += 2 * HOUR) keep(at);
+      for (let at = 0; at < 300; at++) keep(end + at * 1000);
+      return versions.list().map(({ at }) => (at - end) / HOUR);
+    },
+  );
+  expect(kept.slice(0, 100).every((hours) => hours > 0)).toBe(true);
+  const older = kept.slice(100);
+  expect(older.slice(0, 83)).toEqual(Array.from({ length: 83 }, (_, at) => -2 * (at + 1)));
+  // Twelve o'clock is the end: each earlier day's last version is that of 22 o'clock.
+  expect(older.slice(84).every((hours) => (hours + 14) % 24 === 0)).toBe(true);
+  expect(older.at(-1)).toBeGreaterThan(-91 * 24);
+  expect(older.at(-1)).toBeLessThan(-88 * 24);
+});
+
+test.concurrent("what an answer shows of its form teaches once, beside what somebody says of it", async () => {
   const learning = smartLearning(env, newOrgId("global"));
   const shown = (callId: string, signs: Observation["signs"], turn: number) =>
     seen(callId, { turn, ...(signs && { signs }) });
@@ -89,7 +150,7 @@ test("what an answer shows of its form teaches once, beside what somebody says o
   );
 });
 
-test("a chosen model is evidence for it, and without a judgement against the one that answered", async () => {
+test.concurrent("a chosen model is evidence for it, and without a judgement against the one that answered", async () => {
   const learning = smartLearning(env, newOrgId("global"));
   await learning.observe([seen("a", { turn: 1 }), seen("b", { turn: 2 }), seen("c", { turn: 3 })]);
   const choose = (callId: string, chosen: string, reward: number | null) =>

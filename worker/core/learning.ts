@@ -39,8 +39,8 @@ export interface Observation {
   task: string;
   keyId: string | null;
   teamId: string | null;
-  /** The same for the same question in the same conversation. */
-  turn: number;
+  /** The same for the same question in the same conversation; null where others may ask the same. */
+  turn: number | null;
   /** Absent where the answer was not looked at. */
   signs?: Signs;
 }
@@ -59,12 +59,20 @@ export interface Judgement {
 /** `known`: judged before, the first judgement counts. `absent`: not seen, too old, or not the judge's. */
 export type Judged = "learned" | "known" | "absent";
 
+/** A state that can be read again, and when it was made, Unix milliseconds. */
+export interface LearnedVersion {
+  version: number;
+  at: number;
+}
+
 /** The object that learns for one organization. */
 export interface LearningObjectPort {
   observe(rows: Observation[]): Promise<void>;
   judge(judgement: Judgement): Promise<Judged>;
   /** The present state, or the one of an earlier version; null where that is not kept. */
   snapshot(version: number | null): Promise<Learned | null>;
+  /** The versions that are kept, the newest first. */
+  versions(): Promise<LearnedVersion[]>;
 }
 
 /** Learning as the path and the operations see it. Nothing here makes a request wait but `judge`. */

@@ -8,11 +8,11 @@ import { findProvider } from "../providers/catalog.ts";
 import { allows, resolvableModels, resolve, type ResolveContext } from "../providers/resolve.ts";
 import { lackOf } from "../routing/capability.ts";
 import type { Hard, PlanFacts } from "../routing/plan.ts";
+import { turnOf } from "../routing/smart/asked.ts";
 import { usualQuality, type Option } from "../routing/smart/choose.ts";
 import { routeConversation } from "../routing/smart/conversation.ts";
 import { bent, dialNamed, type Dial } from "../routing/smart/dial.ts";
 import { estimate, NOTHING_LEARNED } from "../routing/smart/learn.ts";
-import { turnOf } from "../routing/smart/conversation.ts";
 import { ENGINE } from "../routing/smart/engine.ts";
 import { signsOf } from "../routing/smart/signs.ts";
 import { answersChat, beliefOf, knownAbility, knownWindow } from "../routing/smart/knowledge.ts";
@@ -135,9 +135,15 @@ export function observe(deps: Deps, call: Chosen, progress: Progress): void {
     task: smart.task,
     keyId: principal.keyId ?? null,
     teamId: principal.teamId ?? null,
-    turn: turnOf(call.chat),
+    turn: turnOf(call.chat, askerOf(call)),
     ...(progress.signs && { signs: progress.signs }),
   });
+}
+
+/** Whom a request is made for, where it says so. */
+function askerOf({ extensions, headers }: Chosen): string | null {
+  const session = headers["x-session-id"] ?? headers["x-litellm-session-id"];
+  return session ?? extensions.customerId ?? null;
 }
 
 /** Keeps what the form of a whole answer says, where the organization learns; nothing of the answer itself. */

@@ -147,13 +147,6 @@ function tried(
   return drawModel(options, seed, explore.share, current.group);
 }
 
-/** The same number for the same question in the same conversation. */
-export function turnOf(chat: ChatRequest): number {
-  const turns = userTurns(chat);
-  const ends = [turns[0], turns.at(-1)].map((at) => drawOf(chat.messages[at ?? -1]));
-  return Math.floor(((ends[0] ?? 0) * 0.5 + (ends[1] ?? 0) * 0.5) * 2 ** 48) + turns.length;
-}
-
 /** True where history holds what only the provider that made it can read: signed thinking and calls, native blocks. */
 export function isBound(messages: readonly Message[]): boolean {
   return messages.some(({ role, parts }) =>
@@ -161,7 +154,7 @@ export function isBound(messages: readonly Message[]): boolean {
       (part) =>
         (part.type === "thinking" &&
           (part.signature !== undefined || part.redacted !== undefined)) ||
-        (part.type === "toolCall" && part.signature !== undefined) ||
+        ((part.type === "toolCall" || part.type === "text") && part.signature !== undefined) ||
         (part.type === "native" && role === "assistant"),
     ),
   );
