@@ -117,7 +117,7 @@ const MAX_BATCH_CHARS = 500_000;
 /**
  * Seals what the log has taken: leaves, tiles and a signed checkpoint are made of the pending records and committed
  * with everything that has to be written, in one transaction. Only then is it written, the head last; after a crash at
- * any point the same bytes are written again (PLATFORM 9, research: the sequencer's object is the lock, not the bucket).
+ * any point the same bytes are written again (PLATFORM 9): this object is the lock, not the bucket.
  */
 export class AuditSealer {
   readonly #parts: SealParts;

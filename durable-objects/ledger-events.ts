@@ -124,7 +124,7 @@ function idOf(parts: readonly (string | number)[], now: number): string {
   return `evt_${timePrefix(now)}${base62(digest.subarray(0, ID_BYTES), 14)}`;
 }
 
-/** The outcome record that closes a request's decision: ids, counts and codes, as CONTRACT 7.1 lists them. */
+/** The outcome record that closes a request's decision: ids, counts and codes. */
 export function outcomeRecord(
   row: SettleRow,
   charge: Charge,

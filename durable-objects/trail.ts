@@ -5,7 +5,7 @@ import { makeTrailSink } from "../worker/store/trail-sink.ts";
 import type { TrailStores } from "../worker/store/trail-sink.ts";
 import { archivePrefix, auditLog } from "./addresses.ts";
 
-// The trail's two ways, from what an isolate or a ledger has to say to the record (DESIGN §4): through the
+// The trail's two ways, from what an isolate or a ledger has to say to the record: through the
 // queue in the cloud, straight there where the runtime would forget what its queue has in flight.
 
 /** What the trail is written to. */

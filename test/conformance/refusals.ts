@@ -264,7 +264,7 @@ export const REFUSALS: Readonly<Record<string, Refusals>> = {
   },
 };
 
-/** What each kind of refusal has to become for callers (PROTOCOLS 6 to 8, CONTRACT 1.7). */
+/** What each kind of refusal has to become for callers (PROTOCOLS 6 to 8). */
 export const BECOMES = {
   credential: { class: "deployment", status: 502, type: "upstream_error", code: "upstream_auth" },
   access: { class: "deployment", status: 502, type: "upstream_error", code: "upstream_auth" },

@@ -5,7 +5,7 @@ import { startUpstream, type Upstream } from "../support/upstream/index.ts";
 /** A change counts everywhere after 5 s at most; reading of it takes a moment more. */
 const SOON = { timeout: 7_000, interval: 100 };
 
-/** The documented form of a policy document, as users know it (CONTRACT 3.1). */
+/** The documented form of a policy document, as users know it. */
 const DOCUMENTED = `workspace: finance
 version: 18
 rules:

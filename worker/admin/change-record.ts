@@ -46,7 +46,7 @@ const PUBLIC = /^(sha256:[0-9a-f]{64}|….{0,4})$/;
 const SECRET_TEXT = /\b(sk|pk|rk)-|\bbearer\s|-----BEGIN|^eyJ/i;
 
 /**
- * What the log keeps of one event of a change (CONTRACT 7.1): the values before and after it, only those that differ,
+ * What the log keeps of one event of a change: the values before and after it, only those that differ,
  * without any secret. Of a row that is new or gone it is the whole row.
  */
 export function changeRecord(event: ChangeEvent, by: ChangedBy): JsonObject {

@@ -9,8 +9,8 @@ import { completionTokens, promptTokens } from "./usage.ts";
 import type { TokenUsage } from "./usage.ts";
 
 // What stands in the `data` of a record: closed forms, so that content can't slip into the log through a member that
-// nobody thought of. A stage that has more to say adds its member here. Names are those that records show (CONTRACT
-// 7.2). Every member may be missing, since a record that is too large is cut.
+// nobody thought of. A stage that has more to say adds its member here. Names are those that records show.
+// Every member may be missing, since a record that is too large is cut.
 
 /** An id, code or name; longer text has no place in a record. */
 const word = z.string().max(256);
@@ -216,7 +216,7 @@ const outcome = z.strictObject({
 
 const json = z.custom<JsonObject>(isJsonObject);
 
-/** An administrative change (CONTRACT 7.1), and beside it what the event itself has to say: ids, counts and codes. */
+/** An administrative change, and beside it what the event itself has to say: ids, counts and codes. */
 const change = z
   .object({
     object_id: word.optional(),

@@ -1,6 +1,6 @@
 import type { JsonObject } from "./json.ts";
 
-/** Events that are written by now; an event is one row here (CONTRACT 7.1). */
+/** Events that are written by now; an event is one row here. */
 export const AUDIT_EVENTS = [
   "request.routed",
   "request.blocked",
@@ -131,7 +131,7 @@ export interface AuditQuery {
 }
 
 /**
- * A record as it is shown (CONTRACT 7.2): what is sealed, with `sequence`, `record_hash` and `previous_event_hash`
+ * A record as it is shown: what is sealed, with `sequence`, `record_hash` and `previous_event_hash`
  * (null until it is sealed) beside it, and people by their own names where the log still knows them.
  */
 export type ShownRecord = JsonObject;

@@ -16,7 +16,7 @@ export interface AutoRoute {
   threshold: number;
 }
 
-/** A named router (CONTRACT 4.6): callers use it like a model group. */
+/** A named router: callers use it like a model group. */
 export interface AutoRouter {
   id: string;
   /** The name that callers use. */

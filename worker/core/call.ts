@@ -50,7 +50,7 @@ export interface Received extends Credentialed {
   deadline: number;
 }
 
-/** What the caller told the gateway inside the request (CONTRACT 1.4), checked. */
+/** What the caller told the gateway inside the request, checked. */
 export interface Extensions {
   customerId?: string;
   tags: string[];

@@ -1,7 +1,7 @@
 import type { AuditRecord } from "./audit.ts";
 import { shownOrgId } from "./ids.ts";
 
-// What is told to whoever subscribed (CONTRACT §9): one POST per event, signed over the very bytes that are sent.
+// What is told to whoever subscribed: one POST per event, signed over the very bytes that are sent.
 
 /** Where events go: one organization's subscribers. */
 export interface DeliveryPort {

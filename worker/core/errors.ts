@@ -2,7 +2,7 @@ import type { Explanation } from "./routing.ts";
 import type { Json, JsonObject } from "./json.ts";
 
 /**
- * The closed table of refusals (CONTRACT 1.7). `retry` is what the SDKs are told: `never` sends
+ * The closed table of refusals. `retry` is what the SDKs are told: `never` sends
  * `x-should-retry: false`; `later` sends a retry-after; `client` leaves it to the client's own rule.
  */
 const TABLE = {

@@ -1,5 +1,5 @@
 /**
- * The members with which a caller talks to the gateway inside an ordinary request body (CONTRACT 1.4). They stand at
+ * The members with which a caller talks to the gateway inside an ordinary request body. They stand at
  * the top level or inside `metadata` (top level wins) and never reach a provider.
  */
 export const EXTENSION_FIELDS = [

@@ -1,7 +1,7 @@
 import type { Scope } from "./scope.ts";
 import type { NanoUsd } from "./money.ts";
 
-/** What happens as a budget is used up (CONTRACT §5). */
+/** What happens as a budget is used up. */
 export interface Tiers {
   /** Share of the budget from which on alerts are sent; null = none. */
   warnAt: number | null;

@@ -46,7 +46,7 @@ export interface Prefill {
   baseUrl?: string;
 }
 
-/** Strength of a model, and difficulty of a prompt, in rising order (CONTRACT 4.6). */
+/** Strength of a model, and difficulty of a prompt, in rising order. */
 export const MODEL_TIERS = ["LIGHT", "STANDARD", "HEAVY", "REASONING"] as const;
 export type ModelTier = (typeof MODEL_TIERS)[number];
 

@@ -4,7 +4,7 @@ import type { NanoUsd } from "./money.ts";
 
 /**
  * What a signal reads as: `null` is known to be absent (a request without a customer), `undefined` is unknown (its
- * detector is off), which constraints take for a match (CONTRACT 3.2).
+ * detector is off), which constraints take for a match.
  */
 export type SignalValue = boolean | number | string | readonly string[] | null;
 
@@ -85,7 +85,7 @@ export interface Verdict {
   route?: string;
   /** Hard constraints, `residency` included; each names the rule or constraint that it comes from. */
   narrowings: Narrowing[];
-  /** Overlays on the router settings (CONTRACT 3.4). */
+  /** Overlays on the router settings. */
   strategy?: string;
   fallbacks?: string[];
   numRetries?: number;

@@ -16,7 +16,7 @@ import type { Authorizer } from "./principal.ts";
 export interface Deps {
   settings: Settings;
   isolate: Isolate;
-  /** Proves the credential of a call, or throws the refusal of CONTRACT 1.7. */
+  /** Proves the credential of a call, or throws the refusal. */
   prove: (call: Credentialed) => Promise<Identity>;
   directory: Directory;
   keys: KeyVerifier;
@@ -56,7 +56,7 @@ export interface Settings {
   auditRetentionDays: number;
 }
 
-/** An isolate's coherent copies of organizations (DESIGN §3, PLATFORM 14–16). */
+/** An isolate's coherent copies of organizations (PLATFORM 14–16). */
 export interface Directory {
   /**
    * The org, and the key with its team and user, from a copy no older than 5 s. Throws

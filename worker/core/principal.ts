@@ -1,4 +1,4 @@
-/** What a role may do stands as data in `policy/authz/roles.ts`; these are its names (CONTRACT 6.3). */
+/** What a role may do stands as data in `policy/authz/roles.ts`; these are its names. */
 export type Role =
   | "platform_admin"
   | "admin"

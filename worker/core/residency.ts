@@ -1,5 +1,5 @@
 /**
- * Which regions a residency class covers (CONTRACT 3.4), by the names that AWS, Google and Azure give theirs. A class
+ * Which regions a residency class covers, by the names that AWS, Google and Azure give theirs. A class
  * answers for the law that holds where the machines stand: London and Zürich lie in Europe and not in the EU.
  */
 interface Class {

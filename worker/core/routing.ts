@@ -4,7 +4,7 @@ import type { BreakerRules } from "./health.ts";
 import type { Deployment, ModelTier } from "./model.ts";
 import type { NanoUsd } from "./money.ts";
 
-/** How a deployment is picked among the usable ones of a group (CONTRACT 4.1), by the documented names. */
+/** How a deployment is picked among the usable ones of a group, by the documented names. */
 export const STRATEGIES = [
   "simple_shuffle",
   "least_busy",
@@ -43,7 +43,7 @@ export interface Timeouts {
 /** Model name -> the groups that take over, in order. */
 export type Chains = Readonly<Record<string, readonly string[]>>;
 
-/** How requests of one group are routed: every layer merged (CONTRACT 4.1 to 4.3). */
+/** How requests of one group are routed: every layer merged. */
 export interface RoutingSettings {
   strategy: Strategy;
   /** Only deployments that bear the request's tags may serve. */
@@ -77,7 +77,7 @@ export interface RoutingSettings {
   midStream: "continue" | "error";
   /** Milliseconds after which a second attempt is started beside one without content; null = never. */
   hedgeAfter: number | null;
-  /** Residency class or regions (CONTRACT 3.4); null = anywhere. */
+  /** Residency class or regions; null = anywhere. */
   residency: string | readonly string[] | null;
   /** The most that one attempt may be estimated at; null = any price. */
   maxCost: NanoUsd | null;

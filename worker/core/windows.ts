@@ -15,7 +15,7 @@ const CLOCK_UNITS: Record<string, number> = { s: SECOND, m: MINUTE, h: HOUR };
 const GRAMMAR = /^([1-9]\d{0,8})(s|m|h|d|w|mo)$/;
 
 /**
- * The window of a budget that an instant lies in (CONTRACT §5). It follows from the clock of a time zone: s, m and h on the
+ * The window of a budget that an instant lies in. It follows from the clock of a time zone: s, m and h on the
  * clock, 1d at midnight, 7d and w on Monday, 30d and mo on the first of a month; other spans are counted from `since`,
  * in days of that zone. Without a duration there is one window for ever. Windows of one definition never overlap and
  * leave no gap, whatever a zone does to its clock.

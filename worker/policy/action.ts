@@ -15,7 +15,7 @@ export const FEATURE_FIELDS = [
   "token_saving_plan_id",
 ] as const;
 
-/** Every spelling of a strategy (CONTRACT 4.1); auto_router is none. */
+/** Every spelling of a strategy; auto_router is none. */
 export const STRATEGY_NAMES = [
   ...STRATEGIES.filter((each) => each !== "auto_router"),
   ...Object.keys(STRATEGY_ALIASES),
@@ -49,7 +49,7 @@ export interface Demand {
 }
 
 const MOST_FALLBACKS = 5;
-/** 7 years (CONTRACT 7.4). */
+/** 7 years. */
 const MOST_RETENTION = 2_557;
 
 /** Reads what a rule does. Faults go to the source; `demands` collects the names that have to serve. */

@@ -23,7 +23,7 @@ export interface LinkedDocument {
   linked: Linked;
 }
 
-/** Where a rule that throttles sends what no rule routes: the cheapest that can do it (CONTRACT 5). */
+/** Where a rule that throttles sends what no rule routes: the cheapest that can do it. */
 const THROTTLED = "smart/cheap";
 
 /** One document's say on a request. */

@@ -51,7 +51,7 @@ export interface Feature {
 /** Regions that may serve: a named class, or a list of regions. */
 export type Residency = string | string[];
 
-/** What a rule does (CONTRACT 3.4); whatever is absent is not said. */
+/** What a rule does; whatever is absent is not said. */
 export interface Action {
   route?: string;
   residency?: Residency;

@@ -31,7 +31,7 @@ export interface SignalSources {
 }
 
 /**
- * The signals of one request (CONTRACT 3.2), each read when a policy comes to it and at most once. Null is absent;
+ * The signals of one request, each read when a policy comes to it and at most once. Null is absent;
  * undefined is unknown, because what would tell is off.
  */
 export function readerOf(sources: SignalSources, now: number, calendar: Calendar): ReadSignal {

@@ -37,7 +37,7 @@ const hidden = (facts: SignalFacts): SignalFacts => ({ ...facts, private: true }
 
 const MANY = Number.MAX_SAFE_INTEGER;
 
-/** The 40 signals with a fixed name; with the two families below it is the closed list of CONTRACT 3.2. */
+/** The 40 signals with a fixed name; with the two families below it is the closed list of signals. */
 export const SIGNALS = {
   "identity.workspace": string("alias of the organization"),
   "identity.team_id": hidden(string("id of the key's team; `team` is read as this")),

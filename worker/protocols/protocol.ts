@@ -40,7 +40,7 @@ export interface AnswerContext {
   array?: boolean;
 }
 
-/** `routero` of the last usage chunk (CONTRACT 1.5); cost as decimal USD text. */
+/** `routero` of the last usage chunk; cost as decimal USD text. */
 export interface StreamMeta {
   cost: string;
   provider: string;
@@ -115,7 +115,7 @@ export interface BuiltRequest {
 }
 
 export interface ProviderProtocol {
-  /** Path and query below the base URL, whose own version segment is not doubled (CONTRACT 2.3). */
+  /** Path and query below the base URL, whose own version segment is not doubled. */
   path(to: Destination): string;
   /** Where the tokens of a request are counted for nothing, below the base URL; absent where they are not. */
   countPath?(to: Destination): string;

@@ -13,7 +13,7 @@ export interface ProviderRow {
   name: string;
   protocol: ProtocolName;
   /**
-   * As the vendor's SDK takes it (CONTRACT 2.3), `{name}` standing for a parameter of the deployment; null = every
+   * As the vendor's SDK takes it, `{name}` standing for a parameter of the deployment; null = every
    * deployment brings its own `api_base`.
    */
   baseUrl: string | null;

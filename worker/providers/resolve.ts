@@ -15,7 +15,7 @@ export type Resolution =
   | { found: false; reason: string };
 
 /**
- * The deployments that a model string stands for, in CONTRACT 1.3's order: a model group of that exact name, then
+ * The deployments that a model string stands for, in this order: a model group of that exact name, then
  * `provider/model`, then a bare name through the catalog. Aliases were applied before.
  */
 export function resolve(model: string, context: ResolveContext): Resolution {

@@ -71,7 +71,7 @@ export function newCell(): Cell {
 }
 
 /**
- * Takes in how an attempt ended (PROTOCOLS 6, CONTRACT 4.3). Faults of callers, filters and windows show that somebody
+ * Takes in how an attempt ended (PROTOCOLS 6). Faults of callers, filters and windows show that somebody
  * answers and count for nothing else; one that was cancelled, or of no use
  * as a continuation, says nothing. True when the cell's place in rotation changed.
  */

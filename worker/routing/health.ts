@@ -338,7 +338,7 @@ async function fly(world: HealthWorld, orgId: string, org: OrgHealth): Promise<v
     org.heardAt = now();
     adopt(org, views, now());
   } catch {
-    // Health goes on with what is known here; what was not heard is told again (DESIGN §3).
+    // Health goes on with what is known here; what was not heard is told again.
     org.reports = [...reports, ...org.reports].slice(-MOST_REPORTS);
   }
 }

@@ -3,7 +3,7 @@ import type { Verdict } from "../core/policy.ts";
 import { strategyNamed } from "../core/router-settings.ts";
 import type { OrgRouting, RoutingLayer, RoutingSettings } from "../core/routing.ts";
 
-/** What stands where nobody said otherwise (CONTRACT 4.2, PROTOCOLS 10). */
+/** What stands where nobody said otherwise (PROTOCOLS 10). */
 export const DEFAULTS: RoutingSettings = {
   strategy: "simple_shuffle",
   tagFilter: false,

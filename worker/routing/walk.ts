@@ -42,7 +42,7 @@ const LONGEST_BACKOFF = 5_000;
 const PATIENCE_BEFORE_FALLBACK = 1_000;
 
 /**
- * The next move of CONTRACT 4.3 and PROTOCOLS 6 to 9: inside the group first (a deployment that was not tried yet, at
+ * The next move (PROTOCOLS 6 to 9): inside the group first (a deployment that was not tried yet, at
  * once; else the same again after a wait), then along the chain. Pure; the one rule for buffered and streamed answers.
  */
 export function nextMove(walk: Walk): Move {

@@ -29,7 +29,7 @@ export class CallerView {
     this.call = call;
   }
 
-  /** Whether the caller wants to be told of usage, and of what the gateway did (CONTRACT 1.5). */
+  /** Whether the caller wants to be told of usage, and of what the gateway did. */
   get wants(): { usage: boolean; meta: boolean } {
     const { call } = this;
     const asked = call.headers["x-routero-stream-meta"] === "1";

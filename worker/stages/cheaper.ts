@@ -24,7 +24,7 @@ export interface Swap {
 }
 
 /**
- * The groups that take over from a plan whose budget is used up (CONTRACT §5): `smart/cheap` if the organization has a
+ * The groups that take over from a plan whose budget is used up: `smart/cheap` if the organization has a
  * group of that name; else those that cost less for this request than the group that would have served it, the cheapest
  * first; what a router chose may be the cheapest already. All can do what the request needs, and may: constraints and
  * allowlists beat the swap. Null where nothing is cheaper.

@@ -12,7 +12,7 @@ import { tellOnce } from "./alerts.ts";
 const LEAST_WINDOW_MS = 1_000;
 
 /**
- * Tells the organization that a provider refused a deployment's credential or has no quota left for it (CONTRACT 4.3):
+ * Tells the organization that a provider refused a deployment's credential or has no quota left for it:
  * on record, and to its subscribers, at most once per deployment and cooldown. Nothing waits for it.
  */
 export function alertRefused(deps: Deps, call: Chosen, step: Step, fault: UpstreamFault): void {

@@ -24,7 +24,7 @@ const HEAD_AFTER_MS = 10_000;
 
 /**
  * Works along the plan until a deployment answers. Returns with a whole answer, or with a stream whose first content
- * is there (or overdue). Throws the refusal of CONTRACT 1.7 when every attempt failed; `progress` then tells them all.
+ * is there (or overdue). Throws a refusal when every attempt failed; `progress` then tells them all.
  */
 export async function dispatch(deps: Deps, call: Chosen, progress: Progress): Promise<Answered> {
   const answer = call.chat.stream

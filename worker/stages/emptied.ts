@@ -13,7 +13,7 @@ import { allowlists } from "./authorize.ts";
 const MINUTE_S = 60;
 
 /**
- * The refusal of a plan that has no beginning (CONTRACT 1.7): of the kind that the candidate that came farthest was
+ * The refusal of a plan that has no beginning: of the kind that the candidate that came farthest was
  * dropped for, naming the reason for each.
  */
 export function emptied(

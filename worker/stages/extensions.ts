@@ -6,7 +6,7 @@ const FEATURE_FIELDS = ["guardrail_id", "token_saving_plan_id", "prompt_id", "me
 const MAX_TAGS = 64;
 const MAX_ID = 256;
 
-/** Reads what the caller told the gateway inside the request (CONTRACT 1.4): top level first, then `metadata`. */
+/** Reads what the caller told the gateway inside the request: top level first, then `metadata`. */
 export function readExtensions(body: JsonObject, headers: Record<string, string>): Extensions {
   const metadata = isJsonObject(body["metadata"]) ? body["metadata"] : {};
   const member = (name: string): { value: Json | undefined; param: string } =>

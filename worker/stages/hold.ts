@@ -29,7 +29,7 @@ export interface Held {
 /**
  * Sets aside the worst case of the plan's dearest attempt, in every scope that pays and is limited, and in the team; of
  * the model groups, in the first. A group that has no room is passed over where the plan goes on with another. Where the
- * whole does not fit but a useful answer does, the answer is limited to what fits. Throws the refusal of CONTRACT 1.7
+ * whole does not fit but a useful answer does, the answer is limited to what fits. Throws a refusal
  * where a budget or a limit has no room: 429, or 503 where the account can't be reached; and `Throttled` where a cheaper
  * target would still be served (`cheap` says that this is one).
  */

@@ -18,7 +18,7 @@ const DETECTED: readonly DetectedSignal[] = [
 
 /**
  * What a rule with `log_inputs` puts on record of a request's messages: for each its length, a keyed hash and what the
- * detectors found, never text (CONTRACT 11). Nothing for any other request.
+ * detectors found, never text. Nothing for any other request.
  */
 export function inputsOf(
   deps: Deps,

@@ -3,7 +3,7 @@ import type { ScopeView } from "../core/account.ts";
 const STATES = ["ok", "warn", "throttle", "block"] as const;
 
 /**
- * What callers are told of the limits over a request (CONTRACT 1.5): of rates and budgets each the one that leaves the
+ * What callers are told of the limits over a request: of rates and budgets each the one that leaves the
  * least, as it stood when the request was admitted.
  */
 export function limitHeaders(views: readonly ScopeView[]): Record<string, string> {

@@ -32,7 +32,7 @@ const NAMES: Record<HoldRefusal["scope"]["kind"], string> = {
   model: "model",
 };
 
-/** Says which limit has no room for a request, how it stands, and when it will have some (CONTRACT 1.7). */
+/** Says which limit has no room for a request, how it stands, and when it will have some. */
 export function refusalOf(refusal: HoldRefusal, least: Amount): GatewayError {
   const { reason } = refusal;
   if (reason === "rate") return rateRefusal(refusal);

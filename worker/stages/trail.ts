@@ -16,7 +16,7 @@ import { totalCost, type Ending } from "./settle.ts";
 /**
  * Puts the decision on record, with what it takes to charge and end the request if this isolate should not live to do
  * it. It is begun with the provider's request and has to be durable before the first byte
- * reaches the caller (DESIGN §3): the result says whether it is, and never rejects.
+ * reaches the caller: the result says whether it is, and never rejects.
  */
 export async function recordDecision(deps: Deps, call: Chosen): Promise<boolean> {
   const { teamId, userId, keyId, customerId } = payerOf(call);

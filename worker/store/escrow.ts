@@ -60,7 +60,7 @@ export interface EscrowParts {
 const memoryOf = new WeakMap<Isolate, Memory>();
 
 /**
- * The account of an isolate: it spends slices that ledgers lent it (DESIGN §3). A request whose scopes are all in stock
+ * The account of an isolate: it spends slices that ledgers lent it. A request whose scopes are all in stock
  * is admitted without any I/O; others ask for everything they lack in one call. A settlement is never lost while the
  * isolate lives: it stays in the isolate's memory until the ledger acknowledged it.
  */

@@ -7,7 +7,7 @@ import { sha256 } from "./merkle.ts";
 import type { Hash } from "./merkle.ts";
 import { fromHex, toHex } from "./note.ts";
 
-// What is hashed: a record as it is shown (CONTRACT 7.2) in canonical JSON (RFC 8785), and its leaf.
+// What is hashed: a record as it is shown in canonical JSON (RFC 8785), and its leaf.
 
 const FORMAT = 1;
 const HASH = /^sha256:[0-9a-f]{64}$/;

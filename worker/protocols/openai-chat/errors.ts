@@ -2,7 +2,7 @@ import type { PublicError } from "../../core/errors.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { sseText } from "../sse.ts";
 
-/** The error body of CONTRACT 1.7; a guardrail's refusal says its message in the second documented form as well. */
+/** The error body of OpenAI; a guardrail's refusal says its message in the second documented form as well. */
 export function encodeError(error: PublicError): JsonObject {
   const { message, type, param, code, members } = error;
   return {

@@ -6,7 +6,7 @@ export interface Dial {
   saves: "cost" | "latency";
 }
 
-/** The names behind `smart/`: presets of one dial (CONTRACT 4.6). */
+/** The names behind `smart/`: presets of one dial. */
 export const PRESETS: Readonly<Record<string, Dial>> = {
   quality: { quality: 8, saves: "cost" },
   balanced: { quality: 5, saves: "cost" },
