@@ -87,6 +87,12 @@ export function scanJson(text: string): JsonScan {
   return { depth: deepest, members };
 }
 
+/** The text of a member's value, of the last one where there are several; `null` where there is none. */
+export function memberText(text: string, { members }: JsonScan, name: string): string {
+  const member = members.findLast((each) => each.name === name);
+  return member ? text.slice(member.valueStart, member.valueEnd) : "null";
+}
+
 /**
  * Rewrites top-level members of a JSON object text and leaves every other byte as it was.
  * `set` replaces each occurrence of a member, or appends it as the last one; `remove` drops each occurrence with one

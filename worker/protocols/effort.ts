@@ -12,6 +12,13 @@ const BUDGETS: Readonly<Record<Exclude<Effort, "none">, number>> = {
   max: 65_536,
 };
 
+/** An effort by its name; undefined for what is none. */
+export function effortNamed(name: string | undefined): Effort | undefined {
+  return name === "none" || (name !== undefined && Object.hasOwn(BUDGETS, name))
+    ? (name as Effort)
+    : undefined;
+}
+
 /** The effort that was asked for; a budget reads as the smallest effort that covers it. */
 export function effortOf(reasoning: Reasoning): Effort | undefined {
   if (reasoning.effort !== undefined) return reasoning.effort;

@@ -1,6 +1,6 @@
 import { EXTENSION_FIELD_SET } from "../core/extensions.ts";
-import { isJsonObject, scanJson, spliceJson } from "../core/json.ts";
-import type { Json, JsonObject } from "../core/json.ts";
+import { isJsonObject, memberText, scanJson, spliceJson } from "../core/json.ts";
+import type { Json, JsonObject, JsonScan } from "../core/json.ts";
 import { define } from "./fields.ts";
 
 /** True for a member that only the gateway reads. `cache` may be a provider's own switch unless it is an object. */
@@ -30,12 +30,13 @@ export interface Rewrites {
 }
 
 /**
- * Rewrites that take the gateway's members out of a body text. `drop` tells which members of `metadata` go; when
+ * Rewrites that take the gateway's members out of `text`, the body as it came. `drop` tells which members of `metadata` go; when
  * none is left, `metadata` itself goes.
  */
 export function extensionRewrites(
   body: JsonObject,
-  memberText: (name: string) => string,
+  text: string,
+  scan: JsonScan,
   drop: MetadataRule,
 ): Rewrites {
   const rewrites: Rewrites = { set: {}, remove: extensionNames(body) };
@@ -48,8 +49,8 @@ export function extensionRewrites(
     if (Object.keys(metadata).every((name) => gone.has(name))) {
       rewrites.remove.add("metadata");
     } else {
-      const text = memberText("metadata");
-      rewrites.set["metadata"] = spliceJson(text, scanJson(text).members, {}, gone);
+      const own = memberText(text, scan, "metadata");
+      rewrites.set["metadata"] = spliceJson(own, scanJson(own).members, {}, gone);
     }
   }
   return rewrites;

@@ -3,12 +3,23 @@ import type { Json, JsonObject } from "../../core/json.ts";
 import { objectIn } from "../answers.ts";
 import { define } from "../fields.ts";
 import type { BuiltRequest, Target } from "../protocol.ts";
+import { dropRefused, stopsWithoutBlanks, tellLostSampling } from "../losses.ts";
 import { tellLost } from "../marks.ts";
 import { SPELLINGS } from "../spellings.ts";
 import { unsupported } from "../unsupported.ts";
 import { buildMessages } from "./build-messages.ts";
 import { JSON_TOOL, outputSchema } from "./schema.ts";
 import { buildThinking } from "./thinking.ts";
+
+/** Sampling that Claude has no place for. */
+const LOST = [
+  "seed",
+  "presence_penalty",
+  "frequency_penalty",
+  "logit_bias",
+  "logprobs",
+  "top_logprobs",
+] as const;
 
 /** Used where nothing is known of the model: every Claude model can write this much. */
 const UNKNOWN_MAXIMUM = 4096;
@@ -62,11 +73,7 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
   );
   if (request.user !== undefined) body["metadata"] = { user_id: request.user };
   if (request.stream) body["stream"] = true;
-  for (const name of target.facts.quirks?.refuses ?? []) {
-    if (body[name] === undefined) continue;
-    delete body[name];
-    degraded.add(name);
-  }
+  dropRefused(body, target, degraded);
   return { body, degraded: [...degraded] };
 }
 
@@ -162,19 +169,7 @@ function writeSampling(
     if (thinks) degraded.add("top_k");
     else body["top_k"] = sampling.topK;
   }
-  if (sampling.stop !== undefined && sampling.stop.length > 0) {
-    // Blank sequences are refused.
-    const stop = sampling.stop.filter((each) => each.trim() !== "");
-    if (stop.length < sampling.stop.length) degraded.add("stop");
-    if (stop.length > 0) body["stop_sequences"] = stop;
-  }
-  const lost: [string, unknown][] = [
-    ["seed", sampling.seed],
-    ["presence_penalty", sampling.presencePenalty || undefined],
-    ["frequency_penalty", sampling.frequencyPenalty || undefined],
-    ["logit_bias", sampling.logitBias],
-    ["logprobs", sampling.logprobs || undefined],
-    ["top_logprobs", sampling.topLogprobs],
-  ];
-  for (const [name, value] of lost) if (value !== undefined) degraded.add(name);
+  const stop = stopsWithoutBlanks(sampling, degraded);
+  if (stop.length > 0) body["stop_sequences"] = stop;
+  tellLostSampling(sampling, LOST, degraded);
 }

@@ -15,11 +15,7 @@ function keptHere(metadata: Json): ReadonlySet<string> | "all" {
 /** The rules of PROTOCOLS 1 for Messages at both ends. Usage is always in the stream, so none is ever injected. */
 export const verbatim: Verbatim = {
   request(text, scan, body, target) {
-    const valueText = (name: string) => {
-      const member = scan.members.findLast((each) => each.name === name);
-      return member ? text.slice(member.valueStart, member.valueEnd) : "null";
-    };
-    const { set, remove } = extensionRewrites(body, valueText, keptHere);
+    const { set, remove } = extensionRewrites(body, text, scan, keptHere);
     set["model"] = JSON.stringify(target.model);
     if (target.outputLimit !== undefined) set["max_tokens"] = String(target.outputLimit);
     return { text: spliceJson(text, scan.members, set, remove), injectedUsage: false };

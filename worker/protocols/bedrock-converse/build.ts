@@ -2,10 +2,21 @@ import type { ChatRequest, Tool, ToolChoice } from "../../core/chat.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { budgetOf, effortOf } from "../effort.ts";
 import type { BuiltRequest, Target } from "../protocol.ts";
+import { stopsWithoutBlanks, tellLostSampling } from "../losses.ts";
 import { tellLost } from "../marks.ts";
 import { SPELLINGS } from "../spellings.ts";
 import { unsupported } from "../unsupported.ts";
 import { buildMessages, cachePoint } from "./build-messages.ts";
+
+/** Sampling that Converse has no place for. */
+const LOST = [
+  "seed",
+  "presence_penalty",
+  "frequency_penalty",
+  "logit_bias",
+  "logprobs",
+  "top_logprobs",
+] as const;
 
 /** Writes a Converse request; model and streaming stand in the URL. */
 export function buildRequest(request: ChatRequest, target: Target): BuiltRequest {
@@ -73,18 +84,9 @@ function configOf({ sampling }: ChatRequest, { facts }: Target, degraded: Set<st
     if (refused.has("top_p")) degraded.add("top_p");
     else config["topP"] = sampling.topP;
   }
-  const stop = sampling.stop?.filter((each) => each.trim() !== "") ?? [];
-  if (stop.length < (sampling.stop?.length ?? 0)) degraded.add("stop");
+  const stop = stopsWithoutBlanks(sampling, degraded);
   if (stop.length > 0) config["stopSequences"] = stop;
-  const lost: [string, unknown][] = [
-    ["seed", sampling.seed],
-    ["presence_penalty", sampling.presencePenalty || undefined],
-    ["frequency_penalty", sampling.frequencyPenalty || undefined],
-    ["logit_bias", sampling.logitBias],
-    ["logprobs", sampling.logprobs || undefined],
-    ["top_logprobs", sampling.topLogprobs],
-  ];
-  for (const [name, value] of lost) if (value !== undefined) degraded.add(name);
+  tellLostSampling(sampling, LOST, degraded);
   return config;
 }
 

@@ -2,6 +2,7 @@ import type { ChatRequest, Tool } from "../../core/chat.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import { budgetOf } from "../effort.ts";
 import type { BuiltRequest, Target } from "../protocol.ts";
+import { dropRefused } from "../losses.ts";
 import { tellLost } from "../marks.ts";
 import { SPELLINGS } from "../spellings.ts";
 import { unsupported } from "../unsupported.ts";
@@ -31,11 +32,7 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
     };
   }
   writeThinking(body, request, target, degraded);
-  for (const name of target.facts.quirks?.refuses ?? []) {
-    if (body[name] === undefined) continue;
-    delete body[name];
-    degraded.add(name);
-  }
+  dropRefused(body, target, degraded);
   return { body, degraded: [...degraded] };
 }
 

@@ -4,6 +4,7 @@ import { budgetOf, effortOf } from "../effort.ts";
 import { objectIn } from "../answers.ts";
 import { define } from "../fields.ts";
 import type { BuiltRequest, Target } from "../protocol.ts";
+import { dropRefused } from "../losses.ts";
 import { tellLost } from "../marks.ts";
 import { SPELLINGS } from "../spellings.ts";
 import { unsupported } from "../unsupported.ts";
@@ -38,11 +39,7 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
   };
   const thinking = thinkingOf(request, target, degraded);
   if (thinking) config["thinkingConfig"] = thinking;
-  for (const name of target.facts.quirks?.refuses ?? []) {
-    if (config[name] === undefined) continue;
-    delete config[name];
-    degraded.add(name);
-  }
+  dropRefused(config, target, degraded);
   if (Object.keys(config).length > 0) body["generationConfig"] = config;
   return { body, degraded: [...degraded] };
 }

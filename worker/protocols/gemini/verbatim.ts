@@ -11,11 +11,7 @@ import { withData } from "../sse.ts";
  */
 export const verbatim: Verbatim = {
   request(text, scan, body, target) {
-    const valueText = (name: string) => {
-      const member = scan.members.findLast((each) => each.name === name);
-      return member ? text.slice(member.valueStart, member.valueEnd) : "null";
-    };
-    const { set, remove } = extensionRewrites(body, valueText, () => "all");
+    const { set, remove } = extensionRewrites(body, text, scan, () => "all");
     if (target.outputLimit !== undefined) {
       const name = "generation_config" in body ? "generation_config" : "generationConfig";
       const { max_output_tokens: _, ...own } = objectIn(body[name]) ?? {};

@@ -5,6 +5,7 @@ import { decodeText } from "../base64.ts";
 import { effortOf } from "../effort.ts";
 import { parsed } from "../fields.ts";
 import type { BuiltRequest, Target } from "../protocol.ts";
+import { dropRefused } from "../losses.ts";
 import { tellLost } from "../marks.ts";
 import { SPELLINGS } from "../spellings.ts";
 import { unsupported } from "../unsupported.ts";
@@ -50,11 +51,7 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
     } else if (effort === "none") body["think"] = false;
     else body["think"] = levels && effort !== undefined ? effort : true;
   }
-  for (const name of target.facts.quirks?.refuses ?? []) {
-    if (body[name] === undefined) continue;
-    delete body[name];
-    degraded.add(name);
-  }
+  dropRefused(body, target, degraded);
   return { body, degraded: [...degraded] };
 }
 

@@ -4,11 +4,13 @@ import type { Json, JsonObject } from "../../core/json.ts";
 import type { PrefillForm } from "../../core/model.ts";
 import { effortOf } from "../effort.ts";
 import { define } from "../fields.ts";
+import { dropRefused } from "../losses.ts";
 import { tellLost } from "../marks.ts";
 import type { BuiltRequest, Target } from "../protocol.ts";
 import { SPELLINGS } from "../spellings.ts";
 import { unsupported } from "../unsupported.ts";
 import { buildMessages } from "./build-messages.ts";
+import { schemaMembers } from "./schema.ts";
 
 /** Writes a chat completions request for an OpenAI-compatible target. */
 export function buildRequest(request: ChatRequest, target: Target): BuiltRequest {
@@ -44,11 +46,7 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
     }
   }
   if (request.prefill !== undefined) markBegun(body, request.prefill);
-  for (const name of target.facts.quirks?.refuses ?? []) {
-    if (body[name] === undefined) continue;
-    delete body[name];
-    degraded.add(name);
-  }
+  dropRefused(body, target, degraded);
   return { body, degraded: [...degraded] };
 }
 
@@ -121,12 +119,7 @@ function buildFormat(format: ResponseFormat): JsonObject {
   if (format.type === "json") return { type: "json_object" };
   return {
     type: "json_schema",
-    json_schema: {
-      name: format.name,
-      ...(format.description !== undefined && { description: format.description }),
-      schema: format.schema,
-      ...(format.strict !== undefined && { strict: format.strict }),
-    },
+    json_schema: schemaMembers(format),
   };
 }
 

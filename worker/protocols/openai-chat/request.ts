@@ -2,6 +2,7 @@ import type { FromUrl } from "../../core/call.ts";
 import type { ChatRequest, Reasoning, ResponseFormat, Tool, ToolChoice } from "../../core/chat.ts";
 import { isJsonObject } from "../../core/json.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
+import { effortNamed } from "../effort.ts";
 import { extensionNames, without } from "../extensions.ts";
 import {
   at,
@@ -21,6 +22,7 @@ import {
 } from "../fields.ts";
 import { parseMessages } from "./messages.ts";
 import { keptHere } from "./metadata.ts";
+import { readSchema } from "./schema.ts";
 
 const KNOWN: ReadonlySet<string> = new Set([
   "model",
@@ -47,16 +49,6 @@ const KNOWN: ReadonlySet<string> = new Set([
   "parallel_tool_calls",
   "user",
   "metadata",
-]);
-
-const EFFORTS: ReadonlySet<string> = new Set([
-  "none",
-  "minimal",
-  "low",
-  "medium",
-  "high",
-  "xhigh",
-  "max",
 ]);
 
 /** Reads a chat completions body. */
@@ -215,23 +207,14 @@ function parseFormat(body: JsonObject, extra: JsonObject): ResponseFormat | unde
   }
   const path = "response_format.json_schema";
   const named = requiredObject(format, "response_format", "json_schema");
-  const parsed: ResponseFormat = {
-    type: "schema",
-    name: requiredText(named, path, "name"),
-    schema: optionalObject(named, path, "schema") ?? {},
-  };
-  const description = optionalString(named, path, "description");
-  if (description !== undefined) parsed.description = description;
-  const strict = optionalBoolean(named, path, "strict");
-  if (strict !== undefined) parsed.strict = strict;
-  return parsed;
+  return readSchema(named, path);
 }
 
 function parseReasoning(body: JsonObject, extra: JsonObject): Reasoning | undefined {
   const reasoning: Reasoning = {};
-  const effort = optionalString(body, "", "reasoning_effort");
-  if (effort !== undefined && EFFORTS.has(effort)) {
-    reasoning.effort = effort as NonNullable<Reasoning["effort"]>;
+  const effort = effortNamed(optionalString(body, "", "reasoning_effort"));
+  if (effort !== undefined) {
+    reasoning.effort = effort;
     delete extra["reasoning_effort"];
   }
   const thinking = optionalObject(body, "", "thinking");

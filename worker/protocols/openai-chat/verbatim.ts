@@ -1,4 +1,4 @@
-import { isJsonObject, scanJson, spliceJson } from "../../core/json.ts";
+import { isJsonObject, memberText, scanJson, spliceJson } from "../../core/json.ts";
 import type { JsonObject, JsonScan } from "../../core/json.ts";
 import { objectIn } from "../answers.ts";
 import { extensionRewrites } from "../extensions.ts";
@@ -13,11 +13,7 @@ const USAGE: ReadonlySet<string> = new Set(["usage"]);
 /** The rules of PROTOCOLS 1 for chat completions at both ends. */
 export const verbatim: Verbatim = {
   request(text, scan, body, target) {
-    const valueText = (name: string) => {
-      const member = scan.members.findLast((each) => each.name === name);
-      return member ? text.slice(member.valueStart, member.valueEnd) : "null";
-    };
-    const { set, remove } = extensionRewrites(body, valueText, keptHere);
+    const { set, remove } = extensionRewrites(body, text, scan, keptHere);
     set["model"] = JSON.stringify(target.model);
     if (target.outputLimit !== undefined) {
       const sent = ["max_completion_tokens", "max_tokens"].find((name) => name in body);
@@ -25,7 +21,9 @@ export const verbatim: Verbatim = {
       set[name] = String(target.outputLimit);
     }
     const injectedUsage = needsUsage(body, target);
-    if (injectedUsage) set["stream_options"] = withIncludeUsage(valueText("stream_options"), body);
+    if (injectedUsage) {
+      set["stream_options"] = withIncludeUsage(memberText(text, scan, "stream_options"), body);
+    }
     return { text: spliceJson(text, scan.members, set, remove), injectedUsage };
   },
 

@@ -3,12 +3,24 @@ import type { Json, JsonObject } from "../../core/json.ts";
 import { objectIn } from "../answers.ts";
 import { effortOf } from "../effort.ts";
 import { define } from "../fields.ts";
+import { dropRefused, tellLostSampling } from "../losses.ts";
 import { tellLost } from "../marks.ts";
 import type { BuiltRequest, Target } from "../protocol.ts";
+import { schemaMembers } from "../openai-chat/schema.ts";
 import { SPELLINGS } from "../spellings.ts";
 import { unsupported } from "../unsupported.ts";
 import { buildInput } from "./build-input.ts";
 import { LEAST } from "./verbatim.ts";
+
+/** Sampling that Responses has no place for. */
+const LOST = [
+  "stop",
+  "seed",
+  "presence_penalty",
+  "frequency_penalty",
+  "logit_bias",
+  "top_k",
+] as const;
 
 /** Writes a Responses request. What came from another dialect is not kept at the provider, as it would be nowhere else. */
 export function buildRequest(request: ChatRequest, target: Target): BuiltRequest {
@@ -36,11 +48,7 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
   writeReasoning(body, request, target, degraded);
   if (request.user !== undefined) body["user"] = request.user;
   if (request.stream) body["stream"] = true;
-  for (const name of target.facts.quirks?.refuses ?? []) {
-    if (body[name] === undefined) continue;
-    delete body[name];
-    degraded.add(name);
-  }
+  dropRefused(body, target, degraded);
   return { body, degraded: [...degraded] };
 }
 
@@ -56,15 +64,7 @@ function writeSampling(body: JsonObject, request: ChatRequest, degraded: Set<str
   if (sampling.topP !== undefined) body["top_p"] = sampling.topP;
   if (sampling.logprobs) include(body, "message.output_text.logprobs");
   if (sampling.topLogprobs !== undefined) body["top_logprobs"] = sampling.topLogprobs;
-  const lost: [string, unknown][] = [
-    ["stop", sampling.stop?.length ? sampling.stop : undefined],
-    ["seed", sampling.seed],
-    ["presence_penalty", sampling.presencePenalty || undefined],
-    ["frequency_penalty", sampling.frequencyPenalty || undefined],
-    ["logit_bias", sampling.logitBias],
-    ["top_k", sampling.topK],
-  ];
-  for (const [name, value] of lost) if (value !== undefined) degraded.add(name);
+  tellLostSampling(sampling, LOST, degraded);
 }
 
 function include(body: JsonObject, what: string): void {
@@ -98,13 +98,7 @@ function choiceOf(choice: ToolChoice): Json {
 function formatOf({ responseFormat: format }: ChatRequest): JsonObject | undefined {
   if (format === undefined || format.type === "text") return undefined;
   if (format.type === "json") return { type: "json_object" };
-  return {
-    type: "json_schema",
-    name: format.name,
-    ...(format.description !== undefined && { description: format.description }),
-    schema: format.schema,
-    ...(format.strict !== undefined && { strict: format.strict }),
-  };
+  return { type: "json_schema", ...schemaMembers(format) };
 }
 
 /** The effort; for who does not keep the reasoning here, its encrypted form, so that it can come back. */

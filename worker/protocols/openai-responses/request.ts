@@ -1,7 +1,8 @@
-import type { ChatRequest, Reasoning, ResponseFormat, Tool, ToolChoice } from "../../core/chat.ts";
+import type { ChatRequest, Reasoning, Tool, ToolChoice } from "../../core/chat.ts";
 import { GatewayError } from "../../core/errors.ts";
 import { isJsonObject } from "../../core/json.ts";
 import type { JsonObject } from "../../core/json.ts";
+import { effortNamed } from "../effort.ts";
 import { extensionNames, isExtension, without } from "../extensions.ts";
 import {
   at,
@@ -17,6 +18,7 @@ import {
   others,
   requiredText,
 } from "../fields.ts";
+import { readSchema } from "../openai-chat/schema.ts";
 import { parseInput } from "./input.ts";
 
 const KNOWN: ReadonlySet<string> = new Set([
@@ -36,16 +38,6 @@ const KNOWN: ReadonlySet<string> = new Set([
   "text",
   "reasoning",
   "store",
-]);
-
-const EFFORTS: ReadonlySet<string> = new Set([
-  "none",
-  "minimal",
-  "low",
-  "medium",
-  "high",
-  "xhigh",
-  "max",
 ]);
 
 /** Members that stand for something which is kept at the provider alone. */
@@ -169,28 +161,16 @@ function readText(body: JsonObject, request: ChatRequest, extra: JsonObject): vo
   const type = requiredText(format, where, "type");
   if (type === "text") request.responseFormat = { type: "text" };
   else if (type === "json_object") request.responseFormat = { type: "json" };
-  else if (type === "json_schema") {
-    const parsed: ResponseFormat = {
-      type: "schema",
-      name: requiredText(format, where, "name"),
-      schema: optionalObject(format, where, "schema") ?? {},
-    };
-    const description = optionalString(format, where, "description");
-    if (description !== undefined) parsed.description = description;
-    const strict = optionalBoolean(format, where, "strict");
-    if (strict !== undefined) parsed.strict = strict;
-    request.responseFormat = parsed;
-  } else extra["text"] = text;
+  else if (type === "json_schema") request.responseFormat = readSchema(format, where);
+  else extra["text"] = text;
 }
 
 function readReasoning(body: JsonObject, request: ChatRequest, extra: JsonObject): void {
   const from = optionalObject(body, "", "reasoning");
   if (from === undefined) return;
   const reasoning: Reasoning = {};
-  const effort = optionalString(from, "reasoning", "effort");
-  if (effort !== undefined && EFFORTS.has(effort)) {
-    reasoning.effort = effort as NonNullable<Reasoning["effort"]>;
-  }
+  const effort = effortNamed(optionalString(from, "reasoning", "effort"));
+  if (effort !== undefined) reasoning.effort = effort;
   const summary =
     optionalString(from, "reasoning", "summary") ??
     optionalString(from, "reasoning", "generate_summary");
