@@ -2,8 +2,7 @@ import type { AuditRecord } from "../worker/core/audit.ts";
 import { firstEventId } from "../worker/core/audit-record.ts";
 import { shownOrgId } from "../worker/core/ids.ts";
 import { readCheckpoint } from "../worker/core/sealed-log/checkpoint.ts";
-
-const DAY_MS = 86_400_000;
+import { DAY_MS } from "../worker/core/time.ts";
 
 /**
  * The newest checkpoint as the event of its day, told to whoever keeps it outside. Its id is made of the day alone, so

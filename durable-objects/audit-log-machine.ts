@@ -3,6 +3,7 @@ import { eventTime, firstEventId, readRecord } from "../worker/core/audit-record
 import { fromHex, toHex } from "../worker/core/sealed-log/note.ts";
 import { pseudonymOf } from "../worker/core/sealed-log/pseudonyms.ts";
 import type { PersonKind } from "../worker/core/sealed-log/pseudonyms.ts";
+import { DAY_MS } from "../worker/core/time.ts";
 import { rowOf } from "./audit-row.ts";
 import type { Row } from "./audit-row.ts";
 
@@ -62,7 +63,6 @@ export interface AuditLogAlarm {
  */
 export type Abandoned = (decisions: AuditRecord[]) => Promise<void>;
 
-const DAY_MS = 86_400_000;
 /** How long an event id is known; a record whose id is older can't be told from a repetition. */
 export const SEEN_MS = 30 * DAY_MS;
 /** Ids are remembered a little longer than they are taken, so that a clock that is set back opens no gap. */

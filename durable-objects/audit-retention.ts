@@ -1,3 +1,4 @@
+import { DAY_MS } from "../worker/core/time.ts";
 import type { OwnEvent } from "./audit-row.ts";
 import type { SealArchive } from "./audit-sealer.ts";
 
@@ -28,7 +29,6 @@ export interface RetentionParts {
   now: () => number;
 }
 
-const DAY_MS = 86_400_000;
 /** How long the object itself keeps the text of a sealed record. */
 const TEXT_MS = 7 * DAY_MS;
 const MAX_SEGMENTS = 500;

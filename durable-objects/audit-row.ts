@@ -5,6 +5,7 @@ import type { JsonObject } from "../worker/core/json.ts";
 import { canonicalText, sealedRecord } from "../worker/core/sealed-log/leaf.ts";
 import { pseudonymized } from "../worker/core/sealed-log/pseudonyms.ts";
 import type { Pseudonyms } from "../worker/core/sealed-log/pseudonyms.ts";
+import { DAY_MS } from "../worker/core/time.ts";
 
 /** A record as it is stored. People stand in it as pseudonyms, but for `decision`. */
 export interface Row {
@@ -36,7 +37,6 @@ export interface OwnEvent {
 /** Our own events that are never dropped. */
 export const KEPT = /^audit\.(key_|retention_)/;
 const FOR_EVER = Number.MAX_SAFE_INTEGER;
-const DAY_MS = 86_400_000;
 /** The longest retention that a rule may ask for. */
 const MAX_DAYS = 2_557;
 /** How long past its deadline a request may still be writing its outcome. */

@@ -1,5 +1,6 @@
 import type { AuditRecord } from "../worker/core/audit.ts";
 import type { Undelivered, UndeliveredPage } from "../worker/core/delivery.ts";
+import { DAY_MS, HOUR_MS } from "../worker/core/time.ts";
 
 /** An event that waits for its next attempt. */
 export interface Waiting {
@@ -10,13 +11,12 @@ export interface Waiting {
   since: number;
 }
 
-const HOUR_MS = 3_600_000;
 /** How long after each failed attempt the next one is made; the last stands for all that follow. */
 const DELAYS_MS = [1_000, 5_000, 30_000, 300_000, 1_800_000, 2 * HOUR_MS, 4 * HOUR_MS] as const;
 /** When the last attempt is made; what fails then is dead. */
-const TRIED_MS = 24 * HOUR_MS;
+const TRIED_MS = DAY_MS;
 /** How long an event's id is remembered, told or not, and a dead one kept. */
-const KEPT_MS = 40 * 24 * HOUR_MS;
+const KEPT_MS = 40 * DAY_MS;
 /** An endpoint that answers to nobody must not fill the object. */
 const MOST_WAITING = 10_000;
 const MOST_DEAD = 10_000;

@@ -21,6 +21,7 @@ import type { Amount } from "../worker/core/amount.ts";
 import type { Definition } from "../worker/core/limits.ts";
 import { scopeKey } from "../worker/core/scope.ts";
 import type { Scope } from "../worker/core/scope.ts";
+import { HOUR_MS } from "../worker/core/time.ts";
 import {
   areFit,
   areSound,
@@ -42,7 +43,6 @@ import {
   endSingle,
   estimate,
   forgetAt,
-  HOUR_MS,
   LEASE_TTL_MS,
   lend,
   lendSingle,

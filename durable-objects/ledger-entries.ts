@@ -4,9 +4,10 @@ import { isAmount, least, NOTHING, plus } from "../worker/core/amount.ts";
 import type { Amount } from "../worker/core/amount.ts";
 import { homeOf, scopeKey, scopesOf } from "../worker/core/scope.ts";
 import type { Scope } from "../worker/core/scope.ts";
+import { DAY_MS } from "../worker/core/time.ts";
 import { NO_USAGE } from "../worker/core/usage.ts";
 import type { Charge } from "./ledger-events.ts";
-import { DAY_MS, RETENTION_MS } from "./ledger-leases.ts";
+import { RETENTION_MS } from "./ledger-leases.ts";
 
 /** One request's charge in the scopes of one ledger. */
 export interface Entry {

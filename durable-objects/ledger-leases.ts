@@ -12,6 +12,7 @@ import {
   times,
 } from "../worker/core/amount.ts";
 import type { Amount } from "../worker/core/amount.ts";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../worker/core/time.ts";
 import type { LeaseRow, LedgerTables, SpendRow } from "./ledger-rows.ts";
 import { roomBelowNext, standingOf, viewOf } from "./ledger-terms.ts";
 import type { Terms, Window } from "./ledger-terms.ts";
@@ -24,8 +25,6 @@ const LONGEST_REQUEST_MS = 600_000;
 const MARGIN_MS = 60_000;
 /** After this time a lease is not extended but followed by a new one: what got lost on it can be reclaimed then. */
 const LEASE_AGE_MS = 600_000;
-export const HOUR_MS = 3_600_000;
-export const DAY_MS = 24 * HOUR_MS;
 /** Settled request ids and reclaimed leases are remembered for so long. */
 export const RETENTION_MS = 30 * DAY_MS;
 /** No message of an isolate is under way longer. */
@@ -63,7 +62,7 @@ export function spendRowOf(tables: LedgerTables, scope: Scope, windowId: string)
 
 /** A minute's row is of use until the longest request that it admitted has ended. */
 function rateForgetAt(windowId: string): number {
-  return Number(windowId.slice(1)) * 60_000 + HOUR_MS;
+  return Number(windowId.slice(1)) * MINUTE_MS + HOUR_MS;
 }
 
 /** How the lender sees one scope at the time of a message. */

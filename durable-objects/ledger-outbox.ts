@@ -1,4 +1,5 @@
 import type { LedgerSink, OutboxItem } from "../worker/core/account.ts";
+import { inTime } from "../worker/core/time.ts";
 
 /** Items of one delivery. */
 const BATCH = 256;
@@ -35,19 +36,11 @@ export class OutboxDrain {
     for (;;) {
       const batch = this.#outbox.outbox(BATCH);
       if (batch.length === 0) return true;
-      const durable = await inTime(sink.deliver(batch)).catch((): number[] => []);
+      const durable = await inTime(DELIVERY_MS, sink.deliver(batch)).catch((): number[] => []);
       if (durable.length === 0) return false;
       this.#outbox.delivered(durable);
       // The rest failed for a reason of its own: it is not tried again at once.
       if (durable.length < batch.length) return false;
     }
   }
-}
-
-function inTime(work: Promise<number[]>): Promise<number[]> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("No answer in time.")), DELIVERY_MS);
-  });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

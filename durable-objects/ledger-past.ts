@@ -3,9 +3,10 @@ import { homeOf, scopeKey, scopesOf } from "../worker/core/scope.ts";
 import type { Scope } from "../worker/core/scope.ts";
 import type { Definition, Limits } from "../worker/core/limits.ts";
 import type { NanoUsd } from "../worker/core/money.ts";
+import { DAY_MS } from "../worker/core/time.ts";
 import type { Span } from "../worker/core/windows.ts";
 import { minus, most, NOTHING } from "../worker/core/amount.ts";
-import { DAY_MS, estimate, forgetAt, spendOf } from "./ledger-leases.ts";
+import { estimate, forgetAt, spendOf } from "./ledger-leases.ts";
 import { termsOf, windowOf } from "./ledger-terms.ts";
 import type { Debit, LedgerTables } from "./ledger-rows.ts";
 

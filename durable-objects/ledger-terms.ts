@@ -5,11 +5,11 @@ import { beyond, plus } from "../worker/core/amount.ts";
 import type { Amount } from "../worker/core/amount.ts";
 import { blocksAt, budgetAt, thresholdsOf, throttlesAt } from "../worker/core/limits.ts";
 import type { Definition, Limits } from "../worker/core/limits.ts";
+import { MINUTE_MS } from "../worker/core/time.ts";
 import { windowAt } from "../worker/core/windows.ts";
 import type { Span } from "../worker/core/windows.ts";
 import type { SpendRow } from "./ledger-rows.ts";
 
-const MINUTE_MS = 60_000;
 const UNLIMITED: Readonly<Amount> = Object.freeze({
   cost: Infinity,
   requests: Infinity,

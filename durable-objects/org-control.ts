@@ -118,7 +118,8 @@ export class OrgControl extends DurableObject<Env> {
         shared: () => readShared(db, orgId),
         key: (keyId) => readKey(db, orgId, keyId),
         bundle: (hash) => archive.load(orgId, hash),
-        write: (change) => inTime(this.#write(orgId, change)),
+        write: (change) =>
+          within(WRITE_TIMEOUT_MS, this.#write(orgId, change), { kind: "unknown" }),
         deliver: (records) => within(DELIVERY_TIMEOUT_MS, sink.deliver(records.map(asOutcome)), []),
       },
       {
@@ -137,10 +138,7 @@ function asOutcome(record: AuditRecord, seq: number): OutboxItem {
   return { kind: "outcome", seq, record: "record" in fit ? fit.record : record };
 }
 
-function inTime(write: Promise<WriteOutcome>): Promise<WriteOutcome> {
-  return within(WRITE_TIMEOUT_MS, write, { kind: "unknown" });
-}
-
+/** The work's own outcome, or `otherwise` after `ms`; the work itself goes on. */
 function within<T>(ms: number, work: Promise<T>, otherwise: T): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<T>((resolve) => {

@@ -7,11 +7,11 @@ import {
   estimate,
   fold,
   NOTHING_LEARNED,
-  randomOf,
   type Learned,
   type Lesson,
   type Prior,
 } from "../../worker/routing/smart/learn.ts";
+import { random } from "../../worker/routing/random.ts";
 import { plainPrompt } from "../../worker/routing/smart/prompt.ts";
 import type { FamilyRecord } from "../../worker/routing/smart/evidence.ts";
 import { believed, type Outcome } from "./data.ts";
@@ -43,12 +43,12 @@ export function simulate(
     records?: readonly [prefix: string, record: FamilyRecord][];
   },
 ): Run {
-  const random = randomOf(options.seed);
+  const dice = random(options.seed);
   const order: number[] = [];
   for (let pass = 0; pass < options.passes; pass++) {
     const round = rows.map((_, at) => at);
     for (let at = round.length - 1; at > 0; at--) {
-      const other = Math.floor(random() * (at + 1));
+      const other = Math.floor(dice() * (at + 1));
       [round[at], round[other]] = [round[other]!, round[at]!];
     }
     order.push(...round);
@@ -88,7 +88,7 @@ export function simulate(
         group,
         estimate: estimate(learned, { group, task, ...priorOf(group) }),
       })),
-      Math.floor(random() * 2 ** 32),
+      Math.floor(dice() * 2 ** 32),
       options.share,
     );
     const group = drawn?.group ?? live[0]!;

@@ -30,7 +30,7 @@ import {
   shareAt,
   type Judged,
 } from "./judge.ts";
-import { randomOf } from "../../worker/routing/smart/learn.ts";
+import { random } from "../../worker/routing/random.ts";
 import { fitModel, see, type Seeable } from "./model.ts";
 
 const VERSION = "3";
@@ -76,7 +76,7 @@ const perturbed = Object.entries(PERTURBATIONS).map(
 
 /** The middle 95 % of the APGR over resampled rows. */
 function interval(some: readonly Outcome[], list: readonly number[], pair: Pair): number[] {
-  const dice = randomOf(1);
+  const dice = random(1);
   const all = Array.from({ length: 200 }, () => {
     const picked = some.map(() => Math.floor(dice() * some.length));
     return judge(
@@ -116,7 +116,7 @@ const slices = PAIRS.map((pair) => {
     };
   });
   const full = (list: readonly number[]) => judge(inside, of(list), pair);
-  const dice = randomOf(1);
+  const dice = random(1);
   const noise = rows.map(() => dice());
   const sorts = { smart: scores, length: lengths, keywords, random: noise };
   const each = <T>(measured: (judged: Judged) => T) =>
@@ -150,7 +150,7 @@ const slices = PAIRS.map((pair) => {
 const subjectOf = (row: Outcome) => `${row.bench} ${row.subject}`;
 const DRAWS = 24;
 const HELD = { mmlu: 10, ulab: 4 };
-const dealt = randomOf(7);
+const dealt = random(7);
 const drawn = Array.from({ length: DRAWS }, () => {
   const group = new Set(
     Object.entries(HELD).flatMap(([bench, count]) => {

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { shownOrgId } from "../core/ids.ts";
 import { usdNumber } from "../core/money.ts";
+import { DAY_MS, utcDay } from "../core/time.ts";
 import { keyHandle } from "../store/key-token.ts";
 import { keyNames, type Names } from "../store/names.ts";
 import {
@@ -14,7 +15,6 @@ import type { AdminContext } from "./context.ts";
 import { invalidField } from "./faults.ts";
 import { ORG, reference } from "./fields.ts";
 
-const DAY_MS = 24 * 60 * 60 * 1000;
 /** Days that a question spans if it says no beginning, and at most. */
 const USUAL_DAYS = 30;
 const MOST_DAYS = 366;
@@ -117,19 +117,15 @@ export function daysOf(
   asked: { start_date?: string; end_date?: string },
   now: number,
 ): { from: string; to: string } {
-  const to = asked.end_date ?? dayText(now);
+  const to = asked.end_date ?? utcDay(now);
   const end = Date.parse(to);
-  const from = asked.start_date ?? dayText(end - (USUAL_DAYS - 1) * DAY_MS);
+  const from = asked.start_date ?? utcDay(end - (USUAL_DAYS - 1) * DAY_MS);
   const span = (end - Date.parse(from)) / DAY_MS + 1;
   if (span < 1) throw invalidField(["start_date"], "Must not lie after end_date", "query");
   if (span > MOST_DAYS) {
     throw invalidField(["start_date"], `At most ${MOST_DAYS} days up to end_date`, "query");
   }
   return { from, to };
-}
-
-function dayText(at: number): string {
-  return new Date(at).toISOString().slice(0, 10);
 }
 
 interface Question {

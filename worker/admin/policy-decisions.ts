@@ -16,7 +16,7 @@ import { recordedFacts, type Recorded } from "../policy/replay.ts";
 import { resolve } from "../providers/resolve.ts";
 import { explainSmart, type SmartExplanation } from "../routing/smart/explain.ts";
 import { estimateTokens } from "../routing/tokens.ts";
-import { worstCase } from "../routing/worst-case.ts";
+import { worstCaseUsd } from "../routing/worst-case.ts";
 import { currentPolicies } from "../store/policy-rows.ts";
 import type { AdminContext } from "./context.ts";
 
@@ -168,9 +168,7 @@ export async function explainRequest(
           shared,
           hasPlatformKey: (provider) => deps.platformKey(provider) !== null,
         });
-        if (!resolution.found || !resolution.candidates.some(({ facts }) => facts.prices))
-          return null;
-        return worstCase(call, resolution.candidates).cost / 1e9;
+        return resolution.found ? worstCaseUsd(call, resolution.candidates) : null;
       },
     },
     asked.at,

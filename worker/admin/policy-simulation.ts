@@ -1,5 +1,5 @@
 import type { AuditEventType, ShownRecord } from "../core/audit.ts";
-import { usdNumber } from "../core/money.ts";
+import { nanoUsd, usdNumber } from "../core/money.ts";
 import type { Verdict } from "../core/policy.ts";
 import { link } from "../policy/evaluate.ts";
 import type { LinkedDocument } from "../policy/decide.ts";
@@ -67,7 +67,7 @@ export async function simulateWindow(
   const charged = new Map<string, Charged>();
   for (const record of outcomes.records) {
     charged.set(textIn(record, "request_id"), {
-      cost: Math.round(Number(record["cost_usd"] ?? 0) * 1e9),
+      cost: nanoUsd(Number(record["cost_usd"] ?? 0)),
       input: Number(record["tokens_input"] ?? 0),
       output: Number(record["tokens_output"] ?? 0),
     });

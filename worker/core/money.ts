@@ -49,7 +49,7 @@ export function usdText(amount: NanoUsd): string {
 
 /** A JSON number of USD for answers whose clients expect a float (`max_budget`, `spend`). */
 export function usdNumber(amount: NanoUsd): number {
-  return Number(usdText(amount));
+  return amount / 1e9;
 }
 
 /** Nano-dollars of a USD figure that a caller sent as a JSON number, rounded to the nearest whole one. */

@@ -128,7 +128,7 @@ function formatter(timeZone: string): Intl.DateTimeFormat {
 }
 
 /** What a zone's clock is ahead of UTC at an instant, in milliseconds. */
-function offsetAt(timeZone: string, at: number): number {
+export function offsetAt(timeZone: string, at: number): number {
   if (timeZone === "UTC") return 0;
   const parts: Record<string, number> = {};
   const whole = Math.floor(at / SECOND) * SECOND;

@@ -1,3 +1,4 @@
+import { offsetAt } from "../core/windows.ts";
 import type { Window } from "./condition.ts";
 import { WEEKDAYS, type Weekday } from "./signals.ts";
 
@@ -82,24 +83,7 @@ export class Clock {
 
 /** Minutes that a zone is ahead of UTC at an instant. */
 export function offsetOf(now: number, zone: string): number {
-  const parts = new Intl.DateTimeFormat("en-US", {
-    timeZone: zone,
-    hourCycle: "h23",
-    year: "numeric",
-    month: "numeric",
-    day: "numeric",
-    hour: "numeric",
-    minute: "numeric",
-  }).formatToParts(now);
-  const part = (type: string) => Number(parts.find((each) => each.type === type)?.value);
-  const local = Date.UTC(
-    part("year"),
-    part("month") - 1,
-    part("day"),
-    part("hour"),
-    part("minute"),
-  );
-  return Math.round((local - Math.floor(now / 60_000) * 60_000) / 60_000);
+  return Math.round(offsetAt(zone, now) / 60_000);
 }
 
 /** Minutes of a week that a window covers, counted from Monday 00:00 in its own zone. */
@@ -112,4 +96,10 @@ export function weekMinutes(window: Window): Uint8Array {
     for (let i = 0; i < length; i++) week[(start + window.from + i) % week.length] = 1;
   }
   return week;
+}
+
+/** A minute of a day as a clock shows it, `09:30`. */
+export function clockText(minute: number): string {
+  const text = (value: number) => String(value).padStart(2, "0");
+  return `${text(Math.floor(minute / 60))}:${text(minute % 60)}`;
 }

@@ -1,4 +1,4 @@
-import { offsetOf, weekMinutes } from "./calendar.ts";
+import { clockText, offsetOf, weekMinutes } from "./calendar.ts";
 import type { ReadRule } from "./compile.ts";
 import {
   fingerprint,
@@ -250,6 +250,5 @@ function shifts(a: string, b: string): number[] {
 
 function weekTime(minute: number): string {
   const day = WEEKDAYS[Math.floor(minute / 1440)] ?? "mon";
-  const text = (value: number) => String(value).padStart(2, "0");
-  return `${day} ${text(Math.floor((minute % 1440) / 60))}:${text(minute % 60)}`;
+  return `${day} ${clockText(minute % 1440)}`;
 }

@@ -1,3 +1,4 @@
+import { clockText } from "./calendar.ts";
 import { isLeaf, type Predicate, type Term, type Tree } from "./condition.ts";
 
 /**
@@ -18,7 +19,7 @@ function predicateText(predicate: Predicate): string {
   switch (predicate.is) {
     case "within": {
       const { zone, days, from, to } = predicate.window;
-      return `within(${days.join(",")} ${clock(from)}-${clock(to)} ${zone})`;
+      return `within(${days.join(",")} ${clockText(from)}-${clockText(to)} ${zone})`;
     }
     case "exists":
       return `${termText(predicate.of)} != null`;
@@ -53,9 +54,4 @@ function termText(term: Term): string {
   if (/^[a-z_]+(\.[a-z_]\w*)+$/i.test(signal)) return signal;
   const dot = signal.indexOf(".");
   return `${signal.slice(0, dot)}[${JSON.stringify(signal.slice(dot + 1))}]`;
-}
-
-function clock(minute: number): string {
-  const text = (value: number) => String(value).padStart(2, "0");
-  return `${text(Math.floor(minute / 60))}:${text(minute % 60)}`;
 }

@@ -2,6 +2,7 @@ import type { ChatRequest } from "../core/chat.ts";
 import type { Extensions, Identity } from "../core/call.ts";
 import { REGIONS, type RegionLetter } from "../core/ids.ts";
 import type { Json } from "../core/json.ts";
+import { usdNumber } from "../core/money.ts";
 import type { BudgetStanding, DetectedSignal, Detectors, SignalValue } from "../core/policy.ts";
 import type { Calendar } from "./calendar.ts";
 import { hasCode, languageOf, modalitiesOf, toolNames } from "./content.ts";
@@ -146,7 +147,7 @@ class Reader {
       case "budget.remaining_pct":
         return standing.remainingPct;
       case "budget.remaining_usd":
-        return standing.remaining / 1e9;
+        return usdNumber(standing.remaining);
       case "budget.state":
         return standing.state;
       case "budget.scope":

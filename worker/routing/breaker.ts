@@ -1,5 +1,6 @@
 import type { FaultClass } from "../core/fault.ts";
 import type { AnnouncedLimits, BreakerRules } from "../core/health.ts";
+import { MINUTE_MS } from "../core/time.ts";
 
 /**
  * What is known of one deployment, or of one credential at one address: plain data, the same in an isolate and in the
@@ -44,7 +45,6 @@ export interface Outcome {
 const BUCKET_MS = 10_000;
 const BUCKETS = 6;
 const LATENCIES = 32;
-const MINUTE_MS = 60_000;
 /** The first time out of rotation; it doubles up to the cooldown of the rules. */
 const FIRST_REST_MS = 5_000;
 /** A provider that limits and does not say for how long. */

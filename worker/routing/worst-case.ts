@@ -2,7 +2,7 @@ import type { Amount } from "../core/amount.ts";
 import type { Authorized } from "../core/call.ts";
 import type { Deployment } from "../core/model.ts";
 import { LEAST_OUTPUT } from "../core/least-output.ts";
-import { costOf, type NanoUsd } from "../core/money.ts";
+import { costOf, usdNumber, type NanoUsd } from "../core/money.ts";
 import { NO_USAGE } from "../core/usage.ts";
 
 /** Taken for the answer's length where neither the caller nor the model names a limit. */
@@ -15,6 +15,11 @@ export const USEFUL_OUTPUT = 16;
 export type Overbilling = (deployment: string) => number;
 
 type Sized = Pick<Authorized, "bytes" | "chat">;
+
+/** The worst case in dollars, as policies read it; null where nothing of the plan has a known price. */
+export function worstCaseUsd(call: Sized, plan: readonly Deployment[]): number | null {
+  return plan.some(({ facts }) => facts.prices) ? usdNumber(worstCase(call, plan).cost) : null;
+}
 
 /**
  * An upper bound of what the plan's dearest attempt may come to, with answers of at most `limit` tokens. A token is at

@@ -3,7 +3,7 @@ import type { Deps } from "../core/ports.ts";
 import type { SignalSources } from "../policy/reader.ts";
 import { resolve } from "../providers/resolve.ts";
 import { estimateTokens } from "../routing/tokens.ts";
-import { worstCase } from "../routing/worst-case.ts";
+import { worstCaseUsd } from "../routing/worst-case.ts";
 import { payerOf } from "./payer.ts";
 
 /** Where the signals of a request come from; nothing is computed before a policy asks for it. */
@@ -19,16 +19,15 @@ export function sourcesOf(deps: Deps, call: Authorized): SignalSources {
     detectors: deps.detectors,
     standing: () => deps.account.standing?.(payerOf(call)),
     tokens: () => estimateTokens(chat),
-    estimate: () => worstCaseUsd(deps, call),
+    estimate: () => estimatedUsd(deps, call),
   };
 }
 
 /** The worst case of the model as requested; null where it resolves to nothing or has no known price. */
-function worstCaseUsd(deps: Deps, call: Authorized): number | null {
+function estimatedUsd(deps: Deps, call: Authorized): number | null {
   const resolution = resolve(call.model, {
     shared: call.identity.shared,
     hasPlatformKey: (provider) => deps.platformKey(provider) !== null,
   });
-  if (!resolution.found || !resolution.candidates.some(({ facts }) => facts.prices)) return null;
-  return worstCase(call, resolution.candidates).cost / 1e9;
+  return resolution.found ? worstCaseUsd(call, resolution.candidates) : null;
 }

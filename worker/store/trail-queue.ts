@@ -1,4 +1,5 @@
 import type { LedgerSink, OutboxItem } from "../core/account.ts";
+import { inTime } from "../core/time.ts";
 import { MAX_MESSAGE_BYTES } from "../core/trail.ts";
 import type { TrailMessage } from "../core/trail.ts";
 import type { TrailSend } from "./audit-group.ts";
@@ -38,16 +39,11 @@ export function makeQueuedSink(send: QueueSend, direct: LedgerSink): LedgerSink 
 
 /** True once the queue has it. Never rejects. */
 async function taken(send: () => Promise<unknown>): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), SEND_MS);
-  });
   try {
-    return await Promise.race([send().then(() => true), late]);
+    await inTime(SEND_MS, send());
+    return true;
   } catch {
     return false;
-  } finally {
-    clearTimeout(timer);
   }
 }
 

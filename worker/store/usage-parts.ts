@@ -1,4 +1,5 @@
 import type { Outcome, UsageEvent } from "../core/account.ts";
+import { utcDay } from "../core/time.ts";
 import { completionTokens, NO_USAGE, promptTokens } from "../core/usage.ts";
 import type { TokenUsage } from "../core/usage.ts";
 
@@ -25,11 +26,6 @@ export interface UsagePart {
   cacheWriteTokens: number;
   tokens: number;
   costNano: number;
-}
-
-/** The UTC day of a time in Unix milliseconds, `2026-11-21`. */
-export function dayOf(time: number): string {
-  return new Date(time).toISOString().slice(0, 10);
 }
 
 /**
@@ -72,7 +68,7 @@ function emptyPart({ row, revision }: UsageEvent): UsagePart {
     orgId: row.orgId,
     requestId: row.requestId,
     revision,
-    day: dayOf(row.startedAt),
+    day: utcDay(row.startedAt),
     teamId: row.teamId,
     userId: row.userId ?? "",
     keyId: row.keyId ?? "",

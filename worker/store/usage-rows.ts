@@ -1,11 +1,12 @@
 import { and, desc, eq, gte, lt, sql } from "drizzle-orm";
 import type { UsageEvent } from "../core/account.ts";
 import type { Statement } from "../core/ports.ts";
+import { utcDay } from "../core/time.ts";
 import { completionTokens, promptTokens } from "../core/usage.ts";
 import { page } from "./database.ts";
 import type { Db, Page, PageRequest } from "./database.ts";
 import { usageDaily, usageRows } from "./schema.ts";
-import { dayOf, partsOf } from "./usage-parts.ts";
+import { partsOf } from "./usage-parts.ts";
 
 export type UsageRow = typeof usageRows.$inferSelect;
 export type UsageDay = typeof usageDaily.$inferSelect;
@@ -101,7 +102,7 @@ function rowOf({ event, segment }: Filed) {
   return {
     orgId: row.orgId,
     requestId: row.requestId,
-    day: dayOf(row.startedAt),
+    day: utcDay(row.startedAt),
     startedAt: row.startedAt,
     teamId: row.teamId,
     userId: row.userId ?? null,

@@ -1,5 +1,5 @@
 import type { UsageEvent } from "../core/account.ts";
-import { dayOf } from "./usage-parts.ts";
+import { utcDay } from "../core/time.ts";
 import type { Filed, UsageRow } from "./usage-rows.ts";
 
 /** The part of the archive that segments need. */
@@ -22,7 +22,7 @@ export async function writeSegments(
   for (const event of events) {
     const { orgId, startedAt } = event.row;
     const hour = new Date(startedAt).toISOString().slice(11, 13);
-    const folder = `${prefixOf(orgId)}usage/${dayOf(startedAt)}/${hour}/`;
+    const folder = `${prefixOf(orgId)}usage/${utcDay(startedAt)}/${hour}/`;
     const others = folders.get(folder);
     if (others) others.push(event);
     else folders.set(folder, [event]);

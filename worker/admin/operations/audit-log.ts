@@ -2,6 +2,7 @@ import * as z from "zod";
 import { AUDIT_EVENTS } from "../../core/audit.ts";
 import type { AuditQuery, ShownRecord } from "../../core/audit.ts";
 import type { Json } from "../../core/json.ts";
+import { DAY_MS } from "../../core/time.ts";
 import type { AdminContext } from "../context.ts";
 import { recordsAs } from "../audit-forms.ts";
 import { PAGE_ROW } from "../examples.ts";
@@ -10,7 +11,6 @@ import { inOrg, notFound, operation } from "../operation.ts";
 import { pageShape } from "../rows.ts";
 
 const PERMISSION = { resource: "audit", action: "read" } as const;
-const DAY_MS = 86_400_000;
 
 /** A day, or a moment. */
 const time = z.union([

@@ -1,4 +1,5 @@
 import type { Arm, Learned, Tally } from "../../core/learning.ts";
+import { random } from "../random.ts";
 
 export type { Learned } from "../../core/learning.ts";
 
@@ -125,15 +126,15 @@ export function draw(
   const best =
     options.find(({ group }) => group === preferred) ??
     options.reduce((a, b) => (b.estimate.mean > a.estimate.mean ? b : a), first);
-  const random = randomOf(seed);
-  const luck = random();
+  const dice = random(seed);
+  const luck = dice();
   const wins = new Map<string, number>();
   if (share > 0) {
     for (let turn = 0; turn < SAMPLES; turn++) {
       let top = first;
       let most = Number.NEGATIVE_INFINITY;
       for (const each of options) {
-        const sampled = sample(each.estimate, random);
+        const sampled = sample(each.estimate, dice);
         if (sampled > most) [top, most] = [each, sampled];
       }
       wins.set(top.group, (wins.get(top.group) ?? 0) + 1 / SAMPLES);
@@ -150,18 +151,7 @@ export function draw(
 }
 
 /** A Beta sample by its mean and variance: close enough for a choice, and cheap. */
-function sample({ mean, strength }: Estimate, random: () => number): number {
+function sample({ mean, strength }: Estimate, dice: () => number): number {
   const deviation = Math.sqrt((mean * (1 - mean)) / (strength + 1));
-  return mean + deviation * (random() + random() + random() + random() - 2) * Math.sqrt(3);
-}
-
-/** Mulberry32: 0–1, the same numbers for the same seed. */
-export function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
+  return mean + deviation * (dice() + dice() + dice() + dice() - 2) * Math.sqrt(3);
 }
