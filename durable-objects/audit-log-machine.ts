@@ -1,6 +1,6 @@
+import { fromHex, toHex } from "../worker/core/bytes.ts";
 import type { AppendResult, AuditQuery, AuditRecord } from "../worker/core/audit.ts";
 import { eventTime, firstEventId, readRecord } from "../worker/core/audit-record.ts";
-import { fromHex, toHex } from "../worker/core/sealed-log/note.ts";
 import { pseudonymOf } from "../worker/core/sealed-log/pseudonyms.ts";
 import type { PersonKind } from "../worker/core/sealed-log/pseudonyms.ts";
 import { DAY_MS } from "../worker/core/time.ts";

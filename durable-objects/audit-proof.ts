@@ -1,8 +1,8 @@
+import { fromHex, toBase64 } from "../worker/core/bytes.ts";
 import type { Proof } from "../worker/core/audit.ts";
 import { tileReader } from "../worker/core/sealed-log/find.ts";
 import { leafText } from "../worker/core/sealed-log/leaf.ts";
 import { inclusionProof } from "../worker/core/sealed-log/merkle.ts";
-import { fromHex, toBase64 } from "../worker/core/sealed-log/note.ts";
 import { proofText } from "../worker/core/sealed-log/proof.ts";
 import { tileNodes } from "../worker/core/sealed-log/tiles.ts";
 import type { AuditArchive } from "../worker/store/audit-archive.ts";

@@ -1,6 +1,6 @@
+import { fromHex, toHex } from "../worker/core/bytes.ts";
 import { HEAD } from "../worker/core/sealed-log/layout.ts";
 import { segmentLines } from "../worker/core/sealed-log/segment.ts";
-import { fromHex, toHex } from "../worker/core/sealed-log/note.ts";
 import { packHashes, unpackHashes } from "../worker/core/sealed-log/tiles.ts";
 import type { RetentionStorage } from "./audit-retention.ts";
 import type { AuditLogSqlite } from "./audit-log-sqlite.ts";

@@ -1,3 +1,4 @@
+import { sha256 } from "../worker/core/bytes.ts";
 import { KEPT } from "./audit-row.ts";
 import type { OwnEvent } from "./audit-row.ts";
 import { checkpointText } from "../worker/core/sealed-log/checkpoint.ts";
@@ -9,8 +10,8 @@ import {
   segmentName,
   tileName,
 } from "../worker/core/sealed-log/layout.ts";
-import { leafText, recordHash } from "../worker/core/sealed-log/leaf.ts";
-import { leafHash, sha256 } from "../worker/core/sealed-log/merkle.ts";
+import { leafText, NO_LEAF, recordHash } from "../worker/core/sealed-log/leaf.ts";
+import { leafHash } from "../worker/core/sealed-log/merkle.ts";
 import type { Hash } from "../worker/core/sealed-log/merkle.ts";
 import { keyIdOf, signNote, verifierKey } from "../worker/core/sealed-log/note.ts";
 import type { NoteSigner } from "../worker/core/sealed-log/note.ts";
@@ -248,7 +249,7 @@ function emptyState(origin: string): SealState {
   return {
     origin,
     size: 0,
-    chain: new Uint8Array(32),
+    chain: NO_LEAF,
     levels: [],
     tail: [],
     keyIds: [],

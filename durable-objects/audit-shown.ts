@@ -1,7 +1,7 @@
+import { fromHex } from "../worker/core/bytes.ts";
 import type { ShownRecord } from "../worker/core/audit.ts";
 import type { JsonObject } from "../worker/core/json.ts";
 import { recordHash, shownHash } from "../worker/core/sealed-log/leaf.ts";
-import { fromHex } from "../worker/core/sealed-log/note.ts";
 import { PSEUDONYM } from "../worker/core/sealed-log/pseudonyms.ts";
 import type { AuditLogSqlite } from "./audit-log-sqlite.ts";
 import type { Stored } from "./audit-log-machine.ts";

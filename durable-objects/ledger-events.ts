@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { sha256 } from "../worker/core/bytes.ts";
 import { scopeKey } from "../worker/core/scope.ts";
 import type { SettleRow, UsageEvent } from "../worker/core/account.ts";
 import type { Scope } from "../worker/core/scope.ts";
@@ -31,7 +31,7 @@ export function eventIdsOf(
   revision: 1 | 2,
 ): EventIds {
   const text = `${row.orgId}\0${row.requestId}\0${revision}`;
-  const digest = new Uint8Array(createHash("sha256").update(text).digest());
+  const digest = sha256(text);
   const idAt = (at: number) =>
     `evt_${timePrefix(row.startedAt)}${base62(digest.subarray(at, at + ID_BYTES), 14)}`;
   return { usage: idAt(0), outcome: idAt(ID_BYTES) };
@@ -120,7 +120,7 @@ export function resetRecord(told: {
 }
 
 function idOf(parts: readonly (string | number)[], now: number): string {
-  const digest = new Uint8Array(createHash("sha256").update(parts.join("\0")).digest());
+  const digest = sha256(parts.join("\0"));
   return `evt_${timePrefix(now)}${base62(digest.subarray(0, ID_BYTES), 14)}`;
 }
 

@@ -1,3 +1,4 @@
+import { toBase64 } from "../../worker/core/bytes.ts";
 import { readCheckpoint } from "../../worker/core/sealed-log/checkpoint.ts";
 import {
   checkpointName,
@@ -5,7 +6,7 @@ import {
   keyFile,
   keyName,
 } from "../../worker/core/sealed-log/layout.ts";
-import { keyIdOf, signerOf, toBase64 } from "../../worker/core/sealed-log/note.ts";
+import { keyIdOf, signerOf } from "../../worker/core/sealed-log/note.ts";
 import type { NoteSigner } from "../../worker/core/sealed-log/note.ts";
 import type { MemoryArchive } from "./sealed-log.ts";
 

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { sha256, toHex } from "../core/bytes.ts";
 import type { AuditEventType } from "../core/audit.ts";
 import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
 
@@ -108,5 +108,5 @@ function bounded(value: Json): Json {
   const text = JSON.stringify(value);
   const bytes = Buffer.byteLength(text);
   if (bytes <= MOST_MEMBER_BYTES) return value;
-  return { sha256: createHash("sha256").update(text).digest("hex"), bytes };
+  return { sha256: toHex(sha256(text)), bytes };
 }

@@ -141,7 +141,7 @@ export async function publish(
 ): Promise<{ row: PolicyRow; changed: boolean }> {
   const { scope, source, tests, plan, targets, restores } = publication;
   const text = bundleText(source, tests, plan);
-  const hash = await bundleHash(text);
+  const hash = bundleHash(text);
   if (current !== null && current.hash === hash) return { row: current, changed: false };
   const row: PolicyRow = {
     orgId: ctx.orgId,

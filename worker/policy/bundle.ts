@@ -1,3 +1,4 @@
+import { sha256, toHex } from "../core/bytes.ts";
 import { link, type Linked } from "./evaluate.ts";
 import { ENGINE, type Plan } from "./plan.ts";
 
@@ -17,10 +18,8 @@ export function bundleText(source: string, tests: string | null, plan: Plan): st
 }
 
 /** `sha256:` and 64 hexadecimal digits. */
-export async function bundleHash(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  const hex = [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0"));
-  return `sha256:${hex.join("")}`;
+export function bundleHash(text: string): string {
+  return `sha256:${toHex(sha256(text))}`;
 }
 
 /** Reads a bundle; throws where it is none or of an engine that this version can't run. */

@@ -1,10 +1,10 @@
+import { sha256 } from "../core/bytes.ts";
 import type { AuditRecord } from "../core/audit.ts";
 import type { Authorized } from "../core/call.ts";
 import { base62, timePrefix } from "../core/ids.ts";
 import type { PolicyAlert } from "../core/policy.ts";
 import type { Deps } from "../core/ports.ts";
 import { actorOf } from "../core/principal.ts";
-import { sha256 } from "../core/sealed-log/merkle.ts";
 
 /** A rule's alert is told at most once in such a window; they begin at full hours, UTC. */
 export const WINDOW_MS = 3_600_000;

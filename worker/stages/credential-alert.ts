@@ -1,3 +1,4 @@
+import { sha256 } from "../core/bytes.ts";
 import type { AuditRecord } from "../core/audit.ts";
 import type { RefusedCredentialData } from "../core/audit-data.ts";
 import type { Chosen } from "../core/call.ts";
@@ -5,7 +6,6 @@ import type { UpstreamFault } from "../core/fault.ts";
 import { base62, timePrefix } from "../core/ids.ts";
 import type { Deps } from "../core/ports.ts";
 import type { Step } from "../core/routing.ts";
-import { sha256 } from "../core/sealed-log/merkle.ts";
 import { tellOnce } from "./alerts.ts";
 
 /** Windows are not shorter than this, however short the cooldown is. */

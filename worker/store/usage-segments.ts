@@ -1,4 +1,5 @@
 import type { UsageEvent } from "../core/account.ts";
+import { sha256, toHex } from "../core/bytes.ts";
 import { utcDay } from "../core/time.ts";
 import type { Filed, UsageRow } from "./usage-rows.ts";
 
@@ -30,7 +31,7 @@ export async function writeSegments(
   const written = [...folders].map(async ([folder, members]): Promise<Filed[]> => {
     const text = members.map((event) => `${JSON.stringify(event)}\n`).join("");
     const bytes = new TextEncoder().encode(text);
-    const segment = `${folder}${members[0]?.eventId}-${await shortHash(bytes)}.jsonl.gz`;
+    const segment = `${folder}${members[0]?.eventId}-${toHex(sha256(bytes).subarray(0, 8))}.jsonl.gz`;
     await archive.put(segment, await piped(bytes, new CompressionStream("gzip")));
     return members.map((event) => ({ event, segment }));
   });
@@ -60,9 +61,4 @@ async function piped(
 ): Promise<Uint8Array> {
   const stream = new Blob([bytes]).stream().pipeThrough(through);
   return new Uint8Array(await new Response(stream).arrayBuffer());
-}
-
-async function shortHash(bytes: Uint8Array): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return [...digest.subarray(0, 8)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

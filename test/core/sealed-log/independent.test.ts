@@ -12,6 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { toBase64 } from "../../../worker/core/bytes.ts";
 import { readCheckpoint } from "../../../worker/core/sealed-log/checkpoint.ts";
 import { HEAD, tileName } from "../../../worker/core/sealed-log/layout.ts";
 import {
@@ -19,7 +20,6 @@ import {
   inclusionProof,
   leafHash,
 } from "../../../worker/core/sealed-log/merkle.ts";
-import { toBase64 } from "../../../worker/core/sealed-log/note.ts";
 import { tileReader } from "../../../worker/core/sealed-log/find.ts";
 import { tileNodes, unpackEntries } from "../../../worker/core/sealed-log/tiles.ts";
 import { LogWorld } from "../../support/sealed-log.ts";

@@ -1,6 +1,7 @@
 import canonicalize from "canonicalize";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { toHex } from "../../../worker/core/bytes.ts";
 import {
   consistencyProof,
   EMPTY_ROOT,
@@ -11,7 +12,7 @@ import {
   provesInclusion,
 } from "../../../worker/core/sealed-log/merkle.ts";
 import type { Hash } from "../../../worker/core/sealed-log/merkle.ts";
-import { signerOf, toHex, verifies } from "../../../worker/core/sealed-log/note.ts";
+import { signerOf, verifies } from "../../../worker/core/sealed-log/note.ts";
 import { Border, readTilePath, tilePath } from "../../../worker/core/sealed-log/tiles.ts";
 
 /** Little-endian to big-endian and back. */

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
+import { toBase64 } from "../../../worker/core/bytes.ts";
 import { checkpointName, HEAD } from "../../../worker/core/sealed-log/layout.ts";
-import { keyIdOf, signNote, signerOf, toBase64 } from "../../../worker/core/sealed-log/note.ts";
+import { keyIdOf, signNote, signerOf } from "../../../worker/core/sealed-log/note.ts";
 import { packSegment, segmentLines } from "../../../worker/core/sealed-log/segment.ts";
 import { verifyLog } from "../../../worker/core/sealed-log/verify.ts";
 import { cosign, witnessOf } from "../../support/witness.ts";

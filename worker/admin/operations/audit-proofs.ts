@@ -1,10 +1,10 @@
 import * as z from "zod";
+import { toBase64 } from "../../core/bytes.ts";
 import type { AuditEventType } from "../../core/audit.ts";
 import { timeOrderedId } from "../../core/ids.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { readCheckpoint } from "../../core/sealed-log/checkpoint.ts";
 import { shownHash } from "../../core/sealed-log/leaf.ts";
-import { toBase64 } from "../../core/sealed-log/note.ts";
 import { verifyRange } from "../../core/sealed-log/verify-range.ts";
 import { compareReplay } from "../../core/sealed-log/replayed.ts";
 import { replay } from "../../policy/replay.ts";

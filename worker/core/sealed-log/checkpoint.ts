@@ -1,5 +1,6 @@
+import { fromBase64, toBase64 } from "../bytes.ts";
 import type { Hash } from "./merkle.ts";
-import { fromBase64, readNote, toBase64 } from "./note.ts";
+import { readNote } from "./note.ts";
 import type { SignedNote } from "./note.ts";
 
 /** A segment that a checkpoint brings in, and the hash of its object as it is stored. */

@@ -1,5 +1,8 @@
 import canonicalize from "canonicalize";
-import { keyIdOf, toBase64, verifierKey } from "./note.ts";
+import { toBase64 } from "../bytes.ts";
+import { isJsonObject } from "../json.ts";
+import type { Json } from "../json.ts";
+import { keyIdOf, readVerifierKey, verifierKey } from "./note.ts";
 import type { NoteKey } from "./note.ts";
 import { readTilePath, TILE_WIDTH, tilePath } from "./tiles.ts";
 import type { Tile } from "./tiles.ts";
@@ -45,6 +48,17 @@ export function keyFile(key: NoteKey): string {
     public_key: toBase64(key.publicKey),
     verifier_key: verifierKey(key),
   }) as string;
+}
+
+/** The key of such a text; null for anything else. */
+export function readKeyFile(text: string): NoteKey | null {
+  try {
+    const value = JSON.parse(text) as Json;
+    const key = isJsonObject(value) ? value["verifier_key"] : undefined;
+    return typeof key === "string" ? readVerifierKey(key) : null;
+  } catch {
+    return null;
+  }
 }
 
 /** What an object of a log is, by its name; null for one that belongs to no log. */

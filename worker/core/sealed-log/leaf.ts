@@ -1,11 +1,10 @@
 import canonicalize from "canonicalize";
+import { fromHex, sha256, toHex } from "../bytes.ts";
 import type { AuditRecord } from "../audit.ts";
 import { shownOrgId } from "../ids.ts";
 import { isJsonObject } from "../json.ts";
 import type { Json, JsonObject } from "../json.ts";
-import { sha256 } from "./merkle.ts";
 import type { Hash } from "./merkle.ts";
-import { fromHex, toHex } from "./note.ts";
 
 // What is hashed: a record as it is shown in canonical JSON (RFC 8785), and its leaf.
 

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { sha256 } from "../bytes.ts";
 
 /** 32 bytes of SHA-256. */
 export type Hash = Uint8Array;
@@ -10,10 +11,6 @@ export function leafHash(leaf: Uint8Array): Hash {
 
 export function nodeHash(left: Hash, right: Hash): Hash {
   return new Uint8Array(createHash("sha256").update(NODE).update(left).update(right).digest());
-}
-
-export function sha256(bytes: Uint8Array | string): Hash {
-  return new Uint8Array(createHash("sha256").update(bytes).digest());
 }
 
 const LEAF = Uint8Array.of(0);

@@ -1,4 +1,4 @@
-import { sha256 } from "./merkle.ts";
+import { fromBase64, fromHex, sha256, toBase64, toHex } from "../bytes.ts";
 
 /** Signed notes (C2SP signed-note) with Ed25519, and witness cosignatures (C2SP tlog-cosignature v1). */
 
@@ -161,22 +161,4 @@ function bytesOf(...parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
     at += part.length;
   }
   return out;
-}
-
-export function toBase64(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString("base64");
-}
-
-/** Bytes of the one right base64 of them, with padding; null for anything else. */
-export function fromBase64(text: string): Uint8Array | null {
-  const bytes = new Uint8Array(Buffer.from(text, "base64"));
-  return bytes.length > 0 && toBase64(bytes) === text ? bytes : null;
-}
-
-export function toHex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString("hex");
-}
-
-export function fromHex(text: string): Uint8Array {
-  return new Uint8Array(Buffer.from(text, "hex"));
 }

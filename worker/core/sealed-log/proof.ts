@@ -1,10 +1,11 @@
+import { fromBase64, toBase64 } from "../bytes.ts";
 import { readCheckpoint } from "./checkpoint.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { readLeaf, recordHash } from "./leaf.ts";
 import type { Leaf } from "./leaf.ts";
 import { leafHash, provesInclusion, sameBytes } from "./merkle.ts";
 import type { Hash } from "./merkle.ts";
-import { fromBase64, isSignedBy, toBase64 } from "./note.ts";
+import { isSignedBy } from "./note.ts";
 import type { NoteKey } from "./note.ts";
 
 const FIRST_LINE = "c2sp.org/tlog-proof@v1";

@@ -1,9 +1,9 @@
 import { readCheckpoint } from "./checkpoint.ts";
-import { HEAD, keyFile, keyName, segmentName, tileName } from "./layout.ts";
-import { readLeaf, recordHash } from "./leaf.ts";
+import { HEAD, keyFile, keyName, readKeyFile, segmentName, tileName } from "./layout.ts";
+import { NO_LEAF, readLeaf, recordHash } from "./leaf.ts";
 import { inclusionProof, leafHash, provesInclusion, sameBytes } from "./merkle.ts";
 import type { Hash } from "./merkle.ts";
-import { isSignedBy, readVerifierKey } from "./note.ts";
+import { isSignedBy } from "./note.ts";
 import type { Fault, LogObjects } from "./report.ts";
 import { segmentLines } from "./segment.ts";
 import { tileNodes, TILE_WIDTH, unpackEntries } from "./tiles.ts";
@@ -53,7 +53,7 @@ export async function verifyRange(
   const leaves = leafReader(size, tile);
   const texts = recordReader(objects, segments, faults);
   let records = 0;
-  let before: Hash | null = from === 1 ? new Uint8Array(32) : await hashOf(leaves, from - 1);
+  let before: Hash | null = from === 1 ? NO_LEAF : await hashOf(leaves, from - 1);
   for (let sequence = from; sequence <= last; sequence++) {
     const found = await leaves(sequence);
     const leaf = found && readLeaf(found.bytes);
@@ -87,7 +87,7 @@ async function isSigned(objects: Pick<LogObjects, "get">, note: Note): Promise<b
   for (const { keyId } of note.signatures) {
     const file = await objects.get(keyName(keyId));
     const text = file === null ? "" : new TextDecoder().decode(file);
-    const key = readVerifierKey(/"verifier_key":"([^"]+)"/.exec(text)?.[1] ?? "");
+    const key = readKeyFile(text);
     if (key?.kind === "log" && keyFile(key) === text && (await isSignedBy(note, key))) return true;
   }
   return false;

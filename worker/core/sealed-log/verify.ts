@@ -1,13 +1,22 @@
+import { sha256, toHex } from "../bytes.ts";
 import { readCheckpoint } from "./checkpoint.ts";
 import type { Checkpoint } from "./checkpoint.ts";
-import { isJsonObject } from "../json.ts";
-import type { Json, JsonObject } from "../json.ts";
-import { checkpointName, HEAD, keyFile, keyName, kindOf, segmentName, tileName } from "./layout.ts";
-import { leafText, readLeaf, recordHash, recordIn } from "./leaf.ts";
+import type { JsonObject } from "../json.ts";
+import {
+  checkpointName,
+  HEAD,
+  keyFile,
+  keyName,
+  kindOf,
+  readKeyFile,
+  segmentName,
+  tileName,
+} from "./layout.ts";
+import { leafText, NO_LEAF, readLeaf, recordHash, recordIn } from "./leaf.ts";
 import type { Leaf } from "./leaf.ts";
-import { leafHash, sameBytes, sha256 } from "./merkle.ts";
+import { leafHash, sameBytes } from "./merkle.ts";
 import type { Hash } from "./merkle.ts";
-import { keyIdOf, readVerifierKey, toHex } from "./note.ts";
+import { keyIdOf } from "./note.ts";
 import { checkCosignatures } from "./verify-cosignatures.ts";
 import type { NoteKey, SignedNote } from "./note.ts";
 import { limitsOf } from "./report.ts";
@@ -46,7 +55,7 @@ class Verification {
   /** Of each entries tile the widest object that there is. */
   readonly #entriesWidths = new Map<number, number>();
   readonly #border = new Border();
-  #chain: Hash = new Uint8Array(32);
+  #chain: Hash = NO_LEAF;
   #tail: Uint8Array[] = [];
   #records = 0;
   readonly #missing: { first: number; last: number }[] = [];
@@ -119,7 +128,7 @@ class Verification {
   async #readKeys(): Promise<void> {
     for (const { name, what } of this.#of("key")) {
       const text = await this.#text(name);
-      const key = keyIn(text);
+      const key = readKeyFile(text);
       const right = key !== null && keyIdOf(key) === what.keyId && keyFile(key) === text;
       if (right) this.#keys.set(what.keyId, key);
       else this.#fault(name, "is not the public key that its name says");
@@ -385,16 +394,3 @@ class Verification {
 }
 
 const utf8 = new TextEncoder();
-
-function keyIn(text: string): NoteKey | null {
-  try {
-    const value = JSON.parse(text) as Json;
-    return isJsonObject(value) ? readVerifierKey(textOf(value["verifier_key"])) : null;
-  } catch {
-    return null;
-  }
-}
-
-function textOf(value: Json | undefined): string {
-  return typeof value === "string" ? value : "";
-}
