@@ -1,6 +1,7 @@
 import type {
   Accepted,
   BreakerRules,
+  Cell,
   CellView,
   HealthCheck,
   HealthSync,
@@ -15,7 +16,6 @@ import {
   stateOf,
   take,
   useOf,
-  type Cell,
 } from "../worker/routing/breaker.ts";
 
 /** How long a probe is kept for the isolate that it was granted to, unless it says that it runs. */

@@ -2,11 +2,11 @@ import { DurableObject } from "cloudflare:workers";
 import type {
   Accepted,
   BreakerRules,
+  Cell,
   CellView,
   HealthCheck,
   HealthSync,
 } from "../worker/core/health.ts";
-import type { Cell } from "../worker/routing/breaker.ts";
 import { answered, type Answer } from "./answer.ts";
 import { ProviderHealthMachine, type HealthStorage } from "./provider-health-machine.ts";
 

@@ -1,7 +1,8 @@
 import type Anthropic from "@anthropic-ai/sdk";
 import type OpenAI from "openai";
 import { bodyFor, MODEL, type Dialect, type Ground } from "../gateway/support/ground.ts";
-import { toldByChunks, toldByEvents, toldByMessage, type Loose, type Told } from "./told.ts";
+import type { Loose } from "../support/loose.ts";
+import { toldByChunks, toldByEvents, toldByMessage, type Told } from "./told.ts";
 
 export interface Asked {
   told: Told;

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { startGround, type Ground } from "../gateway/support/ground.ts";
 import { describeWithData } from "../support/data.ts";
 import { recorded } from "../support/upstream/index.ts";
-import { toldByChunks, type Loose } from "./told.ts";
+import type { Loose } from "../support/loose.ts";
+import { toldByChunks } from "./told.ts";
 
 /* Recordings of Google's and OpenAI's newer protocol: unchanged for their own clients, readable for others. */
 

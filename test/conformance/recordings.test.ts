@@ -22,7 +22,8 @@ import {
   text,
   type Behaviour,
 } from "../support/upstream/index.ts";
-import { toldByChunks, toldByEvents, toldByMessage, type Loose, type Told } from "./told.ts";
+import type { Loose } from "../support/loose.ts";
+import { toldByChunks, toldByEvents, toldByMessage, type Told } from "./told.ts";
 
 /** Folders below `recordings`, and the dialect that was recorded there. */
 const FOLDERS: Record<string, Dialect> = {

@@ -1,3 +1,5 @@
+import type { Loose } from "../support/loose.ts";
+
 /**
  * What an answer says, read by the plainest means out of either dialect's JSON: the oracle that a gateway must not
  * change, whichever client asks.
@@ -11,9 +13,6 @@ export interface Told {
   /** Totals; undefined where the provider told none. */
   usage: { prompt: number; completion: number; cached: number } | undefined;
 }
-
-/** Loosely typed JSON of an answer, as recorded or as a client hands it out. */
-export type Loose = Record<string, any>; // eslint-disable-line typescript/no-explicit-any -- recorded JSON
 
 /** Out of the chunks of a chat completion, or of one whole completion. */
 export function toldByChunks(chunks: readonly Loose[]): Told {

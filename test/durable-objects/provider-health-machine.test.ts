@@ -3,8 +3,7 @@ import {
   ProviderHealthMachine,
   type HealthStorage,
 } from "../../durable-objects/provider-health-machine.ts";
-import type { BreakerRules, HealthCheck, HealthReport } from "../../worker/core/health.ts";
-import type { Cell } from "../../worker/routing/breaker.ts";
+import type { BreakerRules, Cell, HealthCheck, HealthReport } from "../../worker/core/health.ts";
 
 const RULES: BreakerRules = { allowedFails: 3, cooldown: 60_000, enabled: true };
 

@@ -9,11 +9,10 @@ import { describeWithData } from "../support/data.ts";
 import { awsEvent, awsException, awsFrame } from "../support/upstream/wire/aws-frame.ts";
 import { assemble, readEvents } from "./answers.ts";
 import { target } from "./translate.ts";
+import type { Loose } from "../support/loose.ts";
 
 const { provider } = protocolOf("bedrock-converse");
 const openai = dialectOf("openai-chat");
-
-type Loose = Record<string, any>; // eslint-disable-line typescript/no-explicit-any -- recorded JSON
 
 function split(framing: Framing, bytes: Uint8Array, cuts: readonly number[]) {
   const splitter = splitterOf(framing);

@@ -5,11 +5,10 @@ import { dialectOf, protocolOf } from "../../worker/protocols/index.ts";
 import { describeWithData } from "../support/data.ts";
 import { assemble, readEvents } from "./answers.ts";
 import { target } from "./translate.ts";
+import type { Loose } from "../support/loose.ts";
 
 const { provider } = protocolOf("cohere");
 const openai = dialectOf("openai-chat");
-
-type Loose = Record<string, any>; // eslint-disable-line typescript/no-explicit-any -- recorded JSON
 
 const FINISH: Record<string, FinishReason> = {
   COMPLETE: "stop",

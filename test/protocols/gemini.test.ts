@@ -5,11 +5,10 @@ import { dialectOf } from "../../worker/protocols/index.ts";
 import { describeWithData } from "../support/data.ts";
 import { assemble, readEvents } from "./answers.ts";
 import { target } from "./translate.ts";
+import type { Loose } from "../support/loose.ts";
 
 const gemini = dialectOf("gemini");
 const openai = dialectOf("openai-chat");
-
-type Loose = Record<string, any>; // eslint-disable-line typescript/no-explicit-any -- recorded JSON
 
 const lines = (text: string) => text.split("\n").filter((line) => line.trim() !== "");
 

@@ -5,13 +5,12 @@ import { completionTokens, promptTokens } from "../../worker/core/usage.ts";
 import { dialectOf } from "../../worker/protocols/index.ts";
 import { describeWithData } from "../support/data.ts";
 import { assemble, bothWays, CONTEXT, encoded, readEvents, sseEvents } from "./answers.ts";
+import type { Loose } from "../support/loose.ts";
 
 const openai = dialectOf("openai-chat");
 const anthropic = dialectOf("anthropic");
 
 /* The recordings are read here a second time by the plainest means, as the oracle. */
-
-type Loose = Record<string, any>; // eslint-disable-line typescript/no-explicit-any -- recorded JSON
 
 function lines(text: string): string[] {
   return text.split("\n").filter((line) => line.trim() !== "");

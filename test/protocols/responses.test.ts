@@ -6,12 +6,11 @@ import { dialectOf } from "../../worker/protocols/index.ts";
 import { describeWithData } from "../support/data.ts";
 import { assemble, CONTEXT, readEvents } from "./answers.ts";
 import { target } from "./translate.ts";
+import type { Loose } from "../support/loose.ts";
 
 const responses = dialectOf("openai-responses");
 const openai = dialectOf("openai-chat");
 const anthropic = dialectOf("anthropic");
-
-type Loose = Record<string, any>; // eslint-disable-line typescript/no-explicit-any -- recorded JSON
 
 /** Payloads of a recording: one a line, or values after each other. */
 function payloads(text: string): string[] {

@@ -10,6 +10,7 @@ import { converse as converseWire } from "../support/upstream/wire/bedrock.ts";
 import type { Answer, Ask, SolidPart, Wire } from "../support/upstream/wire/wire.ts";
 import { asEvents, assemble, bothWays, readEvents } from "./answers.ts";
 import { call, name, object, said, spoken, text, usage } from "./arbitraries.ts";
+import type { Loose } from "../support/loose.ts";
 
 /** Thinking that anybody may read, nobody signed. */
 const plain = text.map((value): Part => ({ type: "thinking", text: value }));
@@ -207,8 +208,6 @@ test.each(["gemini", "openai-responses"] as const)(
 );
 
 /* What only providers speak has no reader of requests: these read the documented form back, part by part. */
-
-type Loose = Record<string, any>; // eslint-disable-line typescript/no-explicit-any -- JSON of requests
 
 const READERS: Record<"bedrock-converse" | "cohere", (body: Loose) => Message[]> = {
   "bedrock-converse": ({ system = [], messages }) => [

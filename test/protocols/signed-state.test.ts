@@ -3,12 +3,11 @@ import type { JsonObject } from "../../worker/core/json.ts";
 import { dialectOf } from "../../worker/protocols/index.ts";
 import { CONTEXT, encoded } from "./answers.ts";
 import { target } from "./translate.ts";
+import type { Loose } from "../support/loose.ts";
 
 const gemini = dialectOf("gemini");
 const openai = dialectOf("openai-chat");
 const anthropic = dialectOf("anthropic");
-
-type Loose = Record<string, any>; // eslint-disable-line typescript/no-explicit-any -- JSON of answers
 
 describe("signed state comes home through clients of other families", () => {
   const answer = gemini.provider.parseResponse({

@@ -1,14 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { BreakerRules } from "../../worker/core/health.ts";
-import {
-  errorRate,
-  newCell,
-  stateOf,
-  take,
-  type Cell,
-  type Outcome,
-} from "../../worker/routing/breaker.ts";
+import type { BreakerRules, Cell } from "../../worker/core/health.ts";
+import { errorRate, newCell, stateOf, take, type Outcome } from "../../worker/routing/breaker.ts";
 
 const RULES: BreakerRules = { allowedFails: 3, cooldown: 60_000, enabled: true };
 const after = (cell: Cell, faults: Outcome["fault"][], at = 1_000_000, rules = RULES) => {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { noProgress } from "../../worker/stages/progress.ts";
 import { streamAnswer } from "../../worker/stages/stream.ts";
-import { toldByChunks, type Loose } from "../conformance/told.ts";
+import type { Loose } from "../support/loose.ts";
+import { toldByChunks } from "../conformance/told.ts";
 import { text } from "../support/upstream/index.ts";
 import { eventsOf, oneMessage } from "./one-message.ts";
 import { answerOf } from "./provider.ts";

@@ -1,6 +1,7 @@
 import { expect } from "vitest";
 import type { DialectName } from "../../worker/core/chat.ts";
-import { toldByChunks, toldByEvents, type Loose, type Told } from "../conformance/told.ts";
+import type { Loose } from "../support/loose.ts";
+import { toldByChunks, toldByEvents, type Told } from "../conformance/told.ts";
 
 export interface OneMessage {
   told: Told;

@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 import { type Deployment } from "../../worker/core/model.ts";
 import { noProgress } from "../../worker/stages/progress.ts";
 import { streamAnswer } from "../../worker/stages/stream.ts";
-import { type Loose } from "../conformance/told.ts";
+import type { Loose } from "../support/loose.ts";
 import { text, thinking, tool, tools } from "../support/upstream/index.ts";
 import { oneMessage } from "./one-message.ts";
 import { answerOf, type Cut } from "./provider.ts";

@@ -139,6 +139,36 @@ export interface Accepted {
   at: number;
 }
 
+/**
+ * What is known of one deployment, or of one credential at one address: plain data, the same in an isolate and in the
+ * object that isolates share. Times are Unix milliseconds of whoever holds it.
+ */
+export interface Cell {
+  /** Failures in a row. */
+  fails: number;
+  /** Times it went out of rotation since it last worked; each stays out longer than the one before. */
+  openings: number;
+  /** Until when it is out; null = in rotation. Past it, one probe decides. */
+  openUntil: number | null;
+  /** When it last went out for a failure. */
+  openedAt?: number;
+  /** Out only because its provider asked for a pause: it is back when that is over, without a probe. */
+  paused: boolean;
+  reason: string | null;
+  /** False from when it was added until a check or an answer has shown that it works. */
+  proven: boolean;
+  /** Attempts by tens of seconds, the latest last; at most six. */
+  buckets: { at: number; ok: number; failed: number }[];
+  /** Milliseconds of the last answers. */
+  latencies: number[];
+  /** The clock minute that `requests` and `tokens` count. */
+  minute: number;
+  requests: number;
+  tokens: number;
+  /** What its provider last said of its limits, and until when that holds. */
+  announced?: { used: number; until: number };
+}
+
 /** The organization's shared health (one object each). */
 export interface HealthObjectPort {
   sync(message: HealthSync): Promise<CellView[]>;

@@ -1,4 +1,4 @@
-import type { HealthReport } from "./health.ts";
+import type { Cell, HealthReport } from "./health.ts";
 import type { LearnedCopy } from "./learning.ts";
 import type { LinkedPolicy } from "./policy.ts";
 import type { KeyRecord, OrgShared, TeamRecord, UserRecord } from "./records.ts";
@@ -36,20 +36,8 @@ export interface AccessToken {
   until: number;
 }
 
-/** What an isolate knows of one deployment, or of one credential at one address; made in routing/breaker.ts. */
-export interface OwnCell {
-  fails: number;
-  openings: number;
-  openUntil: number | null;
-  paused: boolean;
-  reason: string | null;
-  proven: boolean;
-  buckets: { at: number; ok: number; failed: number }[];
-  latencies: number[];
-  minute: number;
-  requests: number;
-  tokens: number;
-  announced?: { used: number; until: number };
+/** A cell as an isolate keeps it; made in routing/health.ts. */
+export interface OwnCell extends Cell {
   inFlight: number;
   /** The next request may probe it. */
   granted: boolean;

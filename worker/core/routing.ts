@@ -220,15 +220,19 @@ export interface SmartDecision {
   explored: boolean;
   propensity: number | null;
   seed: number | null;
-  candidates: {
-    group: string;
-    deployment: string;
-    tier: ModelTier;
-    quality: number;
-    /** Nano-dollars; null = unknown price. */
-    cost: number | null;
-    /** Milliseconds. */
-    latency: number;
-    onHull: boolean;
-  }[];
+  candidates: Scored[];
+}
+
+/** One option of the smart router as it was weighed. */
+export interface Scored {
+  group: string;
+  deployment: string;
+  tier: ModelTier;
+  /** 0–1, chance to solve a prompt of this task. */
+  quality: number;
+  /** Nano-dollars that this request is expected to cost; null = unknown price. */
+  cost: number | null;
+  /** Milliseconds. */
+  latency: number;
+  onHull: boolean;
 }

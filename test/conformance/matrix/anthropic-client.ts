@@ -1,5 +1,6 @@
 import Anthropic from "@anthropic-ai/sdk";
-import { toldByMessage, type Loose } from "../told.ts";
+import type { Loose } from "../../support/loose.ts";
+import { toldByMessage } from "../told.ts";
 import type { Asked, Client, Turn } from "./asked.ts";
 
 /** Messages, by Anthropic's client. */

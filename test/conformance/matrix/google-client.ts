@@ -1,5 +1,6 @@
 import { ApiError, type GoogleGenAI } from "@google/genai";
-import type { Loose, Told } from "../told.ts";
+import type { Loose } from "../../support/loose.ts";
+import type { Told } from "../told.ts";
 import type { Asked, Client, Turn } from "./asked.ts";
 
 /** generateContent, by Google's client. */

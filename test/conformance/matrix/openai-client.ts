@@ -1,6 +1,7 @@
 import type OpenAI from "openai";
 import { APIError } from "openai";
-import { toldByChunks, type Loose } from "../told.ts";
+import type { Loose } from "../../support/loose.ts";
+import { toldByChunks } from "../told.ts";
 import type { Answer, Asked, Client, Thrown, Turn } from "./asked.ts";
 
 /** Chat completions, by OpenAI's client or by Azure's. */

@@ -1,5 +1,6 @@
 import type OpenAI from "openai";
-import type { Loose, Told } from "../told.ts";
+import type { Loose } from "../../support/loose.ts";
+import type { Told } from "../told.ts";
 import type { Asked, Client, Turn } from "./asked.ts";
 import { thrownByOpenai } from "./openai-client.ts";
 

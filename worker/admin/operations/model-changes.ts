@@ -145,16 +145,25 @@ async function credentialAfter(
       data: about,
     });
   }
-  if (isOwn(held)) {
-    ctx.require("credential", "delete", { orgId: ctx.orgId });
-    statements.push(deleteCredential(ctx.orgId, held.id));
-    events.push({
-      type: "credential.deleted",
-      objectId: held.id,
-      before: secretFields(held),
-    });
-  }
-  return { row: next?.row ?? null, statements, events };
+  const gone = withoutOwn(ctx, held);
+  return {
+    row: next?.row ?? null,
+    statements: [...statements, ...gone.statements],
+    events: [...events, ...gone.events],
+  };
+}
+
+/** A secret that belongs to its deployment alone goes with it. */
+function withoutOwn(
+  ctx: AdminContext,
+  held: CredentialRow | null,
+): Pick<Outcome, "statements" | "events"> {
+  if (!isOwn(held)) return { statements: [], events: [] };
+  ctx.require("credential", "delete", { orgId: ctx.orgId });
+  return {
+    statements: [deleteCredential(ctx.orgId, held.id)],
+    events: [{ type: "credential.deleted", objectId: held.id, before: secretFields(held) }],
+  };
 }
 
 const update = operation({
@@ -293,29 +302,22 @@ const remove = operation({
   target: (ctx, input) => modelTarget(ctx, input.id),
   async run(ctx, _, row) {
     await keepsGroup(ctx, row);
-    const statements = [deleteDeployment(ctx.orgId, row.id)];
     const held =
       row.credentialId === null
         ? null
         : await findCredential(ctx.deps.db, ctx.orgId, row.credentialId);
-    const events: ChangeEvent[] = [
-      {
-        type: "model.deleted",
-        objectId: row.id,
-        before: modelFields(row, held?.lastFour),
-        data: { provider: row.provider },
-      },
-    ];
-    if (isOwn(held)) {
-      ctx.require("credential", "delete", { orgId: ctx.orgId });
-      statements.push(deleteCredential(ctx.orgId, held.id));
-      events.push({
-        type: "credential.deleted",
-        objectId: held.id,
-        before: secretFields(held),
-      });
-    }
-    await ctx.commit({ statements, touches: ["shared"], events });
+    const gone = withoutOwn(ctx, held);
+    const event: ChangeEvent = {
+      type: "model.deleted",
+      objectId: row.id,
+      before: modelFields(row, held?.lastFour),
+      data: { provider: row.provider },
+    };
+    await ctx.commit({
+      statements: [deleteDeployment(ctx.orgId, row.id), ...gone.statements],
+      touches: ["shared"],
+      events: [event, ...gone.events],
+    });
     return { id: row.id, message: "The model was deleted." };
   },
 });

@@ -1,6 +1,7 @@
 import type { Deployment, ModelTier } from "../../core/model.ts";
 import { MODEL_TIERS } from "../../core/model.ts";
 import { costOf } from "../../core/money.ts";
+import type { Scored } from "../../core/routing.ts";
 import { NO_USAGE } from "../../core/usage.ts";
 import type { Category } from "./categories.ts";
 import type { Classification } from "./classify.ts";
@@ -33,19 +34,6 @@ export interface Wanted {
   draw: number;
   /** What the organization has learned of a group at a task; absent = the belief alone. */
   learned?: (group: string, task: Category) => number | undefined;
-}
-
-/** One option as it was weighed. */
-export interface Scored {
-  group: string;
-  deployment: string;
-  tier: ModelTier;
-  /** 0–1, chance to solve a prompt of this task. */
-  quality: number;
-  /** Nano-dollars that this request is expected to cost; null = unknown price. */
-  cost: number | null;
-  latency: number;
-  onHull: boolean;
 }
 
 export interface Choice {

@@ -1,7 +1,8 @@
 import type { ChatRequest, Message } from "../../core/chat.ts";
 import type { Capability } from "../../core/model.ts";
+import type { Scored } from "../../core/routing.ts";
 import { needsOf } from "../capability.ts";
-import { chooseAmong, score, solves, type Choice, type Option, type Scored } from "./choose.ts";
+import { chooseAmong, score, solves, type Choice, type Option } from "./choose.ts";
 import { classify, type Classification } from "./classify.ts";
 import { worth, type Dial } from "./dial.ts";
 import { draw as drawModel, type Drawn, type Estimate } from "./learn.ts";
