@@ -50,7 +50,7 @@ export function benchPolicy(rules: number, route = "a", last = "route: b"): stri
 }
 
 /** Measures decisions by policies of these sizes. */
-export function measurePolicies(sizes: readonly number[], rounds = 4_000): PolicyRow[] {
+function measurePolicies(sizes: readonly number[], rounds = 4_000): PolicyRow[] {
   return sizes.map((rules) => {
     const began = performance.now();
     const [source] = readYaml("bench.yaml", benchPolicy(rules), "bench.test.yaml");

@@ -19,7 +19,7 @@ export interface Bootstrapped {
 }
 
 /** Thrown when the gateway refuses a step; the message has its status and what it said. */
-export class BootstrapError extends Error {
+class BootstrapError extends Error {
   override name = "BootstrapError";
 }
 

@@ -42,7 +42,7 @@ export async function classifyLines(
   return failed;
 }
 
-export function classifyLine(line: string, number: number): Classified {
+function classifyLine(line: string, number: number): Classified {
   let id: string | number | null = null;
   try {
     const value: unknown = JSON.parse(line);

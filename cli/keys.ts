@@ -20,7 +20,7 @@ export interface Rotated {
 }
 
 /** Thrown when the gateway refuses a step or makes no headway; the message has its status and what it said. */
-export class RotateError extends Error {
+class RotateError extends Error {
   override name = "RotateError";
 }
 

@@ -6,7 +6,7 @@ import { checkDocument } from "../worker/policy/checked.ts";
 import { faultText } from "../worker/policy/faults.ts";
 import { OFFLINE } from "../worker/policy/known.ts";
 
-export const POLICY_USAGE = `Usage: npm run -s routero -- policy <command> [options]
+const POLICY_USAGE = `Usage: npm run -s routero -- policy <command> [options]
 
 Commands
   check FILE…      read documents; says what is wrong and where. With --url also against the groups that exist there

@@ -32,7 +32,7 @@ const JURISDICTIONS: Partial<Record<Region, DurableObjectJurisdiction>> = {
   fedramp: "fedramp",
 };
 
-export function regionOf(orgId: string): Region {
+function regionOf(orgId: string): Region {
   if (!isOrgId(orgId)) throw new TypeError("An address needs a bare organization id.");
   return REGIONS[orgId[0] as RegionLetter];
 }
@@ -54,11 +54,11 @@ export function auditLogName(orgId: string): string {
   return `audit-log/${orgId}`;
 }
 
-export function providerHealthName(orgId: string): string {
+function providerHealthName(orgId: string): string {
   return `provider-health/${orgId}`;
 }
 
-export function deliveryName(orgId: string): string {
+function deliveryName(orgId: string): string {
   return `delivery/${orgId}`;
 }
 

@@ -258,7 +258,7 @@ function emptyState(origin: string): SealState {
 }
 
 /** Everything that sealing these records makes, from the log's state and the records alone; no I/O. */
-export async function sealBatch(
+async function sealBatch(
   before: SealState,
   rows: readonly PendingRecord[],
   signers: readonly NoteSigner[],

@@ -42,7 +42,7 @@ export function note(
  * What a scope spent in a window so far. Quarters of an hour that reach into it count whole, so it is exact where a window
  * begins with one, and never too little; of windows that are longer than 95 days the last 95 are known.
  */
-export function spentIn(
+function spentIn(
   tables: Pick<LedgerTables, "past">,
   scope: Scope,
   window: Pick<Span, "startsAt" | "endsAt">,

@@ -22,7 +22,7 @@ const lockPatience = 120_000;
 const keepFor = 3_600_000;
 
 /** Thrown when the Worker does not build; the message holds the bundler's own words. */
-export class BundleError extends Error {
+class BundleError extends Error {
   override name = "BundleError";
 }
 

@@ -48,7 +48,7 @@ const mayImport: Record<string, string[] | typeof anything> = {
 const seeBindings = /^(worker\/(deps|index)\.ts$|durable-objects\/|test\/|bench\/|scripts\/)/;
 
 /** The room that a file of the project belongs to; undefined outside of all rooms. */
-export function roomOf(file: string): string | undefined {
+function roomOf(file: string): string | undefined {
   const [top, next] = file.split("/");
   if (top !== "worker") return top;
   return next;

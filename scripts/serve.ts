@@ -39,7 +39,7 @@ export interface Gateway {
 }
 
 /** Thrown when the address is taken or not ours to listen on; the message is for the operator. */
-export class AddressError extends Error {
+class AddressError extends Error {
   override name = "AddressError";
 }
 

@@ -69,7 +69,7 @@ const AREAS: Record<string, string> = {
 };
 
 /** The folder, or a message and the end of the process where it is not named. */
-export function dataFolder(): string {
+function dataFolder(): string {
   const folder = process.env["ROUTERO_TEST_DATA"];
   if (folder === undefined || folder === "") {
     console.error("Set ROUTERO_TEST_DATA to the folder that holds routing/dev.jsonl.gz.");

@@ -9,7 +9,7 @@ import type { JsonObject } from "../../worker/core/json.ts";
 import type { Change } from "../../worker/core/ports.ts";
 import { timeOrderedId } from "../../worker/core/ids.ts";
 import { proveCredential } from "../../worker/identity/credential.ts";
-import { trusting } from "../../worker/routing/health.ts";
+import { trusting } from "../support/trusting.ts";
 import { makeSignedKeys } from "../../worker/store/signed-key.ts";
 import { RoleAuthorizer } from "../../worker/policy/authz/roles.ts";
 import { writeChange } from "../../worker/store/changes.ts";

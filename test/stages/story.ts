@@ -36,7 +36,7 @@ export const ASK: Record<Wire, JsonObject> = {
   gemini: { contents: [{ role: "user", parts: [{ text: "tell" }] }] },
 };
 /** What Google's URL says. */
-export const FROM_URL = { model: "group", stream: true };
+const FROM_URL = { model: "group", stream: true };
 
 /** A deployment that speaks this and nothing else: some vendors answer a caller's own dialect where they can. */
 const speaking = (id: string, wire: Speech): Deployment => ({

@@ -6,7 +6,7 @@ import type { Deployment } from "../../worker/core/model.ts";
 import type { Deps, UpstreamRequest } from "../../worker/core/ports.ts";
 import type { RoutingLayer } from "../../worker/core/routing.ts";
 import { dialectOf } from "../../worker/protocols/index.ts";
-import { trusting } from "../../worker/routing/health.ts";
+import { trusting } from "../support/trusting.ts";
 import { DEFAULTS, over as layered } from "../../worker/routing/settings.ts";
 
 /** A provider that answers by script: the n-th call gets the n-th answer. */

@@ -19,7 +19,7 @@ export const ORG = "gAAAAAAAAAAAA";
 export const ORIGIN = `gateway.example/audit/${ORG}`;
 export const START = 1_800_000_000_000;
 
-export function auditRecord(
+function auditRecord(
   at: number,
   type: AuditEventType = "request.blocked",
   data: JsonObject = {},

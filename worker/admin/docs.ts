@@ -32,7 +32,7 @@ export function mountDocs<E extends Env>(app: Hono<E>): void {
 }
 
 /** The page of all endpoints. */
-export function docsPage(): string {
+function docsPage(): string {
   const all = endpoints();
   const sections = [...new Set(all.map((each) => each.section))];
   const of = (section: string) => all.filter((each) => each.section === section);

@@ -68,7 +68,7 @@ export type KeyChange = z.output<z.ZodObject<typeof KEY_CHANGES>>;
  * the role that it carries, and where its requests may go. What the wish leaves open becomes as narrow as the maker; what it asks beyond is
  * refused. The master key has no bounds.
  */
-export function withinMaker(ctx: AdminContext, wish: KeyWish, owner: KeyOwner): KeyBounds {
+function withinMaker(ctx: AdminContext, wish: KeyWish, owner: KeyOwner): KeyBounds {
   const expiresAt = wish.duration == null ? null : addDuration(ctx.now, wish.duration);
   const maker = makerOf(ctx);
   const routerSettings = storedRouting(wish.router_settings);

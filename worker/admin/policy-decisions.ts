@@ -83,7 +83,7 @@ export function explained(
 }
 
 /** What a verdict says, without its functions. */
-export function verdictFields(verdict: Verdict): JsonObject {
+function verdictFields(verdict: Verdict): JsonObject {
   const { narrowings: _, signals: __, ...said } = verdict;
   return said as unknown as JsonObject;
 }

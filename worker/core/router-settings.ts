@@ -163,7 +163,7 @@ export function unknownSettings(value: JsonObject): string[] {
 }
 
 /** One layer of the path's settings out of what was written. */
-export function layerOf(settings: Partial<RouterSettings>): RoutingLayer {
+function layerOf(settings: Partial<RouterSettings>): RoutingLayer {
   const layer: RoutingLayer = {};
   const put = <K extends keyof RoutingLayer>(key: K, value: RoutingLayer[K] | null | undefined) => {
     if (value !== null && value !== undefined) layer[key] = value;

@@ -3,7 +3,7 @@ import type { Document, Node, YAMLMap, YAMLSeq } from "yaml";
 import { Source } from "./document.ts";
 
 /** Larger documents are refused unread. */
-export const MOST_DOCUMENT = 256 * 1024;
+const MOST_DOCUMENT = 256 * 1024;
 const MOST_DEPTH = 24;
 
 /**

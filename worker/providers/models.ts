@@ -85,7 +85,7 @@ const OVERRIDES: readonly Override[] = [
 ];
 
 /** The simulated provider's models, priced so that spend can be watched without a real one. */
-export const SIM_MODELS = ["echo", "text", "tools", "thinking"] as const;
+const SIM_MODELS = ["echo", "text", "tools", "thinking"] as const;
 const SIM_FACTS: ModelFacts = {
   contextWindow: 1_000_000,
   maxOutput: 16_384,

@@ -40,7 +40,7 @@ export function chainOf(
 }
 
 /** The chain of the first of these names that has one; `*` stands for every model. */
-export function listFor(chains: Chains, names: readonly string[]): readonly string[] | null {
+function listFor(chains: Chains, names: readonly string[]): readonly string[] | null {
   for (const name of [...names, "*"]) {
     if (Object.hasOwn(chains, name)) return chains[name] ?? null;
   }

@@ -56,16 +56,6 @@ export const UNKNOWN: Readonly<Standing> = Object.freeze({
   announced: 0,
 });
 
-/** Keeps every deployment in rotation. */
-export const trusting: HealthPort = {
-  standing: () => UNKNOWN,
-  began: () => undefined,
-  ended: () => undefined,
-  refused: () => undefined,
-  probe: async () => false,
-  mayAdd: () => true,
-};
-
 /** What it takes to share health, of one request's world. */
 export interface HealthWorld {
   memory: HealthMemory;
@@ -247,7 +237,7 @@ function remoteRate(cell: OwnCell, now: number): number {
   return ok + failed < 10 ? cell.remote.errorRate : 0;
 }
 
-export function newOwnCell(): OwnCell {
+function newOwnCell(): OwnCell {
   return {
     ...newCell(),
     inFlight: 0,

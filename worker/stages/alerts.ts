@@ -7,7 +7,7 @@ import type { Deps } from "../core/ports.ts";
 import { actorOf } from "../core/principal.ts";
 
 /** A rule's alert is told at most once in such a window; they begin at full hours, UTC. */
-export const WINDOW_MS = 3_600_000;
+const WINDOW_MS = 3_600_000;
 /** Alerts that an isolate remembers to have told; what it forgot, whoever delivers still knows. */
 const MOST_REMEMBERED = 1_000;
 

@@ -1,11 +1,5 @@
 import { sameBytes } from "../core/sealed-log/merkle.ts";
 
-/** One object of a log, by its name within the organization's part of the archive. */
-export interface ArchivedObject {
-  name: string;
-  bytes: Uint8Array;
-}
-
 /** The objects of one organization's log in R2. */
 export interface AuditArchive {
   /** Writes what is not there. `different`: other bytes stand there, and stay. */

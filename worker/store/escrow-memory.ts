@@ -342,7 +342,7 @@ function counted({ meter }: Scope, { cost, requests, tokens }: Amount): Partial<
 }
 
 /** One hold per request: asking again raises it. */
-export function holdIdOf(requestId: string): string {
+function holdIdOf(requestId: string): string {
   return `hold_${requestId}`;
 }
 

@@ -48,7 +48,7 @@ export function limitsOf(row: LimitRow, timeZone: string): Limits | null {
 }
 
 /** Budgets and limits of single models within a row: `{"gpt-4o": 5}` or `{"gpt-4o": {"max_budget": 5, …}}`. */
-export function modelLimits(row: LimitRow, timeZone: string): Map<string, Limits> {
+function modelLimits(row: LimitRow, timeZone: string): Map<string, Limits> {
   const out = new Map<string, Limits>();
   for (const [model, value] of Object.entries(row.modelMaxBudget ?? {})) {
     const members = isJsonObject(value) ? value : { max_budget: value ?? null };

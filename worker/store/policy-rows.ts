@@ -1,5 +1,4 @@
 import { and, desc, eq, sql } from "drizzle-orm";
-import type { PolicyPointer } from "../core/records.ts";
 import type { Statement } from "../core/ports.ts";
 import { page, statement, writer } from "./database.ts";
 import type { Db, Page, PageRequest } from "./database.ts";
@@ -71,8 +70,4 @@ export function listPolicyVersions(
 
 export function insertPolicy(orgId: string, row: PolicyRow): Statement {
   return statement(writer.insert(policies).values({ ...row, orgId }));
-}
-
-export function pointerOf({ scope, version, hash }: PolicyRow): PolicyPointer {
-  return { scope, version, hash };
 }

@@ -216,7 +216,6 @@ export const wrongType = (): Behaviour => ({
 export const brokenEvent = (at: At): Behaviour => ({
   insert: [{ at, text: 'data: {"id":"broken","choices":[{"delta":{"con\n\n' }],
 });
-export const keepalives = (): Behaviour => ({ before: ": keepalive\n\n" });
 
 /** A recorded answer, whole or streamed as the request asks: `recorded("groq/groq-text")`. */
 export const recorded = (path: string, more: Behaviour = {}): Behaviour => ({

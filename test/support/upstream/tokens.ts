@@ -7,9 +7,9 @@
  *
  * A streamed answer carries one token in each content event.
  */
-export const PER_TURN = 1;
-export const PER_TOOL = 10;
-export const PER_IMAGE = 100;
+const PER_TURN = 1;
+const PER_TOOL = 10;
+const PER_IMAGE = 100;
 const ARGUMENT_RUN = 8;
 
 /** Token classes that never overlap, whatever the wire says about them. */

@@ -52,11 +52,6 @@ async function rangeRoot(read: ReadNode, from: number, to: number): Promise<Hash
   return nodeHash(left, right);
 }
 
-/** The root of the tree's first `size` leaves. */
-export async function treeRoot(read: ReadNode, size: number): Promise<Hash> {
-  return size === 0 ? EMPTY_ROOT : rangeRoot(read, 0, size);
-}
-
 /** The audit path of one leaf (counted from 0) in the tree of `size` leaves, from the leaf upwards. */
 export async function inclusionProof(read: ReadNode, index: number, size: number): Promise<Hash[]> {
   const path: Hash[] = [];

@@ -29,7 +29,7 @@ function nameOf(status: number): string {
 }
 
 /** The HTTP status of Google's name for it; 500 for one that nobody knows. */
-export function statusOfName(name: string): number {
+function statusOfName(name: string): number {
   return STATUSES.find(([, each]) => each === name)?.[0] ?? 500;
 }
 

@@ -84,7 +84,7 @@ export function thinkingBlock(block: JsonObject): Part {
     : { type: "thinking", text, signature };
 }
 
-export function audioPart(audio: JsonObject): Part {
+function audioPart(audio: JsonObject): Part {
   const part: Part = { type: "audio", data: stringOf(audio["data"]) ?? "", format: "" };
   const id = textOf(audio["id"]);
   if (id !== undefined) part.id = id;

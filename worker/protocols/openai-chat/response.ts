@@ -88,7 +88,7 @@ function encodeChoice(choice: Choice, home: boolean): JsonObject {
 }
 
 /** The assistant's message out of parts: texts joined, thinking and calls beside them. */
-export function encodeMessage(parts: readonly Part[]): JsonObject {
+function encodeMessage(parts: readonly Part[]): JsonObject {
   let content: string | null = null;
   let refusal: string | null = null;
   const thinking: ThinkingPart[] = [];
@@ -149,7 +149,7 @@ export function googleState(signature: string): JsonObject {
   return { extra_content: { google: { thought_signature: signature } } };
 }
 
-export function encodeAudio(part: Extract<Part, { type: "audio" }>): JsonObject {
+function encodeAudio(part: Extract<Part, { type: "audio" }>): JsonObject {
   return {
     ...(part.id !== undefined && { id: part.id }),
     data: part.data,

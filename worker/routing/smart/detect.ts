@@ -6,7 +6,7 @@ import { promptOf } from "./prompt.ts";
 const seen = new WeakMap<ChatRequest, Classification>();
 
 /** What the classifier says of a request's last user turn; worked out once a request. */
-export function classifyChat(chat: ChatRequest): Classification {
+function classifyChat(chat: ChatRequest): Classification {
   const known = seen.get(chat);
   if (known !== undefined) return known;
   const said = classify(promptOf(chat));

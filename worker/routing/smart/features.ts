@@ -15,7 +15,7 @@ export const BUCKETS = 1 << 12;
 const MOST_GRAMS = 2048;
 
 /** Names of the structural features, in the order of `Features.dense`. Fields of the lexicon follow them. */
-export const STRUCTURE = [
+const STRUCTURE = [
   "bias",
   "length",
   "lengthSquared",
