@@ -1,4 +1,4 @@
-import { fromHex, toHex } from "../worker/core/bytes.ts";
+import { toHex } from "../worker/core/bytes.ts";
 import type { AppendResult, AuditQuery, AuditRecord } from "../worker/core/audit.ts";
 import { eventTime, firstEventId, readRecord } from "../worker/core/audit-record.ts";
 import { pseudonymOf } from "../worker/core/sealed-log/pseudonyms.ts";
@@ -37,8 +37,8 @@ export interface Person {
 export interface AuditLogStorage {
   /** Appends in order what was never seen, opens decisions and closes those that have their outcome. */
   append(orgId: string, rows: Row[], persons: Person[]): void;
-  /** The salt of a person's pseudonym; null where there is none. */
-  salt(kind: PersonKind, id: string): string | null;
+  /** The pseudonym that a person has by now; null where there is none. */
+  pseudonym(kind: PersonKind, id: string): string | null;
   list(query: Omit<AuditQuery, "cursor">, after: Position | null, limit: number): Stored[];
   /** How many records a query finds on all its pages. */
   count(query: AuditQuery): number;
@@ -210,8 +210,8 @@ export class AuditLogMachine {
     const key = `${kind}:${id}`;
     const known = persons.get(key)?.pseudonym;
     if (known !== undefined) return known;
-    const stored = this.#storage.salt(kind, id);
-    if (stored !== null) return pseudonymOf(fromHex(stored), kind, id);
+    const stored = this.#storage.pseudonym(kind, id);
+    if (stored !== null) return stored;
     const salt = crypto.getRandomValues(new Uint8Array(16));
     const person = { kind, id, salt: toHex(salt), pseudonym: pseudonymOf(salt, kind, id) };
     persons.set(key, person);

@@ -48,12 +48,17 @@ const POSTPONE = `
   UPDATE open_decisions SET tries = tries + 1, due = later.value ->> 'due'
   FROM json_each(?) AS later WHERE request_id = later.value ->> 'requestId'`;
 
+/** People whose pseudonyms stay in memory. */
+const HOT_PERSONS = 5_000;
+
 /** Administrative events: everything that is neither about a request nor about the log itself. */
 const CHANGES = "type NOT LIKE 'request.%' AND type NOT LIKE 'audit.%'";
 
 /** The log's part of an object's SQLite. Nothing is written before the first record, not even a table. */
 export class AuditLogSqlite implements AuditLogStorage {
   readonly #storage: DurableObjectStorage;
+  /** Of the people who appear again and again; nobody but this object gives or unlinks pseudonyms. */
+  readonly #pseudonyms = new Map<string, string>();
   #made: boolean;
   #orgId: string | null = null;
 
@@ -104,19 +109,17 @@ export class AuditLogSqlite implements AuditLogStorage {
     if (all.some((row) => row.ends)) sql.exec(CLOSE, json);
   }
 
-  salt(kind: PersonKind, id: string): string | null {
-    if (!this.#made) return null;
-    const sql = "SELECT salt FROM persons WHERE kind = ? AND id = ?";
-    const [row] = this.#storage.sql.exec<{ salt: string }>(sql, kind, id).toArray();
-    return row?.salt ?? null;
-  }
-
-  /** The pseudonym that a person has by now; null where there is none. */
   pseudonym(kind: PersonKind, id: string): string | null {
     if (!this.#made) return null;
+    const key = `${kind}:${id}`;
+    const known = this.#pseudonyms.get(key);
+    if (known !== undefined) return known;
     const sql = "SELECT pseudonym FROM persons WHERE kind = ? AND id = ?";
     const [row] = this.#storage.sql.exec<{ pseudonym: string }>(sql, kind, id).toArray();
-    return row?.pseudonym ?? null;
+    if (row === undefined) return null;
+    if (this.#pseudonyms.size >= HOT_PERSONS) this.#pseudonyms.clear();
+    this.#pseudonyms.set(key, row.pseudonym);
+    return row.pseudonym;
   }
 
   /** Who stands behind pseudonyms, as far as that is still known. */
@@ -134,6 +137,7 @@ export class AuditLogSqlite implements AuditLogStorage {
   /** Forgets who stands behind a pseudonym, for ever; false where nobody does. */
   unlink(kind: PersonKind, id: string): boolean {
     if (!this.#made) return false;
+    this.#pseudonyms.delete(`${kind}:${id}`);
     const sql = "DELETE FROM persons WHERE kind = ? AND id = ? RETURNING 1";
     return this.#storage.transactionSync(
       () => this.#storage.sql.exec(sql, kind, id).toArray().length > 0,

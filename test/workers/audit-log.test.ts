@@ -172,6 +172,14 @@ test("the alarm seals what came in, and the bucket's objects verify by themselve
   const shown = async () => (await log.list({ eventId: first?.eventId ?? "" })).records[0]?.user_id;
   expect(await shown()).toBe("ada@example.com");
   expect(await log.unlink("user", "ada@example.com")).toBe(true);
-  expect(await shown()).toMatch(/^psn_/);
+  const unlinked = await shown();
+  expect(unlinked).toMatch(/^psn_/);
   expect((await verifyLog(objects)).faults).toEqual([]);
+  // What the person does from now on can't be told to be the same one's.
+  const later = record(orgId, "request.blocked", { user_id: "ada@example.com" });
+  await log.append([later, record(orgId, "request.blocked", { user_id: "ada@example.com" })]);
+  expect(await log.unlink("user", "ada@example.com")).toBe(true);
+  const [found] = (await log.list({ eventId: later.eventId })).records;
+  expect(found?.user_id).toMatch(/^psn_/);
+  expect(found?.user_id).not.toBe(unlinked);
 });
