@@ -9,7 +9,7 @@ import { allows, resolvableModels, resolve, type ResolveContext } from "../provi
 import { lackOf } from "../routing/capability.ts";
 import type { Hard, PlanFacts } from "../routing/plan.ts";
 import { turnOf } from "../routing/smart/asked.ts";
-import { usualQuality, type Option } from "../routing/smart/choose.ts";
+import { usualLatency, usualQuality, type Option } from "../routing/smart/choose.ts";
 import { routeConversation } from "../routing/smart/conversation.ts";
 import { bent, dialNamed, type Dial } from "../routing/smart/dial.ts";
 import { estimate, NOTHING_LEARNED } from "../routing/smart/learn.ts";
@@ -21,6 +21,9 @@ import { payerOf } from "./payer.ts";
 
 /** A prompt is estimated low; a window has to hold this much more. */
 const ROOM = 1.1;
+
+/** Times the usual latency from which a model is slow. */
+const SLOW = 4;
 
 /** The dial that a name stands for here: null where the organization has a group of that name, which then wins. */
 export function dialFor(call: Authorized): Dial | null {
@@ -74,6 +77,7 @@ export function smartRoute(
       ...(belief?.record && { record: belief.record }),
     });
   };
+  const output = call.chat.sampling.maxOutputTokens ?? 0;
   const inGroup = ({ group }: Option) => members.get(group) ?? [];
   const routed = routeConversation(call.chat, {
     options,
@@ -83,9 +87,11 @@ export function smartRoute(
         (each) =>
           lackOf(each, needs) === null &&
           [...needs].every((need) => knownAbility(each, need) !== false) &&
-          (knownWindow(each) ?? Number.POSITIVE_INFINITY) >= tokens * ROOM,
+          (knownWindow(each) ?? Number.POSITIVE_INFINITY) >= tokens * ROOM &&
+          (each.facts.maxOutput ?? Number.POSITIVE_INFINITY) >= output,
       ),
     healthy: (option) => inGroup(option).some((each) => facts.standing(each).state !== "open"),
+    ...(turned.saves === "latency" && { slow: slowAmong(options) }),
     ...(learned !== null && {
       learned: (group: string, task: string) => known(group, task).mean,
       // A pinned version decides the same each time: nothing is tried.
@@ -120,6 +126,18 @@ export function smartRoute(
       candidates: routed.scored,
     },
   };
+}
+
+/**
+ * Says which options lately took far longer than is usual of their kind, by the measure of the best of the others. It
+ * moves them back in the chain, as ill health would: what was measured differs between isolates and from call to call,
+ * and must not choose a conversation's home.
+ */
+function slowAmong(options: readonly Option[]): (option: Option) => boolean {
+  const share = ({ latency, belief }: Option) =>
+    latency === null ? 1 : latency / usualLatency(belief);
+  const least = Math.min(...options.map(share));
+  return (option) => share(option) > SLOW * Math.max(1, least);
 }
 
 /** Tells the organization's learning which group answered; an attempt that never was teaches nothing. */

@@ -1,41 +1,12 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { ChatRequest, Message } from "../../../worker/core/chat.ts";
-import type { Deployment } from "../../../worker/core/model.ts";
-import { chooseAmong, type Option, type Wanted } from "../../../worker/routing/smart/choose.ts";
+import { chooseAmong, type Wanted } from "../../../worker/routing/smart/choose.ts";
 import { classify } from "../../../worker/routing/smart/classify.ts";
-import { routeConversation, type RouteFacts } from "../../../worker/routing/smart/conversation.ts";
 import { bent, dialNamed, PRESETS } from "../../../worker/routing/smart/dial.ts";
 import { hullOf } from "../../../worker/routing/smart/hull.ts";
 import { beliefOf, VENDORS } from "../../../worker/routing/smart/knowledge.ts";
 import { plainPrompt } from "../../../worker/routing/smart/prompt.ts";
-
-const deployment = (provider: string, model: string, facts = {}): Deployment => ({
-  id: `${provider}/${model}`,
-  group: `${provider}/${model}`,
-  provider,
-  model,
-  protocol: "openai-chat",
-  baseUrl: "https://example.com/v1",
-  weight: 1,
-  order: 0,
-  tags: [],
-  facts: { capabilities: {}, ...facts },
-});
-const option = (each: Deployment): Option => ({
-  group: each.group,
-  deployment: each,
-  belief: beliefOf(each),
-  latency: null,
-});
-const MODELS = [
-  ["openai", "gpt-4o-mini"],
-  ["openai", "gpt-5"],
-  ["anthropic", "claude-opus-5"],
-  ["mistral", "ministral-8b-latest"],
-  ["deepseek", "deepseek-chat"],
-] as const;
-const OPTIONS = MODELS.map(([provider, model]) => option(deployment(provider, model)));
+import { deployment, option, OPTIONS } from "./options.ts";
 
 const wanted = (text: string, quality: number, more: Partial<Wanted> = {}): Wanted => ({
   said: classify(plainPrompt(text)),
@@ -209,130 +180,5 @@ describe("what is known of models", () => {
       from: "price",
     });
     expect(beliefOf(deployment("any", "house-model", price(20))).tier).toBe("HEAVY");
-  });
-});
-
-const user = (text: string): Message => ({ role: "user", parts: [{ type: "text", text }] });
-const assistant = (text: string): Message => ({
-  role: "assistant",
-  parts: [{ type: "text", text }],
-});
-const chat = (messages: Message[]): ChatRequest => ({
-  model: "smart/balanced",
-  messages,
-  stream: false,
-  streamUsage: false,
-  sampling: {},
-  tools: [{ type: "function", name: "run" }],
-  extra: {},
-  dialect: "openai-chat",
-});
-const FACTS: RouteFacts = {
-  options: OPTIONS,
-  able: () => true,
-  healthy: () => true,
-  dial: { quality: 5, saves: "cost" },
-};
-const HARD =
-  "Now implement a lock-free concurrent skip list in C++ with unit tests and prove that it is linearizable.";
-
-describe("a conversation", () => {
-  it("keeps its home model over an agent loop of 50 turns, whatever the tools say", () => {
-    const messages: Message[] = [
-      user("Fix the failing unit tests in this repository and explain each change."),
-    ];
-    const home = routeConversation(chat(messages), FACTS).order[0];
-    for (let turn = 0; turn < 50; turn++) {
-      messages.push(
-        {
-          role: "assistant",
-          parts: [{ type: "toolCall", id: `c${turn}`, name: "run", arguments: `{"n":${turn}}` }],
-        },
-        {
-          role: "tool",
-          parts: [
-            {
-              type: "toolResult",
-              callId: `c${turn}`,
-              parts: [{ type: "text", text: `${HARD} `.repeat(turn) }],
-            },
-          ],
-        },
-      );
-      const routed = routeConversation(chat(messages), FACTS);
-      expect([routed.order[0], routed.home]).toEqual([home, home]);
-    }
-  });
-
-  it("never comes down: small talk after hard work stays where the work was", () => {
-    const messages: Message[] = [user(HARD)];
-    const first = routeConversation(chat(messages), FACTS).order[0];
-    for (let turn = 0; turn < 20; turn++) {
-      messages.push(assistant("Done."), user("thanks"));
-      expect(routeConversation(chat(messages), FACTS).order[0]).toBe(first);
-    }
-  });
-
-  it("rises where the gain is worth the lost prefix, stays up, and does not where the prefix is too dear", () => {
-    const short: Message[] = [user("hi"), assistant("Hello!"), user(HARD)];
-    const rich: RouteFacts = { ...FACTS, dial: { quality: 5, saves: "cost" } };
-    const low = routeConversation(chat(short.slice(0, 1)), rich);
-    const rose = routeConversation(chat(short), rich);
-    expect(rose.reason).toBe("rose");
-    expect(rose.order[0]).not.toBe(low.order[0]);
-    const after = routeConversation(
-      chat([...short, assistant("int main() {}"), user("thanks")]),
-      rich,
-    );
-    expect(after.order[0]).toBe(rose.order[0]);
-    const long: Message[] = [user("hi"), assistant("word ".repeat(4_000_000 / 5)), user(HARD)];
-    expect(routeConversation(chat(long), rich).order[0]).toBe(low.order[0]);
-  });
-
-  it("does not leave a model whose signed thinking stands in its history", () => {
-    const rich: RouteFacts = { ...FACTS, dial: { quality: 5, saves: "cost" } };
-    const signed: Message = {
-      role: "assistant",
-      parts: [
-        { type: "thinking", text: "", signature: "s" },
-        { type: "text", text: "Hello!" },
-      ],
-    };
-    const routed = routeConversation(chat([user("hi"), signed, user(HARD)]), rich);
-    expect(routed.order[0]).toBe(routed.home);
-    const unsigned = routeConversation(chat([user("hi"), assistant("Hello!"), user(HARD)]), rich);
-    expect(unsigned.order[0]).not.toBe(unsigned.home);
-  });
-
-  it("yields to health for the moment and is at home again afterwards", () => {
-    const messages = [user("hi"), assistant("Hello!"), user("how are you?")];
-    const { home } = routeConversation(chat(messages), FACTS);
-    const sick = routeConversation(chat(messages), {
-      ...FACTS,
-      healthy: ({ group }) => group !== home,
-    });
-    expect(sick.order).not.toContain(home);
-    expect(sick.order.length).toBe(OPTIONS.length - 1);
-    expect(routeConversation(chat(messages), FACTS).order[0]).toBe(home);
-  });
-
-  it("never chooses what is not able, whatever else is true", () => {
-    const anyTexts = fc.array(fc.constantFrom("hi", HARD, "Translate this: tea", "Solve $x^2=4$"), {
-      minLength: 1,
-      maxLength: 4,
-    });
-    fc.assert(
-      fc.property(anyTexts, fc.nat(10), fc.subarray([...OPTIONS]), (texts, quality, able) => {
-        const routed = routeConversation(
-          chat(texts.flatMap((text) => [user(text), assistant("ok")])),
-          {
-            ...FACTS,
-            dial: { quality, saves: "cost" },
-            able: (each) => able.includes(each),
-          },
-        );
-        expect(routed.order.toSorted()).toEqual(able.map(({ group }) => group).toSorted());
-      }),
-    );
   });
 });

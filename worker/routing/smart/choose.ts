@@ -17,7 +17,7 @@ export interface Option {
   /** The deployment that it is judged by. */
   deployment: Deployment;
   belief: Belief;
-  /** Milliseconds that it lately took, or null where nothing is known. */
+  /** Milliseconds that it lately took, or null where nothing is known. Shown; a choice goes by what is usual. */
   latency: number | null;
 }
 
@@ -71,7 +71,7 @@ const TIER_QUALITY: Readonly<Record<ModelTier, number>> = {
 /** A model that is learned to reach less than this share of what was believed of it is no bargain at any price. */
 const FALLEN = 0.6;
 const TIER_WIDTH = 0.09;
-/** Milliseconds, where nothing was measured. */
+/** Milliseconds that models of a tier usually take: what a choice goes by, since it must be the same in every isolate. */
 const TIER_LATENCY: Readonly<Record<ModelTier, number>> = {
   LIGHT: 600,
   STANDARD: 1200,
@@ -87,12 +87,13 @@ const TIER_LATENCY: Readonly<Record<ModelTier, number>> = {
 export function chooseAmong(options: readonly Option[], wanted: Wanted): Choice {
   const { said, dial, draw } = wanted;
   const scored = options.map((option) => score(option, wanted));
+  const beliefs = new Map(options.map(({ group, belief }) => [group, belief]));
   const dearest = Math.max(1, ...scored.map(({ cost }) => cost ?? 0));
   const points = scored.map((each) => ({
     each,
     quality: each.quality,
     // A price that nobody knows is taken for the dearest: it is never chosen because it seems free.
-    cost: dial.saves === "cost" ? (each.cost ?? dearest) : each.latency,
+    cost: dial.saves === "cost" ? (each.cost ?? dearest) : usualLatency(beliefs.get(each.group)),
   }));
   const standing = points.filter(({ quality }, at) => {
     const belief = options[at]?.belief;
@@ -147,6 +148,12 @@ export function usualQuality({ tier, strength }: Pick<Belief, "tier" | "strength
   return TIER_QUALITY[tier] + TIER_WIDTH * strength;
 }
 
+/** Milliseconds that a model usually takes, by its tier and whether it thinks first. */
+export function usualLatency(belief: Pick<Belief, "tier" | "thinks"> | undefined): number {
+  const { tier = "STANDARD", thinks = false } = belief ?? {};
+  return TIER_LATENCY[tier] * (thinks ? THINKING : 1);
+}
+
 /** The same at one task, with what the model's family was seen to reach. */
 function expected(belief: Belief, task: Category): number {
   const { record } = belief;
@@ -164,7 +171,7 @@ export function score(option: Option, wanted: Wanted): Scored {
     tier: belief.tier,
     quality: learned?.(group, said.task) ?? expected(belief, said.task),
     cost: expectedCost(option, wanted),
-    latency: latency ?? TIER_LATENCY[belief.tier],
+    latency: latency ?? usualLatency(belief),
     onHull: false,
   };
 }

@@ -6,7 +6,8 @@ import { chooseAmong, score, solves, type Choice, type Option } from "./choose.t
 import { classify, type Classification } from "./classify.ts";
 import { worth, type Dial } from "./dial.ts";
 import { draw as drawModel, type Drawn, type Estimate } from "./learn.ts";
-import { promptOf, userTurns } from "./prompt.ts";
+import { tokensUpTo } from "../tokens.ts";
+import { lastTurn, promptOf, userTurns } from "./prompt.ts";
 import { FNV_START, step } from "./words.ts";
 
 /** What a conversation is routed by. */
@@ -17,6 +18,8 @@ export interface RouteFacts {
   able: (option: Option, needs: ReadonlySet<Capability>, tokens: number) => boolean;
   /** False for what can't serve now. */
   healthy: (option: Option) => boolean;
+  /** True for what lately takes far longer than the others, where time is what is saved; absent = none. */
+  slow?: (option: Option) => boolean;
   dial: Dial;
   learned?: (group: string, task: Classification["task"]) => number | undefined;
   /** Lets this share of conversations begin at another able model that may be as good; absent = none. */
@@ -36,7 +39,7 @@ export interface Routed {
   /** Every able option as the last turn weighs it. */
   scored: Scored[];
   reach: number;
-  reason: Choice["reason"] | "home" | "rose" | "health" | "explore";
+  reason: Choice["reason"] | "home" | "rose" | "health" | "ability" | "slow" | "explore";
   /** How the home was drawn; null where nothing is explored. */
   drawn: Drawn | null;
   seed: number;
@@ -44,8 +47,6 @@ export interface Routed {
 
 /** Turns looked at after the first: earlier ones were looked at when they came, and none of them leads down. */
 const TURNS = 15;
-/** Characters of a token, taken low so that costs are rather over-counted. */
-const CHARACTERS = 4;
 
 /**
  * Routes one request of a conversation without keeping any state (PROTOCOLS 26): the first user turn chooses the home
@@ -53,15 +54,15 @@ const CHARACTERS = 4;
  * gains is worth more than the prompt cache that is lost, and never down. Between two user turns nothing moves.
  */
 export function routeConversation(chat: ChatRequest, facts: RouteFacts): Routed {
-  const turns = userTurns(chat);
-  const [first = -1, ...later] = turns;
+  const [first = lastTurn(chat), ...later] = userTurns(chat);
   const { options, dial } = facts;
+  const tokens = tokensUpTo(chat);
   const draw = drawOf(chat.messages[first]);
   const maxOutput = chat.sampling.maxOutputTokens;
   const at = (turn: number) => {
     const prompt = promptOf(chat, turn);
     const said = classify(prompt);
-    const promptTokens = Math.ceil(prompt.contextLength / CHARACTERS);
+    const promptTokens = tokens[turn] ?? 0;
     const wanted = {
       said,
       dial,
@@ -115,15 +116,22 @@ export function routeConversation(chat: ChatRequest, facts: RouteFacts): Routed 
 
   const last = turn.choice;
   const needs = needsOf(chat);
-  const room = Math.ceil(lengthOf(chat) / CHARACTERS) + (maxOutput ?? 0);
-  const usable = new Set(
-    options
-      .filter((option) => facts.able(option, needs, room) && facts.healthy(option))
-      .map(({ group }) => group),
+  const room = (tokens.at(-1) ?? 0) + (maxOutput ?? 0);
+  const able = options.filter((option) => facts.able(option, needs, room));
+  const usable = new Set(able.filter(facts.healthy).map(({ group }) => group));
+  const slow = new Set(
+    able.filter((each) => facts.slow?.(each) === true).map(({ group }) => group),
   );
   const ranked = current === undefined ? last.order : [current.group, ...last.order];
-  const order = [...new Set(ranked)].filter((group) => usable.has(group));
-  if (current !== undefined && order.length > 0 && order[0] !== current.group) reason = "health";
+  const standing = [...new Set(ranked)].filter((group) => usable.has(group));
+  const order = [
+    ...standing.filter((group) => !slow.has(group)),
+    ...standing.filter((group) => slow.has(group)),
+  ];
+  if (current !== undefined && order.length > 0 && order[0] !== current.group) {
+    if (!able.includes(current)) reason = "ability";
+    else reason = usable.has(current.group) ? "slow" : "health";
+  }
   const { said } = turn;
   return { order, said, home, scored: last.scored, reach: choice.reach, reason, drawn, seed };
 }
@@ -159,10 +167,6 @@ export function isBound(messages: readonly Message[]): boolean {
         (part.type === "native" && role === "assistant"),
     ),
   );
-}
-
-function lengthOf(chat: ChatRequest): number {
-  return promptOf(chat, chat.messages.length - 1).contextLength;
 }
 
 /** 0–1, the same for the same first turn. */

@@ -34,6 +34,9 @@ const REASONS: Readonly<Record<string, string>> = {
   home: "the conversation stays with the model of its first turn",
   rose: "a later turn gained more by a stronger model than the lost prompt cache costs",
   explore: "another model that may be as good is tried, as this organization lets its router do",
+  ability:
+    "what the conversation needs by now its own model can't do; the next in the chain that can does",
+  slow: "the conversation's own model lately takes much longer than others of its kind; the next in the chain serves",
   health: "the conversation's own model can't serve now; the next in the chain does",
 };
 

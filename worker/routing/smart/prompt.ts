@@ -37,11 +37,12 @@ export function userTurns({ messages }: Pick<ChatRequest, "messages">): number[]
  * One user turn of a conversation with what stood before it, and nothing of what came after: so it reads the same
  * however often the conversation is sent again. Without `at` the last one.
  */
-export function promptOf(chat: ChatRequest, at: number = userTurns(chat).at(-1) ?? -1): Prompt {
+export function promptOf(chat: ChatRequest, at: number = lastTurn(chat)): Prompt {
   const seen = chat.messages.slice(0, at + 1);
+  const message = chat.messages[at];
   const effort = chat.reasoning?.effort;
   return {
-    text: textOf(chat.messages[at]),
+    text: message?.role === "user" ? textOf(message) : "",
     turns: seen.length,
     contextLength: seen.reduce((sum, message) => sum + lengthOf(message), 0),
     tools: chat.tools.length,
@@ -53,6 +54,11 @@ export function promptOf(chat: ChatRequest, at: number = userTurns(chat).at(-1) 
   };
 }
 
+/** The user turn that a request asks with: the last with words, else (a picture alone) the last message there is. */
+export function lastTurn(chat: Pick<ChatRequest, "messages">): number {
+  return userTurns(chat).at(-1) ?? chat.messages.length - 1;
+}
+
 function hasUserText(message: Message): boolean {
   return (
     message.role === "user" &&
@@ -60,8 +66,8 @@ function hasUserText(message: Message): boolean {
   );
 }
 
-function textOf(message: Message | undefined): string {
-  const texts = (message?.parts ?? []).flatMap((part) => (part.type === "text" ? [part.text] : []));
+function textOf({ parts }: Message): string {
+  const texts = parts.flatMap((part) => (part.type === "text" ? [part.text] : []));
   return texts.length === 1 ? (texts[0] ?? "") : texts.join("\n");
 }
 
