@@ -147,6 +147,7 @@ export function smartLearning(env: Env, orgId: string): LearningObjectPort {
     judge: (judgement) => asked(() => stub().judge(judgement)),
     snapshot: (version) => asked(() => stub().snapshot(version)),
     versions: () => asked(() => stub().versions()),
+    revert: (version) => asked(() => stub().revert(version)),
   };
 }
 

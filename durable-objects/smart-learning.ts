@@ -107,6 +107,19 @@ export class SmartLearning extends DurableObject<Env> {
     });
   }
 
+  revert(version: number): Promise<Answer<number | null>> {
+    return this.#write(() => {
+      const now = Date.now();
+      const past = version === 0 ? NOTHING_LEARNED : this.#versions.read(version, now);
+      if (past === null) return null;
+      // What waits was learned after that version, too.
+      this.#sql.exec("delete from lessons");
+      const next = { ...past, version: this.#versions.newest().version + 1 };
+      this.#versions.keep(next, now);
+      return next.version;
+    });
+  }
+
   #observe(row: Observation, now: number): void {
     const { callId, group, task, keyId, teamId, turn, signs } = row;
     // Without a turn nothing tells a question that is asked again from one that others ask, too.

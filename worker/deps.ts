@@ -123,6 +123,7 @@ export function compose(
     account: makeEscrow({ isolate, ledger: books, now, waitUntil, log }),
     audit: groupedAudit({ isolate, send: trailSend(env), waitUntil, now }),
     healthObject: (orgId) => providerHealth(env, orgId),
+    learningObject: (orgId) => smartLearning(env, orgId),
     health,
     authorizer,
     detectors: smartDetectors,

@@ -32,6 +32,17 @@ const secrets = (byte: number) => ({
 /** In the place of bcrypt. */
 const hashed = (token: string) => createHash("sha256").update(token).digest("hex");
 
+const LEARNED = {
+  version: 2,
+  arms: {
+    gpt: {
+      all: { good: 3, bad: 1 },
+      tasks: { code: { good: 3, bad: 1 } },
+      drift: 0,
+    },
+  },
+};
+
 export interface Answer {
   status: number;
   // Tests reach into answers by name.
@@ -152,7 +163,12 @@ export function openWorld(now: () => number = Date.now): World {
     auditArchive: (orgId) => logOf(orgId).archive,
     witnesses: [],
     inputSecret: () => ({ version: 1, secret: new Uint8Array(32) }),
-    learning: { learned: () => null, observe: () => undefined, judge: async () => "absent" },
+    learning: {
+      ready: () => null,
+      learned: () => null,
+      observe: () => undefined,
+      judge: async () => "absent",
+    },
     delivery: () => ({ tell: async () => undefined }),
     deliveries: () => ({
       undelivered: async () => ({ deliveries: [], waiting: 0, dead: 1 }),
@@ -167,6 +183,13 @@ export function openWorld(now: () => number = Date.now): World {
       checked: async () => undefined,
       view: async () => [],
       history: async () => [],
+    }),
+    learningObject: () => ({
+      observe: async () => undefined,
+      judge: async () => "absent",
+      snapshot: async (version) => (version === null || version < 3 ? LEARNED : null),
+      versions: async () => [{ version: 2, at: now() }],
+      revert: async (version) => (version < 3 ? 3 : null),
     }),
     books: () => ({ spend: async () => [] }),
     metrics: { request: () => undefined, audit: () => undefined },

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { tool, tools } from "../support/upstream/behaviour.ts";
 import { startGround, type Ground } from "./support/ground.ts";
 
 const HARD =
@@ -169,10 +170,10 @@ describe("smart/* over the organization's own models", () => {
       organization_id,
       metadata: { smart_learning: { exploration: 0 } },
     });
-    const ask = async (turn: number) => {
+    const ask = async () => {
       const answer = await send("/v1/chat/completions", {
         model: "smart/balanced",
-        messages: [{ role: "user", content: `hi there, number ${turn}` }],
+        messages: [{ role: "user", content: "hi there" }],
       });
       await answer.text();
       return {
@@ -180,17 +181,7 @@ describe("smart/* over the organization's own models", () => {
         route: answer.headers.get("x-routero-route") ?? "",
       };
     };
-    const qualities = async () => {
-      const { smart } = await ground.gw.admin<{
-        smart: { candidates: { group: string; quality: number }[] };
-      }>("POST", "/policy/explain", {
-        organization_id,
-        request: { model: "smart/balanced", messages: [{ role: "user", content: "hi there" }] },
-      });
-      return Object.fromEntries(smart.candidates.map((each) => [each.group, each.quality]));
-    };
-    const before = await qualities();
-    const { call_id, route } = await ask(0);
+    const { call_id, route } = await ask();
     const other = route === "plain" ? "finer" : "plain";
     for (const chosen_model of ["nobody", "smart/cheap", "small"]) {
       const refused = await send("/v1/feedback", { call_id, chosen_model });
@@ -198,22 +189,75 @@ describe("smart/* over the organization's own models", () => {
       expect([refused.status, error.param]).toEqual([400, "chosen_model"]);
       expect(error.message).toContain("no model group or model of this name");
     }
-    // As many judgements as make a version: the one that is preferred rises, the one that answered falls.
-    for (let turn = 1; turn <= 12; turn++) {
-      const asked = await ask(turn);
-      const judge = async () => {
-        const said = await send("/v1/feedback", { call_id: asked.call_id, chosen_model: other });
-        return said.status === 200 ? ((await said.json()) as { status: string }).status : null;
-      };
-      await expect.poll(judge, { timeout: 10_000 }).toMatch(/learned|known/);
-    }
-    let turn = 100;
-    const now = async () => [
-      (await qualities())[other]! > before[other]!,
-      (await qualities())[route]! < before[route]!,
-      (await ask(turn++)).route,
-    ];
-    await expect.poll(now, { timeout: 20_000, interval: 300 }).toEqual([true, true, other]);
+    const judge = async () => {
+      const said = await send("/v1/feedback", { call_id, chosen_model: other });
+      return said.status === 200 ? ((await said.json()) as { status: string }).status : null;
+    };
+    await expect.poll(judge, { timeout: 10_000 }).toBe("learned");
+    expect(await judge()).toBe("known");
+    // The one that is preferred rises, the one that answered falls, each by half a judgement.
+    await expect
+      .poll(() => learning(organization_id).then(({ groups }) => groups), { timeout: 10_000 })
+      .toMatchObject({ [other]: { good: 0.5, bad: 0 }, [route]: { good: 0, bad: 0.5 } });
+  });
+
+  interface Learning {
+    version: number;
+    groups: Record<string, { good: number; bad: number }>;
+    versions: { version: number }[];
+  }
+  const learning = (organization_id: string) =>
+    ground.gw.admin<Learning>("GET", `/smart/learning?organization_id=${organization_id}`);
+
+  const WEATHER = {
+    type: "function",
+    function: {
+      name: "weather",
+      parameters: { type: "object", properties: { city: { type: "string" } }, required: ["city"] },
+    },
+  };
+
+  it("takes the form of answers as evidence, whole and streamed, right and broken", async () => {
+    const { gw, up } = ground;
+    const cases = [
+      ["whole-broken", false, { town: "Bonn" }],
+      ["whole-right", false, { city: "Bonn" }],
+      ["streamed-broken", true, { town: "Bonn" }],
+      ["streamed-right", true, { city: "Bonn" }],
+    ] as const;
+    const asked = cases.map(async ([model_name, stream, args]) => {
+      const { organizationId: organization_id, key } = await gw.newTenant(model_name);
+      await gw.admin("PATCH", "/organization/update", {
+        organization_id,
+        metadata: { smart_learning: { exploration: 0 } },
+      });
+      await gw.admin("POST", "/model/new", {
+        model_name,
+        organization_id,
+        litellm_params: {
+          model: `openai/${model_name}`,
+          api_base: `${up.url}/v1`,
+          api_key: "sk-provider",
+        },
+      });
+      up.script(model_name, [tools([tool("weather", args)])]);
+      const answer = await fetch(`${gw.url}/v1/chat/completions`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+        body: JSON.stringify({
+          model: "smart/cheap",
+          stream,
+          tools: [WEATHER],
+          messages: [{ role: "user", content: "hi there" }],
+        }),
+      });
+      await answer.text();
+      expect(answer.headers.get("x-routero-route")).toBe(model_name);
+      const seen = async () => (await learning(organization_id)).groups[model_name];
+      const [good, bad] = "city" in args ? [0.5, 0] : [0, 0.5];
+      await expect.poll(seen, { timeout: 10_000 }).toMatchObject({ good, bad });
+    });
+    await Promise.all(asked);
   });
 
   it("learns only where the organization says so, from judgements of its own calls", async () => {
@@ -232,7 +276,7 @@ describe("smart/* over the organization's own models", () => {
     });
     const learned = async () => {
       const said = await judge({
-        call_id: call(await ask(`hi there ${Math.random()}`)),
+        call_id: call(await ask("hi there")),
         thumb: "down",
       });
       return said.status === 200 ? ((await said.json()) as { status: string }).status : said.status;
@@ -251,5 +295,37 @@ describe("smart/* over the organization's own models", () => {
       },
       { timeout: 25_000, interval: 20 },
     );
+    const organization_id = ground.gw.tenant.organizationId;
+    const { version, groups, versions } = await learning(organization_id);
+    expect(groups["small"]?.bad).toBeGreaterThan(5);
+    expect(versions[0]?.version).toBe(version);
+    // A version that is not there is refused: pinned, it would mean nothing learned.
+    const pin = (said: unknown) =>
+      fetch(`${ground.gw.url}/organization/update`, {
+        method: "PATCH",
+        headers: {
+          authorization: `Bearer ${ground.gw.masterKey}`,
+          "content-type": "application/json",
+        },
+        body: JSON.stringify({ organization_id, metadata: { smart_learning: said } }),
+      });
+    for (const [said, at] of [
+      [{ version: 9999 }, ".version"],
+      [{ version: "1" }, ".version"],
+      [{ exploration: 0.5 }, ".exploration"],
+      [{ explore: 0.01 }, ""],
+      ["yes", ""],
+    ] as const) {
+      const refused = await pin(said);
+      const { error } = (await refused.json()) as { error: { param: string } };
+      expect([refused.status, error.param]).toEqual([422, `metadata.smart_learning${at}`]);
+    }
+    const revert = (version: number) =>
+      ground.gw.admin("POST", "/smart/learning/revert", { organization_id, version });
+    await expect(revert(9999)).rejects.toThrow(/404/);
+    expect(await revert(0)).toEqual({ version: version + 1, as: 0 });
+    expect(await learning(organization_id)).toMatchObject({ version: version + 1, groups: {} });
+    expect(await revert(version)).toEqual({ version: version + 2, as: version });
+    expect((await learning(organization_id)).groups).toEqual(groups);
   });
 });

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { isJsonObject } from "../core/json.ts";
 import type { Json } from "../core/json.ts";
+import { learningFault } from "../core/learning.ts";
 import type { Role } from "../core/principal.ts";
 import { isTimeZone } from "../core/windows.ts";
 import { addressBlock } from "../policy/authz/addresses.ts";
@@ -53,6 +54,14 @@ const json = z.unknown() as unknown as z.ZodType<Json, Json>;
 export const metadata = z
   .record(z.string().max(128, "Names have at most 128 characters").refine(isPlain), json)
   .refine(isSmall, { error: `At most ${MOST_OBJECT_BYTES} characters as JSON` });
+
+/** An organization's, of which `smart_learning` has a meaning. */
+export const orgMetadata = metadata.superRefine(({ smart_learning: said = null }, context) => {
+  const fault = learningFault(said);
+  if (fault === null) return;
+  const path = ["smart_learning", ...fault.at];
+  context.addIssue({ code: "custom", path, message: fault.message });
+});
 
 /** Names that stand for other models. */
 export const aliases = z

@@ -3,6 +3,7 @@ import type { AuditLogPort } from "../core/audit.ts";
 import type { Authorized } from "../core/call.ts";
 import type { DeliveriesPort } from "../core/delivery.ts";
 import type { HealthObjectPort } from "../core/health.ts";
+import type { LearningObjectPort } from "../core/learning.ts";
 import type { NoteKey } from "../core/sealed-log/note.ts";
 import type { Deps } from "../core/ports.ts";
 import type { Explanation } from "../core/routing.ts";
@@ -29,6 +30,8 @@ export interface AdminDeps extends Deps {
   deliveries: (orgId: string) => DeliveriesPort;
   /** What is known together of an organization's deployments. */
   healthObject: (orgId: string) => HealthObjectPort;
+  /** What an organization's smart router has learned. */
+  learningObject: (orgId: string) => LearningObjectPort;
   /** Where policy bundles lie. */
   policyArchive: PolicyArchive;
   /** What the routers would make of a request that is not made; pure but for the world it reads. */

@@ -1,4 +1,4 @@
-import type { JsonObject } from "./json.ts";
+import type { Json, JsonObject } from "./json.ts";
 
 /** Weighed successes and failures. */
 export interface Tally {
@@ -73,10 +73,17 @@ export interface LearningObjectPort {
   snapshot(version: number | null): Promise<Learned | null>;
   /** The versions that are kept, the newest first. */
   versions(): Promise<LearnedVersion[]>;
+  /** Makes a new version that knows what an earlier one did, and answers its number; null where that is not kept. */
+  revert(version: number): Promise<number | null>;
 }
 
-/** Learning as the path and the operations see it. Nothing here makes a request wait but `judge`. */
+/** Learning as the path and the operations see it. Nothing here makes a warm request wait but `judge`. */
 export interface LearningPort {
+  /**
+   * Null where this isolate has a copy. Else the wait for the first one, of a second at most: without it the first
+   * requests of each new isolate would be decided as if nothing were learned.
+   */
+  ready(orgId: string, version: number | null): Promise<void> | null;
   /** The newest copy of this isolate, null before there is one; asks for a newer one in the background. */
   learned(orgId: string, version: number | null): Learned | null;
   observe(orgId: string, row: Observation): void;
@@ -89,6 +96,8 @@ export interface LearnedCopy {
   /** Unix milliseconds at which the copy was asked for, and at which a request for it is under way. */
   at: number;
   flightAt: number | null;
+  /** When it last could not be had. */
+  failedAt: number | null;
 }
 
 /** How an organization learns: nothing unless its `metadata.smart_learning` says so. */
@@ -114,4 +123,29 @@ export function learningSettings(metadata: JsonObject): LearningSettings | null 
     exploration: Math.min(MOST_EXPLORATION, share),
     version: typeof version === "number" && Number.isSafeInteger(version) ? version : null,
   };
+}
+
+const MEMBERS = ["enabled", "exploration", "version"];
+
+/** What is wrong with a `smart_learning` that somebody sets, and where in it; null = nothing. */
+export function learningFault(said: Json): { at: string[]; message: string } | null {
+  if (typeof said === "boolean" || said === null) return null;
+  if (typeof said !== "object" || Array.isArray(said)) {
+    return { at: [], message: "Must be true, false or an object with exploration and version" };
+  }
+  const other = Object.keys(said).find((name) => !MEMBERS.includes(name));
+  if (other !== undefined) return { at: [], message: `Has only ${MEMBERS.join(", ")}` };
+  const { enabled, exploration, version } = said;
+  if (enabled !== undefined && typeof enabled !== "boolean") {
+    return { at: ["enabled"], message: "Must be true or false" };
+  }
+  const share = typeof exploration === "number" && exploration >= 0;
+  if (exploration != null && !(share && exploration <= MOST_EXPLORATION)) {
+    return { at: ["exploration"], message: `Must be a share from 0 to ${MOST_EXPLORATION}` };
+  }
+  const whole = typeof version === "number" && Number.isSafeInteger(version) && version >= 0;
+  if (version != null && !whole) {
+    return { at: ["version"], message: "Must be the number of a version, or null for the newest" };
+  }
+  return null;
 }

@@ -10,6 +10,7 @@ import { cheaperThan, type Swap } from "./cheaper.ts";
 import { hold } from "./hold.ts";
 import { linksOf } from "./links.ts";
 import { SMART_NAMES } from "../routing/smart/dial.ts";
+import { learnedFirst } from "./smart.ts";
 import { emptied } from "./emptied.ts";
 import { askRouters, factsOf, routedAs } from "./routers.ts";
 import { Throttled } from "./over-limit.ts";
@@ -39,6 +40,8 @@ async function chosenFor(
   const { orgId } = asked.identity.principal;
   const { call, settings } = routedAs(asked, swap?.groups[0]);
   const facts = factsOf(deps, call, settings);
+  const learned = learnedFirst(deps, call);
+  if (learned !== null) await learned;
   const { instead, why } =
     swap === null
       ? askRouters(deps, call, facts)

@@ -22,6 +22,14 @@ import { payerOf } from "./payer.ts";
 /** A prompt is estimated low; a window has to hold this much more. */
 const ROOM = 1.1;
 
+/** What a smart request has to wait for before it is chosen for: in a new isolate what was learned, else nothing. */
+export function learnedFirst(deps: Deps, call: Authorized): Promise<void> | null {
+  const { shared } = call.identity;
+  if (dialFor(call) === null && (shared.routers ?? []).length === 0) return null;
+  const learning = learningSettings(shared.org.metadata);
+  return learning && deps.learning.ready(call.identity.principal.orgId, learning.version);
+}
+
 /** Times the usual latency from which a model is slow. */
 const SLOW = 4;
 

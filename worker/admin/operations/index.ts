@@ -22,6 +22,7 @@ import { ORGANIZATIONS } from "./organizations.ts";
 import { POLICIES } from "./policies.ts";
 import { POLICY_DECISIONS } from "./policy-decisions.ts";
 import { ROTATION } from "./rotation.ts";
+import { SMART_LEARNING } from "./smart-learning.ts";
 import { SWITCH_ORG } from "./switch-org.ts";
 import { CHANGED_TEAMS } from "./team-changes.ts";
 import { TEAM_MEMBERS } from "./team-members.ts";
@@ -53,6 +54,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...MODELS,
   ...CHANGED_MODELS,
   ...CONFIG,
+  ...SMART_LEARNING,
   ...WEBHOOKS,
   ...FALLBACKS,
   ...HEALTH,

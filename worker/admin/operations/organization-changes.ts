@@ -1,8 +1,20 @@
 import * as z from "zod";
 import { shownOrgId } from "../../core/ids.ts";
+import type { JsonObject } from "../../core/json.ts";
+import { learningSettings } from "../../core/learning.ts";
 import { deleteOrg, findOrg, updateOrg, type OrgPatch, type OrgRow } from "../../store/orgs.ts";
+import type { AdminContext } from "../context.ts";
 import { ORG_ROW } from "../examples.ts";
-import { alias, ATTACHED_LIMITS, metadata, models, ORG, reference, timeZone } from "../fields.ts";
+import { invalidField } from "../faults.ts";
+import {
+  alias,
+  ATTACHED_LIMITS,
+  models,
+  orgMetadata,
+  ORG,
+  reference,
+  timeZone,
+} from "../fields.ts";
 import { operation } from "../operation.ts";
 import { changed, limitPatch, orgFields, orgShape } from "../rows.ts";
 import { fieldsOf } from "./key-changes.ts";
@@ -23,7 +35,7 @@ const update = operation({
     ...ORG,
     organization_alias: alias.optional(),
     models: models.nullish(),
-    metadata: metadata.nullish(),
+    metadata: orgMetadata.nullish(),
     blocked: z.boolean().optional(),
     time_zone: timeZone.optional(),
     ...ATTACHED_LIMITS,
@@ -41,7 +53,10 @@ const update = operation({
     if (input.organization_alias !== undefined) patch.alias = input.organization_alias;
     if (input.time_zone !== undefined) patch.timeZone = input.time_zone;
     if (input.models !== undefined) patch.models = input.models ?? [];
-    if (input.metadata !== undefined) patch.metadata = input.metadata ?? {};
+    if (input.metadata !== undefined) {
+      await checkVersion(ctx, input.metadata ?? {});
+      patch.metadata = input.metadata ?? {};
+    }
     if (input.blocked !== undefined) {
       ctx.require("platform", "write", { orgId: ctx.orgId });
       patch.blocked = input.blocked;
@@ -63,6 +78,17 @@ const update = operation({
     return after;
   },
 });
+
+/** A version that the smart router is to decide by has to be there: it would fall back to nothing learned. */
+async function checkVersion(ctx: AdminContext, metadata: JsonObject): Promise<void> {
+  const version = learningSettings(metadata)?.version ?? null;
+  if (version === null) return;
+  if ((await ctx.deps.learningObject(ctx.orgId).snapshot(version)) !== null) return;
+  throw invalidField(
+    ["metadata", "smart_learning", "version"],
+    "No such version is kept; GET /smart/learning lists those that are",
+  );
+}
 
 const remove = operation({
   id: "organization.delete",

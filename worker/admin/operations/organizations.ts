@@ -12,7 +12,7 @@ import {
   alias,
   chosenId,
   ATTACHED_LIMITS,
-  metadata,
+  orgMetadata,
   models,
   ORG,
   PAGE,
@@ -43,7 +43,7 @@ const create = operation({
       .nullish()
       .describe("An id of your choice; one is made if absent"),
     models: models.default([]),
-    metadata: metadata.default({}),
+    metadata: orgMetadata.default({}),
     region: z.enum(["global", "eu", "fedramp"]).default("global").describe("Where its data lives"),
     time_zone: timeZone.default("UTC"),
     ...ATTACHED_LIMITS,
