@@ -2,7 +2,7 @@ import { toHex } from "../worker/core/bytes.ts";
 import type { AppendResult, AuditQuery, AuditRecord } from "../worker/core/audit.ts";
 import { eventTime, firstEventId, readRecord } from "../worker/core/audit-record.ts";
 import { pseudonymOf } from "../worker/core/sealed-log/pseudonyms.ts";
-import type { PersonKind } from "../worker/core/sealed-log/pseudonyms.ts";
+import type { PersonId, PersonKind } from "../worker/core/sealed-log/pseudonyms.ts";
 import { DAY_MS } from "../worker/core/time.ts";
 import { rowOf } from "./audit-row.ts";
 import type { Row } from "./audit-row.ts";
@@ -33,10 +33,24 @@ export interface Person {
   pseudonym: string;
 }
 
+/** Whose e-mail address, name or network address something is: it is unlinked together with that person. */
+export interface Belonging {
+  kind: PersonKind;
+  id: string;
+  ownerKind: PersonId["kind"];
+  owner: string;
+}
+
+/** What a group of records says of people: who is new, and what belongs to whom. */
+export interface People {
+  persons: Person[];
+  belongings: Belonging[];
+}
+
 /** What the object keeps on disk. Each mutation is one transaction and returns when it is part of the storage. */
 export interface AuditLogStorage {
   /** Appends in order what was never seen, opens decisions and closes those that have their outcome. */
-  append(orgId: string, rows: Row[], persons: Person[]): void;
+  append(orgId: string, rows: Row[], people: People): void;
   /** The pseudonym that a person has by now; null where there is none. */
   pseudonym(kind: PersonKind, id: string): string | null;
   list(query: Omit<AuditQuery, "cursor">, after: Position | null, limit: number): Stored[];
@@ -124,15 +138,15 @@ export class AuditLogMachine {
 
   /** Answers for each value in turn, once the good ones are durable. Never throws. */
   async append(values: unknown[]): Promise<AppendResult[]> {
-    const persons = new Map<string, Person>();
-    const read = values.map((value) => this.#read(value, persons));
+    const people = new Named();
+    const read = values.map((value) => this.#read(value, people));
     const rows: Row[] = [];
     for (const each of read) if ("eventId" in each) rows.push(each);
     const failed = new Set<Row>();
     for (const part of parts(rows)) {
       try {
         await this.#wakeFor(part);
-        this.#storage.append(this.#orgId, part, [...persons.values()]);
+        this.#storage.append(this.#orgId, part, people);
       } catch {
         for (const row of part) failed.add(row);
       }
@@ -192,7 +206,7 @@ export class AuditLogMachine {
     }
   }
 
-  #read(value: unknown, persons: Map<string, Person>): Row | { reason: string } {
+  #read(value: unknown, people: Named): Row | { reason: string } {
     const read = readRecord(value);
     if (!("record" in read)) return read;
     const { record } = read;
@@ -200,21 +214,23 @@ export class AuditLogMachine {
     const made = eventTime(record.eventId);
     if (made === null || made < this.#now() - SEEN_MS)
       return { reason: "the record is too old to tell whether it was seen" };
-    const of = (kind: PersonKind, id: string) => this.#pseudonym(kind, id, persons);
+    const of = (kind: PersonKind, id: string, owner: PersonId | null) => {
+      if (owner !== null) people.belongs(kind, id, owner);
+      return this.#pseudonym(kind, id, people);
+    };
     const row = rowOf(record, of, this.#parts.retentionDays ?? RETENTION_DAYS);
     return row ?? { reason: "the record has no canonical form" };
   }
 
   /** A person's pseudonym; who has none gets one, which becomes durable with the record that it stands in. */
-  #pseudonym(kind: PersonKind, id: string, persons: Map<string, Person>): string {
-    const key = `${kind}:${id}`;
-    const known = persons.get(key)?.pseudonym;
+  #pseudonym(kind: PersonKind, id: string, people: Named): string {
+    const known = people.pseudonym(kind, id);
     if (known !== undefined) return known;
     const stored = this.#storage.pseudonym(kind, id);
     if (stored !== null) return stored;
     const salt = crypto.getRandomValues(new Uint8Array(16));
     const person = { kind, id, salt: toHex(salt), pseudonym: pseudonymOf(salt, kind, id) };
-    persons.set(key, person);
+    people.add(person);
     return person.pseudonym;
   }
 
@@ -240,6 +256,33 @@ export class AuditLogMachine {
   async #set(at: number): Promise<void> {
     await this.#alarm.set(at);
     this.#alarmAt = at;
+  }
+}
+
+/** The people of one call to `append`, each once. */
+class Named implements People {
+  readonly #persons = new Map<string, Person>();
+  readonly #belongings = new Map<string, Belonging>();
+
+  get persons(): Person[] {
+    return [...this.#persons.values()];
+  }
+
+  get belongings(): Belonging[] {
+    return [...this.#belongings.values()];
+  }
+
+  pseudonym(kind: PersonKind, id: string): string | undefined {
+    return this.#persons.get(`${kind}:${id}`)?.pseudonym;
+  }
+
+  add(person: Person): void {
+    this.#persons.set(`${person.kind}:${person.id}`, person);
+  }
+
+  belongs(kind: PersonKind, id: string, { kind: ownerKind, id: owner }: PersonId): void {
+    const key = JSON.stringify([kind, id, ownerKind, owner]);
+    this.#belongings.set(key, { kind, id, ownerKind, owner });
   }
 }
 

@@ -1,7 +1,7 @@
 import type { AuditQuery } from "../worker/core/audit.ts";
 import { OUTCOMES } from "../worker/core/audit.ts";
 import type { PersonKind } from "../worker/core/sealed-log/pseudonyms.ts";
-import type { AuditLogStorage, Person, Position, Stored } from "./audit-log-machine.ts";
+import type { AuditLogStorage, People, Position, Stored } from "./audit-log-machine.ts";
 import { TABLES } from "./audit-log-tables.ts";
 import type { Row } from "./audit-row.ts";
 
@@ -41,6 +41,17 @@ const PERSONS = `
   SELECT item.value ->> 'kind', item.value ->> 'id', item.value ->> 'salt', item.value ->> 'pseudonym'
   FROM json_each(?) AS item`;
 
+const BELONGINGS = `
+  INSERT OR IGNORE INTO belongings
+  SELECT item.value ->> 'ownerKind', item.value ->> 'owner', item.value ->> 'kind', item.value ->> 'id'
+  FROM json_each(?) AS item`;
+
+// A person, and whatever was on record as its own.
+const UNLINK = `
+  DELETE FROM persons WHERE (kind = ?1 AND id = ?2) OR (kind, id) IN (
+    SELECT kind, id FROM belongings WHERE owner_kind = ?1 AND owner = ?2
+  ) RETURNING 1`;
+
 const DUE = `
   SELECT decision, tries FROM open_decisions WHERE due <= ? ORDER BY due LIMIT ?`;
 
@@ -67,6 +78,8 @@ export class AuditLogSqlite implements AuditLogStorage {
     const tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'entries'";
     this.#made = storage.sql.exec(tables).toArray().length > 0;
     if (this.#made) {
+      // A log that an earlier version made lacks what has been added since.
+      storage.sql.exec(TABLES);
       const [row] = storage.sql.exec<{ org_id: string }>("SELECT org_id FROM log_state").toArray();
       this.#orgId = row?.org_id ?? null;
     }
@@ -82,7 +95,7 @@ export class AuditLogSqlite implements AuditLogStorage {
     return this.#made;
   }
 
-  append(orgId: string, rows: Row[], persons: Person[]): void {
+  append(orgId: string, rows: Row[], { persons, belongings }: People): void {
     this.#storage.transactionSync(() => {
       if (!this.#made) {
         this.#storage.sql.exec(TABLES);
@@ -90,6 +103,7 @@ export class AuditLogSqlite implements AuditLogStorage {
       }
       this.insert(rows);
       if (persons.length > 0) this.#storage.sql.exec(PERSONS, JSON.stringify(persons));
+      if (belongings.length > 0) this.#storage.sql.exec(BELONGINGS, JSON.stringify(belongings));
     });
     this.#made = true;
     this.#orgId ??= orgId;
@@ -134,14 +148,17 @@ export class AuditLogSqlite implements AuditLogStorage {
     return new Map(rows.toArray().map(({ pseudonym, id }) => [pseudonym, id]));
   }
 
-  /** Forgets who stands behind a pseudonym, for ever; false where nobody does. */
+  /** Forgets for ever who stands behind a person's pseudonyms; false where nobody does. */
   unlink(kind: PersonKind, id: string): boolean {
     if (!this.#made) return false;
-    this.#pseudonyms.delete(`${kind}:${id}`);
-    const sql = "DELETE FROM persons WHERE kind = ? AND id = ? RETURNING 1";
-    return this.#storage.transactionSync(
-      () => this.#storage.sql.exec(sql, kind, id).toArray().length > 0,
-    );
+    this.#pseudonyms.clear();
+    const { sql } = this.#storage;
+    return this.#storage.transactionSync(() => {
+      const gone = sql.exec(UNLINK, kind, id).toArray().length > 0;
+      sql.exec("DELETE FROM belongings WHERE owner_kind = ? AND owner = ?", kind, id);
+      sql.exec("DELETE FROM belongings WHERE kind = ? AND id = ?", kind, id);
+      return gone;
+    });
   }
 
   list(query: Omit<AuditQuery, "cursor">, after: Position | null, limit: number): Stored[] {

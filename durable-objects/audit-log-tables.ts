@@ -38,6 +38,13 @@ export const TABLES = `
     PRIMARY KEY (kind, id)
   ) WITHOUT ROWID;
   CREATE UNIQUE INDEX IF NOT EXISTS persons_pseudonym ON persons (pseudonym);
+  CREATE TABLE IF NOT EXISTS belongings (
+    owner_kind TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    PRIMARY KEY (owner_kind, owner, kind, id)
+  ) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS seal_state (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     size INTEGER NOT NULL,

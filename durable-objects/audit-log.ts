@@ -79,7 +79,7 @@ export class AuditLog extends DurableObject<Env> {
     return answered(async () => this.#parts(orgId).seals.segments(from, to));
   }
 
-  /** Forgets who a pseudonym stands for; false where nobody was known. */
+  /** Forgets who a person's pseudonyms stand for; false where nobody was known. */
   unlink(orgId: string, kind: PersonKind, id: string): Promise<Answer<boolean>> {
     return answered(async () => {
       this.#parts(orgId);

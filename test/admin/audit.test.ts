@@ -59,3 +59,26 @@ it("an unlinked person stands in none of the organization's copies of events", a
   const shown = JSON.stringify((await changes("page_size=100")).audit_logs);
   expect(shown).not.toContain('"ada"');
 });
+
+it("with a person its e-mail addresses and names are unlinked, those that it had before too", async () => {
+  const { opened, changes } = await world();
+  const shown = async () => JSON.stringify((await changes("page_size=100")).audit_logs);
+  const org = { organization_id: "a" };
+  const eve = { user_id: "eve", user_email: "Eve@one.example", user_alias: "Evelyn Old" };
+  await opened.make("/user/new", { ...org, ...eve });
+  const renamed = { user_id: "eve", user_email: "eve@two.example", user_alias: "Evelyn New" };
+  await opened.make("/user/update", { ...org, ...renamed });
+  await opened.make("/customer/new", { ...org, user_id: "acme-7", alias: "Seven of Acme" });
+  await opened.make("/invitation/new", { ...org, user_email: "guest@three.example" });
+  const marks = [/eve"/, /eve@one/, /eve@two/, /Evelyn Old/, /Evelyn New/];
+  for (const mark of marks) expect(await shown()).toMatch(mark);
+  await opened.make("/audit-log/unlink", { ...org, user_id: "eve" });
+  for (const mark of marks) expect(await shown()).not.toMatch(mark);
+  expect(await shown()).toMatch(/acme-7.*Seven of Acme|Seven of Acme.*acme-7/);
+  await opened.make("/audit-log/unlink", { ...org, customer_id: "acme-7" });
+  expect(await shown()).not.toMatch(/acme-7|Seven of Acme/);
+  await opened.make("/audit-log/unlink", { ...org, user_email: "Guest@three.example" });
+  expect(await shown()).not.toMatch(/guest@three/);
+  const twice = { ...org, user_id: "ada", user_email: "guest@three.example" };
+  expect((await opened.call(MASTER, "POST", "/audit-log/unlink", twice)).status).toBe(422);
+});

@@ -154,8 +154,8 @@ export interface AuditLogPort {
   proof(eventId: string): Promise<Proof | null>;
   /** Where the texts of sealed records lie, as far as retention has not dropped them. */
   segments(from: number, to: number): Promise<{ first: number; last: number }[]>;
-  /** Forgets who a pseudonym stands for; false where nobody was known. */
-  unlink(kind: "user" | "customer", id: string): Promise<boolean>;
+  /** Forgets who a person's pseudonyms stand for; false where nobody was known. */
+  unlink(kind: "user" | "customer" | "email", id: string): Promise<boolean>;
 }
 
 export interface LogStand {

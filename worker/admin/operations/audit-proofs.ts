@@ -13,7 +13,7 @@ import { replayOrder, replayRefusal } from "../../routing/replay.ts";
 import type { AdminContext } from "../context.ts";
 import { archived, gatewayOf, recordedOf } from "../policy-decisions.ts";
 import { invalidField } from "../faults.ts";
-import { ORG, customerId, chosenId, reference } from "../fields.ts";
+import { ORG, customerId, chosenId, email, reference } from "../fields.ts";
 import { inOrg, notFound, operation } from "../operation.ts";
 import { one } from "./audit-log.ts";
 
@@ -256,38 +256,54 @@ const objects = operation({
   },
 });
 
+/** Who can be unlinked, by the members that name them. */
+const PERSONS = [
+  { kind: "user", member: "user_id" },
+  { kind: "customer", member: "customer_id" },
+  { kind: "email", member: "user_email" },
+] as const;
+
 const unlink = operation({
   id: "audit_log.unlink",
   section: "Audit",
   summary: "Unlink a person from the audit log, for good",
   notes:
-    "Records name people by pseudonyms. This deletes the salt that a person's was made with: nobody can tell afterwards whom it stood for, and every hash of the log stays as it was. Events from then on get another pseudonym.",
+    "Records name people by pseudonyms. This deletes the salts that a person's were made with, those of the e-mail addresses and names that records gave it too: nobody can tell afterwards whom they stood for, and every hash of the log stays as it was. Events from then on get other pseudonyms, so delete the person first. `user_email` is for somebody who never became a user (an invitation).",
   http: [{ method: "POST", path: "/audit-log/unlink" }],
   permission: { resource: "user", action: "delete" },
   event: "audit.unlinked",
-  input: z.object({ ...ORG, user_id: chosenId.optional(), customer_id: customerId.optional() }),
+  input: z.object({
+    ...ORG,
+    user_id: chosenId.optional(),
+    customer_id: customerId.optional(),
+    user_email: email.optional(),
+  }),
   output: z.object({ unlinked: z.boolean() }),
   example: { input: { user_id: "ada" }, output: { unlinked: true } },
   errors: ["not_found"],
   missing: { what: "person in the log", param: "user_id" },
   target: inOrg,
-  async run(ctx, { user_id: user, customer_id: customer }) {
-    const log = ctx.deps.auditLog(ctx.orgId);
-    if ((user === undefined) === (customer === undefined))
-      throw invalidField(["user_id"], "Either user_id or customer_id has to be given", "body");
-    const unlinked =
-      user === undefined
-        ? await log.unlink("customer", customer ?? "")
-        : await log.unlink("user", user);
-    if (!unlinked)
-      throw notFound("person in the log", user === undefined ? "customer_id" : "user_id");
+  async run(ctx, input) {
+    const given = PERSONS.filter(({ member }) => input[member] !== undefined);
+    const [person] = given;
+    if (person === undefined || given.length > 1)
+      throw invalidField(
+        ["user_id"],
+        "Exactly one of user_id, customer_id and user_email has to be given",
+        "body",
+      );
+    const { kind, member } = person;
+    const id = input[member] ?? "";
+    const unlinked = await ctx.deps
+      .auditLog(ctx.orgId)
+      .unlink(kind, kind === "email" ? id.toLowerCase() : id);
+    if (!unlinked) throw notFound("person in the log", member);
     // Not whom: that is what must not be known any more.
-    const objectId = user === undefined ? "customer" : "user";
     await ctx.commit({
       // The record's copies of events name people as they came.
       statements: [forgetAuditEvents(ctx.orgId)],
       touches: [],
-      events: [{ type: "audit.unlinked", objectId }],
+      events: [{ type: "audit.unlinked", objectId: kind }],
     });
     return { unlinked };
   },

@@ -9,8 +9,17 @@ import type { Json, JsonObject } from "../json.ts";
 
 export type PersonKind = "user" | "customer" | "email" | "name" | "address";
 
-/** Gives a person's pseudonym, the same each time while its salt exists. */
-export type Pseudonyms = (kind: PersonKind, value: string) => string;
+/** A person, as rows name it. */
+export interface PersonId {
+  kind: "user" | "customer";
+  id: string;
+}
+
+/**
+ * Gives a person's pseudonym, the same each time while its salt exists. `owner`: whose e-mail address, name or network
+ * address it is, as far as the record tells.
+ */
+export type Pseudonyms = (kind: PersonKind, value: string, owner: PersonId | null) => string;
 
 const PREFIX = "psn_";
 /** A pseudonym wherever it stands in a text of a record. */
@@ -58,27 +67,53 @@ const NOBODY = /^(master|service|session|key)(:|$)/;
 export function pseudonymized(record: AuditRecord, of: Pseudonyms): AuditRecord {
   const customers = record.type.startsWith("customer.");
   const members = customers ? OF_CUSTOMERS : MEMBERS;
-  const data = hidden(record.data, members, of);
-  const about = customers ? "customer" : ABOUT_USERS.test(record.type) ? "user" : null;
-  const object = data["object_id"];
-  if (about !== null && typeof object === "string") data["object_id"] = of(about, object);
+  const person = subjectOf(record);
+  const data = hidden(record.data, members, of, person);
+  if (person !== null) data["object_id"] = of(person.kind, person.id, null);
   const [, user] = /^user:(.+)$/s.exec(record.actor) ?? [];
-  return { ...record, data, ...(user !== undefined && { actor: `user:${of("user", user)}` }) };
+  return {
+    ...record,
+    data,
+    ...(user !== undefined && { actor: `user:${of("user", user, null)}` }),
+  };
+}
+
+/** The person that an event is about. */
+function subjectOf({ type, data }: AuditRecord): PersonId | null {
+  const { object_id: id } = data;
+  if (typeof id !== "string") return null;
+  if (type.startsWith("customer.")) return { kind: "customer", id };
+  return ABOUT_USERS.test(type) ? { kind: "user", id } : null;
 }
 
 function hidden(
   value: JsonObject,
   members: Readonly<Record<string, PersonKind>>,
   of: Pseudonyms,
+  around: PersonId | null,
 ): JsonObject {
   const out: JsonObject = {};
+  const owner = personIn(value, members) ?? around;
   const { kind } = value;
   const scope = typeof kind === "string" ? SCOPES[kind] : undefined;
   for (const [name, each] of Object.entries(value)) {
     const said = name === "id" ? scope : members[name.slice(name.lastIndexOf(".") + 1)];
-    out[name] = each === undefined ? each : replaced(each, said, members, of);
+    out[name] = each === undefined ? each : replaced(each, said, members, of, owner);
   }
   return out;
+}
+
+/** Whom an object is about: the person that it names by id. */
+function personIn(
+  value: JsonObject,
+  members: Readonly<Record<string, PersonKind>>,
+): PersonId | null {
+  for (const name of ["user_id", "customer_id", "end_user_id"]) {
+    const [kind, id] = [members[name], value[name]];
+    if (kind !== "user" && kind !== "customer") continue;
+    if (typeof id === "string" && id !== "") return { kind, id };
+  }
+  return null;
 }
 
 function replaced(
@@ -86,10 +121,11 @@ function replaced(
   kind: PersonKind | undefined,
   members: Readonly<Record<string, PersonKind>>,
   of: Pseudonyms,
+  owner: PersonId | null,
 ): Json {
-  if (Array.isArray(value)) return value.map((each) => replaced(each, kind, members, of));
-  if (isJsonObject(value)) return hidden(value, members, of);
+  if (Array.isArray(value)) return value.map((each) => replaced(each, kind, members, of, owner));
+  if (isJsonObject(value)) return hidden(value, members, of, owner);
   if (kind === undefined || typeof value !== "string" || value === "") return value;
   if (kind === "user" && NOBODY.test(value)) return value;
-  return of(kind, value);
+  return of(kind, value, kind === "user" || kind === "customer" ? null : owner);
 }
