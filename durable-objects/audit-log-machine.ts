@@ -97,10 +97,13 @@ const MAX_PAGE = 1_000;
 
 /** What a log does beside taking records. */
 export interface AuditLogParts {
-  /** Seals what is pending; rejects where something is left to do. Absent: nothing is ever sealed. */
-  seal?: () => Promise<void>;
-  /** Drops what is no longer kept; rejects where something is left to do. */
-  retain?: () => Promise<void>;
+  /**
+   * Seals a batch of what is pending; true where more was waiting, rejects where it could not be done. Absent: nothing
+   * is ever sealed.
+   */
+  seal?: () => Promise<boolean>;
+  /** Drops what is no longer kept; true where something is left for the next time, rejects where it could not be done. */
+  retain?: () => Promise<boolean>;
   retentionDays?: number;
 }
 
@@ -117,6 +120,7 @@ export class AuditLogMachine {
   readonly #parts: AuditLogParts;
   /** When what is no longer kept is looked for again. */
   #retainAt = 0;
+  #leftToRetain = false;
   /** When the alarm rings, as far as this memory knows. */
   #alarmAt = Infinity;
 
@@ -190,16 +194,19 @@ export class AuditLogMachine {
     } catch {
       // The successor is due; what failed is done again.
     }
-    await this.#parts.seal?.().catch(() => undefined);
+    // One batch: appends go in before the next one.
+    const more = (await this.#parts.seal?.().catch(() => false)) ?? false;
     if (now >= this.#retainAt) {
       this.#retainAt = now + RETAIN_MS;
-      await this.#parts.retain?.().catch(() => undefined);
+      this.#leftToRetain = (await this.#parts.retain?.().catch(() => true)) ?? false;
     }
     try {
       const next = this.#storage.nextDue();
       const due = next ?? (this.#storage.extent().records > 0 ? now + DAY_MS : null);
       const decisions = due === null ? Infinity : Math.max(due, now + ALARM_MS);
-      const wanted = Math.min(decisions, this.#sealDue(this.#now()));
+      const retention = this.#leftToRetain ? this.#retainAt : Infinity;
+      const later = Math.min(decisions, retention, this.#sealDue(this.#now()));
+      const wanted = more ? this.#now() : later;
       if (wanted < Infinity) await this.#set(wanted);
     } catch {
       // The successor that was set first still stands.

@@ -67,6 +67,10 @@ export const TABLES = `
     until TEXT NOT NULL,
     superfluous INTEGER NOT NULL DEFAULT 0
   ) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS trimmed (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    done INTEGER NOT NULL
+  );
   CREATE TABLE IF NOT EXISTS log_keys (
     version INTEGER PRIMARY KEY,
     key_id TEXT NOT NULL,

@@ -116,7 +116,7 @@ export class AuditLog extends DurableObject<Env> {
     });
     const seal = async () => {
       try {
-        await sealer.run();
+        return await sealer.batch();
       } catch (cause) {
         const object = cause instanceof ArchiveDiffers ? cause.object : null;
         const name = cause instanceof Error ? cause.name : typeof cause;
@@ -134,8 +134,8 @@ export class AuditLog extends DurableObject<Env> {
       {
         seal,
         retain: async () => {
-          await retain({ storage: seals, archive, seal, now: Date.now });
           await this.#tellCheckpoint(orgId, seals.state()?.checkpoint ?? null);
+          return retain({ storage: seals, archive, now: Date.now, pause: () => scheduler.wait(0) });
         },
         retentionDays,
       },

@@ -54,7 +54,11 @@ export class AuditSealSqlite implements SealStorage, RetentionStorage {
     return rows;
   }
 
-  commit({ state, objects, leaves, segment }: Sealed): void {
+  records(): number {
+    return this.#log.extent().records;
+  }
+
+  commit({ state, objects, leaves, segment, at }: Sealed): void {
     const { sql } = this.#storage;
     const marks = leaves.map(({ sequence, recordHash, previous }) => ({
       sequence,
@@ -75,7 +79,8 @@ export class AuditSealSqlite implements SealStorage, RetentionStorage {
       sql.exec("INSERT INTO staging (name, bytes) VALUES (?, ?)", HEAD, head);
       const full = JSON.stringify(objects.map((object) => object.name));
       sql.exec(
-        "UPDATE partials SET superfluous = 1 WHERE until IN (SELECT value FROM json_each(?))",
+        "UPDATE partials SET superfluous = ? WHERE until IN (SELECT value FROM json_each(?))",
+        at,
         full,
       );
     });
@@ -93,11 +98,11 @@ export class AuditSealSqlite implements SealStorage, RetentionStorage {
     this.#storage.transactionSync(() => this.#storage.sql.exec("DELETE FROM staging"));
   }
 
-  superfluous(): string[] {
+  superfluous(before: number): string[] {
     if (!this.#log.made) return [];
-    const sql = "SELECT name FROM partials WHERE superfluous = 1 LIMIT 1000";
+    const sql = "SELECT name FROM partials WHERE superfluous > 0 AND superfluous < ? LIMIT 1000";
     return this.#storage.sql
-      .exec<{ name: string }>(sql)
+      .exec<{ name: string }>(sql, before)
       .toArray()
       .map(({ name }) => name);
   }
@@ -150,11 +155,11 @@ export class AuditSealSqlite implements SealStorage, RetentionStorage {
     });
   }
 
-  expired(): SealedSegment[] {
+  expired(before: number, limit: number): SealedSegment[] {
     if (!this.#log.made) return [];
-    const sql = `SELECT first, last, name FROM segments
-      WHERE expired_by <= (SELECT size FROM seal_state) ORDER BY first`;
-    return this.#storage.sql.exec<SealedSegment>(sql).toArray();
+    const sql = `SELECT first, last, name FROM segments JOIN entries ON sequence = expired_by
+      WHERE expired_by <= (SELECT size FROM seal_state) AND at <= ? ORDER BY first LIMIT ?`;
+    return this.#storage.sql.exec<SealedSegment>(sql, before, limit).toArray();
   }
 
   forgetSegments(segments: SealedSegment[]): void {
@@ -167,12 +172,32 @@ export class AuditSealSqlite implements SealStorage, RetentionStorage {
     });
   }
 
-  trim(before: number, limit: number): void {
-    if (!this.#log.made) return;
-    const sql = `UPDATE entries SET body = NULL WHERE sequence IN (
-      SELECT sequence FROM entries WHERE at < ? AND body IS NOT NULL
-        AND sequence <= ifnull((SELECT size FROM seal_state), 0) LIMIT ?)`;
-    this.#storage.transactionSync(() => this.#storage.sql.exec(sql, before, limit));
+  removes(): boolean {
+    if (!this.#log.made) return false;
+    const sql = `SELECT EXISTS (SELECT 1 FROM segments WHERE expired_by IS NOT NULL)
+      OR EXISTS (SELECT 1 FROM partials WHERE superfluous > 0) AS waits`;
+    return this.#storage.sql.exec<{ waits: number }>(sql).one().waits === 1;
+  }
+
+  trim(before: number, limit: number): number {
+    if (!this.#log.made) return 0;
+    const { sql } = this.#storage;
+    // Texts go in the order of the log, so that nothing has to be looked for; a young record among old ones waits.
+    const next = `WITH mark AS (SELECT ifnull((SELECT done FROM trimmed), 0) AS done)
+      SELECT sequence, at FROM entries, mark
+      WHERE sequence > done AND sequence <= ifnull((SELECT size FROM seal_state), 0)
+      ORDER BY sequence LIMIT ?`;
+    return this.#storage.transactionSync(() => {
+      const rows = sql.exec<{ sequence: number; at: number }>(next, limit).toArray();
+      const end = rows.findIndex(({ at }) => at >= before);
+      const old = end < 0 ? rows : rows.slice(0, end);
+      const [first, last] = [old[0], old.at(-1)];
+      if (first === undefined || last === undefined) return 0;
+      const text = "UPDATE entries SET body = NULL WHERE sequence BETWEEN ? AND ?";
+      sql.exec(text, first.sequence, last.sequence);
+      sql.exec("INSERT OR REPLACE INTO trimmed VALUES (1, ?)", last.sequence);
+      return old.length;
+    });
   }
 
   announce(key: Omit<LoggedKey, "sequence">, event: OwnEvent): void {

@@ -59,6 +59,8 @@ export interface Sealed {
   objects: SealedObject[];
   leaves: { sequence: number; recordHash: Hash; previous: Hash }[];
   segment: { first: number; last: number; name: string; keepUntil: number };
+  /** Unix milliseconds at which it was sealed. */
+  at: number;
 }
 
 /** A version of the signing key, as far as the log has announced it. */
@@ -75,15 +77,14 @@ export interface LoggedKey {
 /** The object's storage as sealing needs it. Each mutation is one transaction. */
 export interface SealStorage {
   state(): SealState | null;
+  /** How many records the log has taken. */
+  records(): number;
   pending(after: number, count: number, chars: number): PendingRecord[];
   commit(sealed: Sealed): void;
   /** What is committed but perhaps not written yet, in order; the head is last. */
   staged(): SealedObject[];
   /** Forgets what is staged: all of it is written. */
   unstage(): void;
-  /** Partial tiles whose full tile is written. */
-  superfluous(): string[];
-  forgetSuperfluous(names: string[]): void;
   keys(): LoggedKey[];
   /** Puts a record about a key into the log and notes it, together. */
   announce(key: Omit<LoggedKey, "sequence">, event: OwnEvent): void;
@@ -112,7 +113,7 @@ export interface SealParts {
 /** How long checkpoints are signed by the old and the new key when a key is replaced. */
 const OVERLAP_MS = 86_400_000;
 /** A batch is sealed without a pause, and nothing is taken in meanwhile: so it is kept small. */
-const MAX_BATCH = 256;
+const LEAST_FULL_BATCH = TILE_WIDTH / 2;
 const MAX_BATCH_CHARS = 500_000;
 
 /**
@@ -122,38 +123,46 @@ const MAX_BATCH_CHARS = 500_000;
  */
 export class AuditSealer {
   readonly #parts: SealParts;
-  #running: Promise<void> | null = null;
+  #running: Promise<boolean> | null = null;
 
   constructor(parts: SealParts) {
     this.#parts = parts;
   }
 
-  /** Seals everything that is pending. Rejects where something is left to do: call it again. */
-  run(): Promise<void> {
-    this.#running ??= this.#run().finally(() => {
+  /** Seals everything that the log has now. Rejects where something is left to do: call it again. */
+  async run(): Promise<void> {
+    const { storage } = this.#parts;
+    const records = storage.records();
+    // A batch that is under way may be older than the youngest record.
+    do await this.batch();
+    while ((storage.state()?.size ?? 0) < records);
+  }
+
+  /**
+   * Seals one batch of what is pending, the oldest; true where it did not hold everything that was. Rejects where
+   * something is left to do: call it again.
+   */
+  batch(): Promise<boolean> {
+    this.#running ??= this.#batch().finally(() => {
       this.#running = null;
     });
     return this.#running;
   }
 
-  async #run(): Promise<void> {
-    const { storage, archive, now } = this.#parts;
+  async #batch(): Promise<boolean> {
+    const { storage, now } = this.#parts;
     await this.#write();
-    for (;;) {
-      const state = storage.state();
-      const size = state?.size ?? 0;
-      if (storage.pending(size, 1, 1).length === 0) break;
-      const keys = await this.#keys(state?.origin ?? this.#parts.origin);
-      const rows = together(storage.pending(size, MAX_BATCH, MAX_BATCH_CHARS));
-      const signers = this.#signersOf(keys, rows.at(-1)?.sequence ?? 0);
-      const sealed = await sealBatch(state ?? emptyState(this.#parts.origin), rows, signers, now());
-      storage.commit(sealed);
-      await this.#write();
-    }
-    const superfluous = storage.superfluous();
-    if (superfluous.length === 0) return;
-    await archive.remove(superfluous);
-    storage.forgetSuperfluous(superfluous);
+    const state = storage.state();
+    const size = state?.size ?? 0;
+    if (storage.records() <= size) return false;
+    const keys = await this.#keys(state?.origin ?? this.#parts.origin);
+    const records = storage.records();
+    const rows = together(storage.pending(size, fullBatch(size), MAX_BATCH_CHARS));
+    const signers = this.#signersOf(keys, rows.at(-1)?.sequence ?? 0);
+    const sealed = await sealBatch(state ?? emptyState(this.#parts.origin), rows, signers, now());
+    storage.commit(sealed);
+    await this.#write();
+    return records > sealed.state.size;
   }
 
   /** Writes what is staged. Safe to repeat: what is there already is compared, not replaced. */
@@ -232,6 +241,12 @@ function together(rows: PendingRecord[]): PendingRecord[] {
   if (first === undefined) return rows;
   const end = rows.findIndex((row) => isKept(row) !== isKept(first));
   return end < 0 ? rows : rows.slice(0, end);
+}
+
+/** A full batch ends where a tile does: then no partial tiles are written that the next batch replaces. */
+function fullBatch(size: number): number {
+  const rest = TILE_WIDTH - (size % TILE_WIDTH);
+  return rest < LEAST_FULL_BATCH ? rest + TILE_WIDTH : rest;
 }
 
 /** Something else lies where an object of the log belongs. Nothing is sealed until somebody has looked at it. */
@@ -318,6 +333,7 @@ async function sealBatch(
     objects: [...keys, { name, bytes: packed }, ...objects, seal],
     leaves,
     segment: { first, last, name, keepUntil: Math.max(...rows.map((row) => row.keepUntil)) },
+    at: now,
   };
 }
 

@@ -5,7 +5,8 @@ import { HEAD, isBeyond } from "../../worker/core/sealed-log/layout.ts";
 import { verifyLog } from "../../worker/core/sealed-log/verify.ts";
 import { LogWorld } from "../support/sealed-log.ts";
 
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 const segments = (world: LogWorld) =>
   [...world.archive.objects.keys()].filter((name) => name.includes("/segments/"));
@@ -23,13 +24,41 @@ async function aged(): Promise<{ world: LogWorld; old: string }> {
   return { world, old: first?.eventId ?? "" };
 }
 
+test("whoever reads the log while it grows and forgets has an hour to read what its head needs", async () => {
+  const { world } = await aged();
+  await world.runUntil(world.now + 10 * DAY_MS - 600_000);
+  await world.grow([200]);
+  // Read: the head alone, and then, while the log goes on, everything else.
+  const head = world.archive.objects.get(HEAD) ?? new Uint8Array();
+  const size = sizeOf(head);
+  await world.grow([300]);
+  for (const minutes of [20, 20]) {
+    await world.runUntil(world.now + minutes * 60_000);
+    world.load();
+    await world.grow([1]);
+    await world.runUntil(world.now + 10_000);
+  }
+  const read = published(world, size);
+  read.objects.set(HEAD, head);
+  expect((await verifyLog(read)).faults).toEqual([]);
+  expect(world.log.list({ type: "audit.retention_applied" }, null, 10)).not.toEqual([]);
+  await world.runUntil(world.now + 3 * HOUR_MS);
+  const left = [...world.archive.objects.keys()].filter((name) =>
+    /tile\/(0|entries)\/00[01]\.p/.test(name),
+  );
+  expect(left).toEqual([]);
+  expect(segments(world)).not.toContain("audit/segments/1-256.jsonl.gz");
+});
+
 /** A copy as an export makes it: without what is not covered by the head yet. */
-function published(world: LogWorld) {
+function published(world: LogWorld, size = sizeOf(world.archive.objects.get(HEAD))) {
   const copy = world.archive.copy();
-  const head = readCheckpoint(new TextDecoder().decode(copy.objects.get(HEAD)));
-  for (const name of copy.objects.keys())
-    if (isBeyond(name, head?.checkpoint.size ?? 0)) copy.objects.delete(name);
+  for (const name of copy.objects.keys()) if (isBeyond(name, size)) copy.objects.delete(name);
   return copy;
+}
+
+function sizeOf(head: Uint8Array | undefined): number {
+  return readCheckpoint(new TextDecoder().decode(head))?.checkpoint.size ?? 0;
 }
 
 test("drops segments when all of their records may go, says so first, and the rest still verifies", async () => {

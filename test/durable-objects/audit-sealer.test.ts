@@ -125,8 +125,6 @@ describe("killed or failing at any step", () => {
         "after create",
         "before replace",
         "after replace",
-        "before remove",
-        "after remove",
       ]),
     );
     for (let at = 0; at < named.length; at++) {
@@ -159,6 +157,41 @@ describe("killed or failing at any step", () => {
       { numRuns: runs },
     );
   }, 120_000);
+});
+
+test("a backlog is sealed batch by batch, an alarm each, and what comes meanwhile goes in between", async () => {
+  const world = new LogWorld();
+  const group = () => world.append(Array.from({ length: 300 }, () => world.record()));
+  for (let n = 0; n < 3; n++) await group();
+  const sizes: number[] = [];
+  const begin = world.now + 5_000;
+  while (world.alarmAt !== null && world.alarmAt <= begin) {
+    world.now = world.alarmAt;
+    world.alarmAt = null;
+    await world.machine.onAlarm();
+    sizes.push(world.log.extent().sealed);
+    if (sizes.length === 1) await group();
+  }
+  // Full batches end where a tile does; the last one is what is left, and the record that announces the key is alone.
+  expect(sizes).toEqual([256, 512, 768, 900, 901, 1201]);
+  expect(world.alarmAt).toBeGreaterThan(begin + 10_000);
+  const names = [...world.archive.objects.keys()];
+  expect(names.filter((name) => /tile\/0\/\d+\.p/.test(name))).toEqual(
+    [900, 901, 1201].map(
+      (size) => `audit/tile/0/${String(Math.floor(size / 256)).padStart(3, "0")}.p/${size % 256}`,
+    ),
+  );
+  expect((await verifyLog(world.archive)).faults).toEqual([]);
+});
+
+test("whoever asks for a seal gets one that covers what it appended, whatever is under way", async () => {
+  const world = new LogWorld();
+  await world.append([world.record()]);
+  const first = world.sealer.run();
+  const late = world.record();
+  await world.append([late]);
+  await Promise.all([first, world.sealer.run()]);
+  expect(await sealedIds(world)).toContain(late.eventId);
 });
 
 test("something else in an object's place stops the sealing, stays as it is, and holds no record back", async () => {

@@ -126,13 +126,13 @@ export class LogWorld {
       () => Promise.resolve(),
       () => this.now,
       {
-        seal: () => this.sealer.run(),
+        seal: () => this.sealer.batch(),
         retain: () =>
           retain({
             storage: this.seals,
             archive: this.archive,
-            seal: () => this.sealer.run(),
             now: () => this.now,
+            pause: () => Promise.resolve(),
           }),
         retentionDays: this.retentionDays,
       },
