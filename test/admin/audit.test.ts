@@ -1,5 +1,7 @@
-import { expect, it } from "vitest";
-import { auditEvents } from "../../worker/store/schema.ts";
+import { describe, expect, it } from "vitest";
+import { HEAD } from "../../worker/core/sealed-log/layout.ts";
+import { auditEvents, organizations } from "../../worker/store/schema.ts";
+import type { MemoryArchive } from "../support/sealed-log.ts";
 import { MASTER, openWorld } from "./world.ts";
 
 interface Changes {
@@ -81,4 +83,58 @@ it("with a person its e-mail addresses and names are unlinked, those that it had
   expect(await shown()).not.toMatch(/guest@three/);
   const twice = { ...org, user_id: "ada", user_email: "guest@three.example" };
   expect((await opened.call(MASTER, "POST", "/audit-log/unlink", twice)).status).toBe(422);
+});
+
+describe("POST /audit-log/verify tells what became of the newest checkpoint in the archive", async () => {
+  const verify = async (tamper: (archive: MemoryArchive, older: Uint8Array) => Promise<void>) => {
+    const { opened } = await world();
+    const [org] = await opened.deps.db.select().from(organizations);
+    const orgId = org?.id ?? "";
+    const organization_id = orgId;
+    const archive = opened.deps.auditArchive(orgId) as MemoryArchive;
+    const ask = async () => {
+      const answer = await opened.call(MASTER, "POST", "/audit-log/verify", { organization_id });
+      return answer.body as unknown as {
+        valid: boolean;
+        records: number;
+        faults: { object: string; says: string }[];
+      };
+    };
+    expect(await ask()).toMatchObject({ valid: true, faults: [] });
+    const older = (await archive.read(HEAD)) ?? new Uint8Array();
+    await opened.make("/user/new", { organization_id, user_id: "dee" });
+    const seal = `/audit-log/checkpoint?seal=true&organization_id=${orgId}`;
+    expect((await opened.call(MASTER, "GET", seal)).body).toMatchObject({ pending: 0 });
+    await tamper(archive, older);
+    const report = await ask();
+    expect(report.valid).toBe(false);
+    // What it proves it proves all the same: the log's object holds the checkpoint too.
+    expect(report.records).toBeGreaterThan(4);
+    return report.faults;
+  };
+
+  it("that it is missing", async () => {
+    const faults = await verify((archive) => archive.remove([HEAD]));
+    expect(faults).toEqual([{ object: HEAD, says: "is missing" }]);
+  });
+
+  it("that an older one is in its place", async () => {
+    const faults = await verify((archive, older) => archive.replace(HEAD, older));
+    expect(faults).toEqual([
+      {
+        object: HEAD,
+        says: expect.stringMatching(/^is older than .*: \d+ records in place of \d+$/),
+      },
+    ]);
+  });
+
+  it("that it says something else", async () => {
+    const faults = await verify(async (archive) => {
+      const text = new TextDecoder().decode((await archive.read(HEAD)) ?? new Uint8Array());
+      await archive.replace(HEAD, new TextEncoder().encode(text.replace("\ntime 2", "\ntime 1")));
+    });
+    expect(faults).toEqual([
+      { object: HEAD, says: expect.stringContaining("is not what was sealed") },
+    ]);
+  });
 });

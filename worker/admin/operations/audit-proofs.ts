@@ -185,18 +185,19 @@ const verify = operation({
   async run(ctx, input) {
     const log = ctx.deps.auditLog(ctx.orgId);
     const stand = await log.stand(true);
+    if (stand.checkpoint === null)
+      return { valid: true, from: 0, to: 0, records: 0, faults: [], checkpoint: null };
     const to = Math.min(input.to ?? stand.sealed, stand.sealed);
     const from = input.from ?? Math.max(1, to - MOST_PROVED + 1);
-    if (from > to && stand.sealed > 0)
-      throw invalidField(["from"], "Must be a record of the log", "body");
+    if (from > stand.sealed)
+      throw invalidField(["from"], `The log ends at record ${stand.sealed}`, "body");
+    if (from > to) throw invalidField(["from"], "Must not be greater than to", "body");
     if (to - from >= MOST_PROVED)
       throw invalidField(["to"], `At most ${MOST_PROVED} records in one call`, "body");
     const archive = ctx.deps.auditArchive(ctx.orgId);
     const segments = await log.segments(from, to);
-    const report = await verifyRange({ get: archive.read }, segments, from, to);
-    await note(ctx, "audit.verified", { from, to, faults: report?.faults.length ?? 0 });
-    if (report === null)
-      return { valid: true, from: 0, to: 0, records: 0, faults: [], checkpoint: null };
+    const report = await verifyRange({ get: archive.read }, stand.checkpoint, segments, from, to);
+    await note(ctx, "audit.verified", { from, to, faults: report.faults.length });
     return { valid: report.faults.length === 0, ...report };
   },
 });

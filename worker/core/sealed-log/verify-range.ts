@@ -1,5 +1,13 @@
 import { readCheckpoint } from "./checkpoint.ts";
-import { HEAD, keyFile, keyName, readKeyFile, segmentName, tileName } from "./layout.ts";
+import {
+  checkpointName,
+  HEAD,
+  keyFile,
+  keyName,
+  readKeyFile,
+  segmentName,
+  tileName,
+} from "./layout.ts";
 import { NO_LEAF, readLeaf, recordHash } from "./leaf.ts";
 import { inclusionProof, leafHash, provesInclusion, sameBytes } from "./merkle.ts";
 import type { Hash } from "./merkle.ts";
@@ -26,24 +34,28 @@ export interface SegmentRange {
 }
 
 /**
- * Proves some records against the newest checkpoint: each one's text by its leaf, the leaf by the one before it and by
- * its path to the signed root. Null while the log has no checkpoint.
+ * Proves some records against the newest checkpoint, as whoever sealed it holds it: each one's text by its leaf, the leaf
+ * by the one before it and by its path to the signed root; and that the archive has that checkpoint. Throws for text that
+ * is no checkpoint.
  */
 export async function verifyRange(
   objects: Pick<LogObjects, "get">,
+  sealed: string,
   segments: readonly SegmentRange[],
   from: number,
   to: number,
-): Promise<RangeReport | null> {
-  const head = await objects.get(HEAD);
-  const text = head === null ? null : new TextDecoder().decode(head);
-  const signed = text === null ? null : readCheckpoint(text);
-  if (text === null || signed === null) return null;
+): Promise<RangeReport> {
+  const signed = readCheckpoint(sealed);
+  if (signed === null) throw new TypeError("The log's own checkpoint is none.");
   const { size, root } = signed.checkpoint;
   const last = Math.min(to, size);
   const faults: Fault[] = [];
+  for (const name of [HEAD, checkpointName(size)]) {
+    const says = wrongCopy(await objects.get(name), sealed, size);
+    if (says !== null) faults.push({ object: name, says });
+  }
   if (!(await isSigned(objects, signed.note)))
-    faults.push({ object: HEAD, says: "is not signed by a key of the log" });
+    faults.push({ object: checkpointName(size), says: "is not signed by a key of the log" });
   const tile = async (wanted: Tile) => {
     const full = { ...wanted, width: TILE_WIDTH };
     const bytes = (await objects.get(tileName(wanted))) ?? (await objects.get(tileName(full)));
@@ -78,7 +90,19 @@ export async function verifyRange(
         says: `is not the record that was sealed (${leaf.eventId})`,
       });
   }
-  return { from, to: last, records, checkpoint: text, faults };
+  return { from, to: last, records, checkpoint: sealed, faults };
+}
+
+/** What is wrong with the archive's copy of a checkpoint; null for nothing. The log may have been sealed again meanwhile. */
+function wrongCopy(bytes: Uint8Array | null, sealed: string, size: number): string | null {
+  if (bytes === null) return "is missing";
+  const text = new TextDecoder().decode(bytes);
+  if (text === sealed) return null;
+  const there = readCheckpoint(text)?.checkpoint.size ?? size;
+  if (there > size) return null;
+  return there < size
+    ? `is older than what was sealed: ${there} records in place of ${size}`
+    : `is not what was sealed over ${size} records`;
 }
 
 type Note = NonNullable<ReturnType<typeof readCheckpoint>>["note"];
