@@ -45,15 +45,19 @@ export function folderObjects(folder: string): LogObjects {
   };
 }
 
+/** Takes an object in; false where another one of that name is there, and stays. */
+export type Keep = (name: string, bytes: Uint8Array) => Promise<boolean>;
+
 /** Every object of a gateway's log, page by page; what the log took after its head was read is left out. */
 export async function download(
   gateway: Gateway,
-  keep: (name: string, bytes: Uint8Array) => Promise<void>,
+  keep: Keep,
   progress: (objects: number) => void,
-): Promise<number> {
+): Promise<{ count: number; differ: string[] }> {
   let after: string | null = null;
   let size: number | null = null;
   let count = 0;
+  const differ: string[] = [];
   do {
     const query = after === null ? "" : `?after=${encodeURIComponent(after)}`;
     const text = await ask(gateway, "GET", `/audit-log/objects${query}`);
@@ -68,13 +72,13 @@ export async function download(
       if (!isPlain(name))
         throw new Unreadable(`the gateway named an object ${JSON.stringify(name)}`);
       if (size !== null && isBeyond(name, size)) continue;
-      await keep(name, bytes);
+      if (!(await keep(name, bytes))) differ.push(name);
       progress(++count);
     }
     after = page.after;
   } while (after !== null);
   if (count === 0) throw new Unreadable("the gateway has no sealed log of this organization");
-  return count;
+  return { count, differ };
 }
 
 /** A name that stays inside the folder, whoever sent it. */
@@ -88,14 +92,24 @@ export async function gatewayObjects(
   progress: (objects: number) => void,
 ): Promise<LogObjects> {
   const objects = new Map<string, Uint8Array>();
-  await download(gateway, async (name, bytes) => void objects.set(name, bytes), progress);
+  const keep = async (name: string, bytes: Uint8Array) => objects.set(name, bytes).has(name);
+  await download(gateway, keep, progress);
   return { names: async () => [...objects.keys()], get: async (name) => objects.get(name) ?? null };
 }
 
-export async function saveIn(folder: string, name: string, bytes: Uint8Array): Promise<void> {
+/**
+ * Saves into a folder that may hold an earlier copy: of what is written once nothing is ever replaced, since the copy may
+ * be the only evidence of what stood there.
+ */
+export async function saveIn(folder: string, name: string, bytes: Uint8Array): Promise<boolean> {
   const file = join(folder, name);
   await mkdir(dirname(file), { recursive: true });
+  if (name !== HEAD) {
+    const there = await readFile(file).catch(() => null);
+    if (there !== null) return there.equals(bytes);
+  }
   await writeFile(file, bytes);
+  return true;
 }
 
 /** One call of the admin API; what is refused or can't be reached is told by status and message. */

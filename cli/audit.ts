@@ -1,20 +1,30 @@
 // `routero audit …`: takes a log out of a gateway and checks it without one.
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
+import { readCheckpoint } from "../worker/core/sealed-log/checkpoint.ts";
+import type { Checkpoint } from "../worker/core/sealed-log/checkpoint.ts";
 import { proofFrom } from "../worker/core/sealed-log/find.ts";
 import { readVerifierKey } from "../worker/core/sealed-log/note.ts";
 import type { NoteKey } from "../worker/core/sealed-log/note.ts";
 import { checkProof } from "../worker/core/sealed-log/proof.ts";
-import type { LogObjects, Report } from "../worker/core/sealed-log/report.ts";
+import type { Fault, LogObjects, Report } from "../worker/core/sealed-log/report.ts";
 import { verifyLog } from "../worker/core/sealed-log/verify.ts";
-import { ask, download, folderObjects, gatewayObjects, saveIn } from "./audit-objects.ts";
+import {
+  ask,
+  download,
+  folderObjects,
+  gatewayObjects,
+  saveIn,
+  Unreadable,
+} from "./audit-objects.ts";
 import type { Gateway } from "./audit-objects.ts";
 import { replayLog } from "./audit-replay.ts";
 
 const usage = `Usage: npm run -s routero -- audit <command> [options]
 
 Commands
-  export DIR              copy a log's sealed objects out of a gateway
+  export DIR              copy a log's sealed objects out of a gateway; into an earlier copy, too, of which nothing is
+                          replaced but the head: verify DIR then shows whether the log went on from there
   verify DIR|URL          rebuild the log from its records: chain, tree, checkpoints, signatures, every byte
   prove DIR|URL EVENT_ID  the proof that an event is in the log, as a text that is checked offline
   check-proof FILE        check such a proof; --record FILE compares the record's text, too
@@ -90,9 +100,15 @@ export async function auditCommand(words: string[], output: Output): Promise<num
     case "export": {
       const folder = needs("a folder");
       const keep = (name: string, bytes: Uint8Array) => saveIn(folder, name, bytes);
-      const count = await download(gateway(), keep, (n) => progress(`${n} objects written`));
+      const { count, differ } = await download(gateway(), keep, (n) =>
+        progress(`${n} objects written`),
+      );
       output.out(`${count} objects in ${folder}`);
-      return 0;
+      for (const name of differ)
+        output.out(
+          `  ${name} is not what ${folder} has of an earlier export, which stays as it is`,
+        );
+      return differ.length === 0 ? 0 : 1;
     }
     case "verify": {
       const where = needs("a folder or a gateway's address");
@@ -100,7 +116,7 @@ export async function auditCommand(words: string[], output: Output): Promise<num
       const report = await verifyLog(objects, {
         trusted: (values.trust ?? []).map((key) => keyOf(key)),
         witnesses: (values.witness ?? []).map((key) => keyOf(key, "witness")),
-        ...(values.since !== undefined && { since: await readFile(values.since, "utf8") }),
+        ...(values.since !== undefined && { since: await checkpointIn(values.since) }),
         progress: (done, total) => progress(`${done} of ${total} records`),
       });
       output.out(values.json === true ? JSON.stringify(report, null, 2) : told(report).join("\n"));
@@ -123,8 +139,8 @@ export async function auditCommand(words: string[], output: Output): Promise<num
       return 0;
     }
     case "check-proof": {
-      const text = await readFile(needs("a file with a proof"), "utf8");
-      const record = values.record === undefined ? null : await readFile(values.record, "utf8");
+      const text = await fileText(needs("a file with a proof"));
+      const record = values.record === undefined ? null : await fileText(values.record);
       const keys = (values.trust ?? []).map((key) => keyOf(key));
       if (keys.length === 0)
         throw new AuditUsage("check-proof needs --trust with the log's public key");
@@ -181,6 +197,23 @@ function keyOf(text: string, kind: NoteKey["kind"] = "log"): NoteKey {
   throw new AuditUsage(`${option} needs a key of a ${kind} in the form name+id+base64`);
 }
 
+/** A checkpoint that was kept: the signed note, or the gateway's JSON that has it as a member. */
+async function checkpointIn(file: string): Promise<Checkpoint> {
+  const text = await fileText(file);
+  const member = /"checkpoint":\s*("(?:[^"\\]|\\.)*")/.exec(text)?.[1];
+  const read = readCheckpoint(member === undefined ? text : (JSON.parse(member) as string));
+  if (read !== null) return read.checkpoint;
+  throw new Unreadable(
+    `${file} is no checkpoint: --since needs what GET /audit-log/checkpoint?format=text answered`,
+  );
+}
+
+async function fileText(file: string): Promise<string> {
+  return readFile(file, "utf8").catch((cause: Error) => {
+    throw new Unreadable(`${file} can't be read: ${cause.message}`);
+  });
+}
+
 /** Says how far it is, twice a second at most. */
 function steps({ err }: Output): (line: string) => void {
   let next = Date.now() + 500;
@@ -193,24 +226,57 @@ function steps({ err }: Output): (line: string) => void {
 
 /** The report in words: what was checked, what is wrong and where, and what can't be excluded. */
 function told(report: Report): string[] {
-  const { origin, size, checkpoints, records, expired, keys, faults, limits } = report;
+  const { origin, size, root, at, checkpoints, records, expired, keys, faults, limits } = report;
   const lines = [
     `log         ${origin ?? "of no name"}`,
-    `records     ${size}${expired > 0 ? `, of which retention dropped the text of ${expired}` : ""}; ${records} read`,
+    ...(at === null ? [] : [`head        ${new Date(at).toISOString()}, root ${root}`]),
+    `records     ${size}; ${records} read${expired > 0 ? `, the texts of ${expired} are gone` : ""}`,
     `checkpoints ${checkpoints}, each against the tree of its own size`,
-    ...keys.map(({ keyId, trustedBy }) => `key         ${keyId}, trusted by ${trustedBy}`),
+    ...keys.map(
+      ({ keyId, trustedBy, from, to, retired }) =>
+        `key         ${keyId}, trusted by ${trustedBy}, ${from === null ? "signed nothing" : `signed checkpoints ${from} to ${to}`}${retired ? ", retired" : ""}`,
+    ),
     ...report.witnesses.map(
-      ({ name, size: to, at, trustedBy }) =>
-        `witness     ${name}, trusted by ${trustedBy}, saw the first ${to} records at ${new Date(at).toISOString()}`,
+      ({ name, size: to, at: seen, trustedBy }) =>
+        `witness     ${name}, trusted by ${trustedBy}, saw the first ${to} records at ${new Date(seen).toISOString()}`,
     ),
     "",
-    faults.length === 0 ? "SOUND" : `NOT SOUND: ${faults.length} faults`,
-    ...faults
-      .slice(0, 100)
-      .map(({ object, sequence, says }) =>
-        sequence === undefined ? `  ${object} ${says}` : `  ${object}, record ${sequence}: ${says}`,
-      ),
+    faults.length === 0
+      ? "SOUND"
+      : `NOT SOUND: ${faults.length} ${faults.length === 1 ? "fault" : "faults"}`,
+    ...inFew(faults),
   ];
-  if (faults.length > 100) lines.push(`  … and ${faults.length - 100} more (--json has them)`);
   return [...lines, ...limits.map((limit) => `note: ${limit}`)];
+}
+
+/** Faults that say the same, of which are shown in words; what more there is of them is counted. */
+const SHOWN_ALIKE = 3;
+const SHOWN = 100;
+
+/** Faults in words, in their order, those that say the same of many objects or records together. */
+function inFew(faults: readonly Fault[]): string[] {
+  const alike = new Map<string, Fault[]>();
+  for (const fault of faults) {
+    // What is the same but for an id or a number is the same.
+    const key = fault.says.replaceAll(/evt_\w+|\d+/g, "#");
+    alike.set(key, [...(alike.get(key) ?? []), fault]);
+  }
+  const lines = [...alike.values()].flatMap((group) => {
+    const shown = group.slice(0, SHOWN_ALIKE).map(inWords);
+    const [more, last] = [group.length - shown.length, group.at(-1)];
+    if (more === 1 && last !== undefined) return [...shown, inWords(last)];
+    return more === 0 || last === undefined
+      ? shown
+      : [...shown, `  … and ${more} more like these, the last at ${placeOf(last)}`];
+  });
+  if (lines.length <= SHOWN) return lines;
+  return [...lines.slice(0, SHOWN), `  … and more (--json has them)`];
+}
+
+function inWords(fault: Fault): string {
+  return `  ${placeOf(fault)}${fault.sequence === undefined ? "" : ":"} ${fault.says}`;
+}
+
+function placeOf({ object, sequence }: Fault): string {
+  return sequence === undefined ? object : `${object}, record ${sequence}`;
 }

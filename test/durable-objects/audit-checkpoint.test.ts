@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { checkpointEvent } from "../../durable-objects/audit-checkpoint.ts";
 import { eventTime } from "../../worker/core/audit-record.ts";
 import { HEAD } from "../../worker/core/sealed-log/layout.ts";
+import { readCheckpoint } from "../../worker/core/sealed-log/checkpoint.ts";
 import { verifyLog } from "../../worker/core/sealed-log/verify.ts";
 import { LogWorld, ORG } from "../support/sealed-log.ts";
 
@@ -19,7 +20,8 @@ test("the day's checkpoint is one event a day, and what it holds proves the log 
   expect(checkpointEvent(ORG, head, noon + DAY_MS)?.eventId).not.toBe(event?.eventId);
   expect(checkpointEvent(ORG, "", noon)).toBeNull();
   await world.grow([30]);
-  const since = String(event?.data["checkpoint"]);
+  const since = readCheckpoint(String(event?.data["checkpoint"]))?.checkpoint;
+  if (since === undefined) throw new Error("no checkpoint");
   expect((await verifyLog(world.archive, { since })).faults).toEqual([]);
   const other = new LogWorld();
   await other.grow([5, 39, 1, 30]);

@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { toBase64 } from "../../../worker/core/bytes.ts";
+import { readCheckpoint } from "../../../worker/core/sealed-log/checkpoint.ts";
+import type { Checkpoint } from "../../../worker/core/sealed-log/checkpoint.ts";
 import { checkpointName, HEAD } from "../../../worker/core/sealed-log/layout.ts";
 import { keyIdOf, signNote, signerOf } from "../../../worker/core/sealed-log/note.ts";
 import { packSegment, segmentLines } from "../../../worker/core/sealed-log/segment.ts";
@@ -30,6 +32,12 @@ beforeAll(async () => {
 test("a log that nobody has touched is found sound", async () => {
   expect((await verifyLog(sound)).faults).toEqual([]);
 });
+
+function checkpointOf(text: string): Checkpoint {
+  const read = readCheckpoint(text);
+  if (read === null) throw new Error("no checkpoint");
+  return read.checkpoint;
+}
 
 /** What the verifier says of a copy that was changed. */
 async function faultsOf(change: (copy: MemoryArchive) => void | Promise<void>) {
@@ -231,15 +239,23 @@ describe("a checkpoint that was kept elsewhere", () => {
     const alone = await verifyLog(cut);
     expect(alone.faults).toEqual([]);
     expect(alone.limits[0]).toMatch(/cut off|rewritten/);
-    const { faults } = await verifyLog(cut, { since: kept });
+    const { faults } = await verifyLog(cut, { since: checkpointOf(kept) });
     expect(faults.map(({ object }) => object)).toContain(HEAD);
   });
 
   test("of the same log is found in it", async () => {
     const kept = new TextDecoder().decode(bytesOf(sound, checkpointName(46)));
-    const report = await verifyLog(sound, { since: kept });
+    const report = await verifyLog(sound, { since: checkpointOf(kept) });
     expect(report.faults).toEqual([]);
     expect(report.limits).toHaveLength(1);
+  });
+
+  test("of another log is told apart from one that does not fit", async () => {
+    const kept = new TextDecoder().decode(bytesOf(sound, checkpointName(46)));
+    const since = checkpointOf(kept.replaceAll("gateway.example", "other.example"));
+    expect((await verifyLog(sound, { since })).faults).toEqual([
+      { object: "--since", says: `is a checkpoint of another log: ${since.origin}` },
+    ]);
   });
 
   test("shows that the key's holder has rewritten the log", async () => {
@@ -247,7 +263,7 @@ describe("a checkpoint that was kept elsewhere", () => {
     const world = new LogWorld();
     await world.grow([5, 40, 300]);
     expect((await verifyLog(world.archive)).faults).toEqual([]);
-    const { faults } = await verifyLog(world.archive, { since: kept });
+    const { faults } = await verifyLog(world.archive, { since: checkpointOf(kept) });
     expect(faults).toContainEqual({
       object: checkpointName(46),
       says: "the first 46 records are not those of the checkpoint that you keep",
@@ -288,7 +304,7 @@ describe("a witness", () => {
     });
     expect(faults).toContainEqual({
       object: checkpointName(5),
-      says: "is not signed by a key that the log has announced",
+      says: "has no right signature by a key of the log",
     });
   });
 });

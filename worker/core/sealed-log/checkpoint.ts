@@ -60,3 +60,17 @@ export function readCheckpoint(text: string): { checkpoint: Checkpoint; note: Si
   };
   return checkpointText(checkpoint) === note.body ? { checkpoint, note } : null;
 }
+
+/** What is wrong with a head beside the newest checkpoint of its log; null for nothing. */
+export function wrongHead(
+  head: string | null,
+  newest: { name: string; text: string } | undefined,
+): string | null {
+  if (head === null) return "is missing";
+  if (newest === undefined) return "has no checkpoint that it repeats";
+  if (head === newest.text) return null;
+  const size = readCheckpoint(newest.text)?.checkpoint.size ?? 0;
+  const mine = readCheckpoint(head)?.checkpoint.size ?? size;
+  if (mine === size) return `is not ${newest.name}`;
+  return `is ${mine < size ? "older" : "newer"} than ${newest.name}, the newest that is there: it is of ${mine} records`;
+}

@@ -1,3 +1,4 @@
+import type { Checkpoint } from "./checkpoint.ts";
 import type { NoteKey } from "./note.ts";
 
 /** Where a verifier reads from: a folder, a bucket, a gateway. Names are relative to the organization's part. */
@@ -11,8 +12,8 @@ export interface VerifyOptions {
   trusted?: readonly NoteKey[];
   /** Witnesses that the log has to be cosigned by. */
   witnesses?: readonly NoteKey[];
-  /** A signed checkpoint that was kept elsewhere. */
-  since?: string;
+  /** A checkpoint that was kept elsewhere. */
+  since?: Checkpoint;
   progress?: (done: number, total: number) => void;
 }
 
@@ -29,17 +30,31 @@ export interface Report {
   size: number;
   /** The newest checkpoint, signed. */
   head: string | null;
+  /** Its root, in base64, and when it was signed, in Unix milliseconds. */
+  root: string | null;
+  at: number | null;
   checkpoints: number;
   /** Records whose text was there and was compared. */
   records: number;
   /** Records whose text retention dropped; their hashes were checked. */
   expired: number;
-  keys: { keyId: string; trustedBy: "you" | "the log" }[];
+  keys: KeyOfLog[];
   /** Who has cosigned checkpoints of it, and the greatest of them. */
   witnesses: Witnessed[];
   faults: Fault[];
   /** What this run can't exclude. */
   limits: string[];
+}
+
+/** A key that was trusted, and what it signed. */
+export interface KeyOfLog {
+  keyId: string;
+  trustedBy: "you" | "the log";
+  /** Sizes of the first and the last checkpoint that it signed; null where it signed none. */
+  from: number | null;
+  to: number | null;
+  /** The log says that it counts no more. */
+  retired: boolean;
 }
 
 /** The greatest checkpoint that a witness has cosigned. */

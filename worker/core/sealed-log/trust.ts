@@ -1,9 +1,7 @@
 import { isSignedBy, keyIdOf, readVerifierKey } from "./note.ts";
 import type { NoteKey, SignedNote } from "./note.ts";
+import type { KeyOfLog } from "./report.ts";
 import type { JsonObject } from "../json.ts";
-
-/** What becomes of a checkpoint's signatures. */
-export type SignedState = "right" | "by nobody" | "not all right";
 
 /**
  * Which keys may sign, as the log goes on: those that were trusted from elsewhere, or else whoever signed its first
@@ -11,24 +9,28 @@ export type SignedState = "right" | "by nobody" | "not all right";
  */
 export class Trust {
   readonly #archived: () => Iterable<NoteKey>;
-  readonly #trusted = new Map<string, { key: NoteKey; by: "you" | "the log" }>();
+  readonly #trusted = new Map<string, NoteKey>();
+  /** Every key that was ever trusted, with what it signed. */
+  readonly #keys = new Map<string, KeyOfLog>();
+  readonly #name: string | undefined;
   /** What records have said since the last checkpoint. */
   #announced: NoteKey[] = [];
   #retired: string[] = [];
 
   /** `archived` are the public keys that lie beside the log. */
   constructor(given: readonly NoteKey[], archived: () => Iterable<NoteKey>) {
-    for (const key of given) this.#trusted.set(keyIdOf(key), { key, by: "you" });
+    for (const key of given) this.#add(key, "you");
+    this.#name = given[0]?.name;
     this.#archived = archived;
   }
 
   /** The name of a key that was given. */
   get name(): string | undefined {
-    return [...this.#trusted.values()].find(({ by }) => by === "you")?.key.name;
+    return this.#name;
   }
 
-  get keys(): { keyId: string; trustedBy: "you" | "the log" }[] {
-    return [...this.#trusted].map(([keyId, { by }]) => ({ keyId, trustedBy: by }));
+  get keys(): KeyOfLog[] {
+    return [...this.#keys.values()];
   }
 
   /** Reads what a record says of keys; returns the key that it announces. */
@@ -41,33 +43,54 @@ export class Trust {
     return key;
   }
 
-  /** Judges the next checkpoint; what was said before it counts from here on if it is right. */
-  async judge(note: SignedNote): Promise<SignedState> {
-    if (this.#trusted.size === 0)
+  /**
+   * Says what is wrong with the signatures of the next checkpoint, of so many records; null for nothing, and then what
+   * was said before it counts from here on.
+   */
+  async judge(note: SignedNote, size: number): Promise<string | null> {
+    if (this.#keys.size === 0)
       // Taken on trust, and said so.
-      for (const key of this.#archived()) if (await isSignedBy(note, key)) this.#add(key);
+      for (const key of this.#archived())
+        if (await isSignedBy(note, key)) this.#add(key, "the log");
     const signers = await this.#signers(note);
     // To the last byte: a signature that is not right has no place beside one that is.
     const all = signers.length === note.signatures.length;
     if (signers.length > 0 && all) {
-      for (const key of this.#announced) this.#add(key);
-      for (const keyId of this.#retired) this.#trusted.delete(keyId);
+      for (const key of this.#announced) this.#add(key, "the log");
+      for (const keyId of this.#retired) this.#retire(keyId);
+      for (const key of signers) this.#note(keyIdOf(key), size);
     }
     this.#announced = [];
     this.#retired = [];
-    if (signers.length === 0) return "by nobody";
-    return all ? "right" : "not all right";
+    if (signers.length > 0)
+      return all ? null : "has a signature that is not right or not by a key of the log";
+    for (const key of this.#archived())
+      if (await isSignedBy(note, key)) return "is not signed by a key that the log has announced";
+    return "has no right signature by a key of the log";
   }
 
-  #add(key: NoteKey): void {
+  #add(key: NoteKey, trustedBy: KeyOfLog["trustedBy"]): void {
     const keyId = keyIdOf(key);
-    if (!this.#trusted.has(keyId)) this.#trusted.set(keyId, { key, by: "the log" });
+    this.#trusted.set(keyId, key);
+    if (!this.#keys.has(keyId))
+      this.#keys.set(keyId, { keyId, trustedBy, from: null, to: null, retired: false });
+  }
+
+  #retire(keyId: string): void {
+    this.#trusted.delete(keyId);
+    const key = this.#keys.get(keyId);
+    if (key !== undefined) this.#keys.set(keyId, { ...key, retired: true });
+  }
+
+  #note(keyId: string, size: number): void {
+    const key = this.#keys.get(keyId);
+    if (key !== undefined) this.#keys.set(keyId, { ...key, from: key.from ?? size, to: size });
   }
 
   /** Keys that rightly signed a note; none if not one of them was trusted before. */
   async #signers(note: SignedNote): Promise<NoteKey[]> {
-    const trusted = [...this.#trusted.values()].map(({ key }) => key);
-    const candidates = new Map([...trusted, ...this.#announced].map((key) => [keyIdOf(key), key]));
+    const candidates = new Map(this.#trusted);
+    for (const key of this.#announced) candidates.set(keyIdOf(key), key);
     const right: string[] = [];
     for (const [keyId, key] of candidates) if (await isSignedBy(note, key)) right.push(keyId);
     if (!right.some((keyId) => this.#trusted.has(keyId))) return [];

@@ -1,29 +1,25 @@
-import { sha256, toHex } from "../bytes.ts";
-import { readCheckpoint } from "./checkpoint.ts";
+import { sha256, toBase64, toHex } from "../bytes.ts";
+import { readCheckpoint, wrongHead } from "./checkpoint.ts";
 import type { Checkpoint } from "./checkpoint.ts";
+import { isJsonObject } from "../json.ts";
 import type { JsonObject } from "../json.ts";
-import {
-  checkpointName,
-  HEAD,
-  keyFile,
-  keyName,
-  kindOf,
-  readKeyFile,
-  segmentName,
-  tileName,
-} from "./layout.ts";
+import { checkpointName, HEAD, keyName, policyName, readKeyFile } from "./layout.ts";
+import { segmentName, tileName } from "./layout.ts";
+import { Inventory } from "./inventory.ts";
+import { differences } from "./differences.ts";
 import { leafText, NO_LEAF, readLeaf, recordHash, recordIn } from "./leaf.ts";
-import type { Leaf } from "./leaf.ts";
 import { leafHash, sameBytes } from "./merkle.ts";
 import type { Hash } from "./merkle.ts";
-import { keyIdOf } from "./note.ts";
+import { isSignedBy, keyIdOf } from "./note.ts";
 import { checkCosignatures } from "./verify-cosignatures.ts";
 import type { NoteKey, SignedNote } from "./note.ts";
 import { limitsOf } from "./report.ts";
 import type { Fault, LogObjects, Report, VerifyOptions } from "./report.ts";
 import { segmentLines } from "./segment.ts";
+import { stretches } from "./stretches.ts";
+import type { Range, Stretch } from "./stretches.ts";
 import { Trust } from "./trust.ts";
-import { Border, packEntries, packHashes, TILE_WIDTH, tilesOf, unpackEntries } from "./tiles.ts";
+import { Border, packEntries, packHashes, TILE_WIDTH, tilesOf } from "./tiles.ts";
 import type { Tile } from "./tiles.ts";
 
 interface Signed {
@@ -40,163 +36,182 @@ const MAX_FAULTS = 1_000;
  * byte. Never throws for what it finds; a reader that fails rejects.
  */
 export async function verifyLog(objects: LogObjects, options: VerifyOptions = {}): Promise<Report> {
-  const run = new Verification(objects, options);
-  return run.run();
+  const faults: Fault[] = [];
+  const fault = (object: string, says: string, sequence?: number) => {
+    // Told once, however often it is met.
+    const known = faults.some(
+      (each) => each.object === object && each.says === says && each.sequence === sequence,
+    );
+    if (faults.length >= MAX_FAULTS || known) return;
+    faults.push({ object, says, ...(sequence !== undefined && { sequence }) });
+  };
+  const inventory = await Inventory.read(objects, fault);
+  return new Verification(inventory, options, faults, fault).run();
 }
 
+type TellFault = (object: string, says: string, sequence?: number) => void;
+
 class Verification {
-  readonly #objects: LogObjects;
+  readonly #objects: Inventory;
   readonly #options: VerifyOptions;
-  readonly #faults: Fault[] = [];
-  readonly #names = new Set<string>();
+  readonly #faults: readonly Fault[];
+  readonly #fault: TellFault;
   readonly #keys = new Map<string, NoteKey>();
   readonly #checkpoints = new Map<number, Signed>();
   readonly #trust: Trust;
-  /** Of each entries tile the widest object that there is. */
-  readonly #entriesWidths = new Map<number, number>();
   readonly #border = new Border();
   #chain: Hash = NO_LEAF;
   #tail: Uint8Array[] = [];
   #records = 0;
-  readonly #missing: { first: number; last: number }[] = [];
-  readonly #dropped: { first: number; last: number }[] = [];
+  readonly #missing: Stretch[] = [];
+  readonly #dropped: Range[] = [];
+  readonly #policies = new Set<string>();
+  readonly #judged = new Set<number>();
+  readonly #checked = new Set<string>();
   #origin: string | null = null;
   #rootsHold = true;
-  #entries: { index: number; name: string; leaves: Uint8Array[] } | null = null;
 
-  constructor(objects: LogObjects, options: VerifyOptions) {
+  constructor(
+    objects: Inventory,
+    options: VerifyOptions,
+    faults: readonly Fault[],
+    fault: TellFault,
+  ) {
     this.#objects = objects;
     this.#options = options;
+    this.#faults = faults;
+    this.#fault = fault;
     this.#trust = new Trust(options.trusted ?? [], () => this.#logKeys());
   }
 
   async run(): Promise<Report> {
-    for (const name of (await this.#objects.names()).toSorted()) {
-      if (kindOf(name) === null) this.#fault(name, "does not belong to the log");
-      else this.#names.add(name);
-    }
-    for (const { what } of this.#of("tile")) {
-      const { level, index, width } = what.tile;
-      if (level !== "entries") continue;
-      this.#entriesWidths.set(index, Math.max(width, this.#entriesWidths.get(index) ?? 0));
-    }
     await this.#readKeys();
     await this.#readCheckpoints();
-    const since = this.#readSince();
-    const ranges = this.#ranges();
-    const total = ranges.at(-1)?.last ?? 0;
-    for (const range of ranges) {
-      if (range.first !== this.#border.size + 1) {
-        this.#fault(segmentName(range), `follows on record ${this.#border.size}, which has a gap`);
-        break;
-      }
-      if (!(await this.#segment(range, since))) break;
+    const { since } = this.#options;
+    const parts = await this.#stretches();
+    const total = parts.at(-1)?.last ?? 0;
+    for (const part of parts) {
+      if (!(await this.#stretch(part, since))) break;
       this.#options.progress?.(this.#border.size, total);
+    }
+    for (const [size, signed] of this.#checkpoints) {
+      if (this.#judged.has(size)) continue;
+      this.#fault(
+        signed.name,
+        size > this.#border.size
+          ? `can't be checked: the log can't be rebuilt beyond record ${this.#border.size}`
+          : "is not signed by a key of the log, and ends where no segment does",
+      );
     }
     this.#checkMissing();
     const head = await this.#checkHead();
     this.#checkTiles(head?.checkpoint.size ?? 0);
     await this.#checkOthers();
     const witnesses = await checkCosignatures({
-      cosignatures: this.#of("cosignature").map(({ name, what }) => ({ name, ...what })),
+      cosignatures: this.#objects.of("cosignature").map(({ name, what }) => ({ name, ...what })),
       given: this.#options.witnesses ?? [],
       keys: this.#keys,
       bodyOf: (size) => this.#checkpoints.get(size)?.note.body,
-      text: (name) => this.#text(name),
-      fault: (object, says) => this.#fault(object, says),
+      text: (name) => this.#objects.text(name),
+      fault: this.#fault,
     });
-    if (since !== null && since.size > this.#border.size)
+    if (since !== undefined && since.size > this.#border.size)
       this.#fault(
         HEAD,
-        `the log ends at record ${this.#border.size}, before the checkpoint of ${since.size} that you keep`,
+        `belongs to a log that ends at record ${this.#border.size}, before the checkpoint of ${since.size} records that you keep: it was cut off`,
       );
-    const expired = this.#dropped.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+    const expired = this.#missing.reduce((sum, { first, last }) => sum + last - first + 1, 0);
     return {
       origin: this.#origin,
       size: head?.checkpoint.size ?? 0,
       head: head?.text ?? null,
+      root: head === null ? null : toBase64(head.checkpoint.root),
+      at: head?.checkpoint.at ?? null,
       checkpoints: this.#checkpoints.size,
       records: this.#records,
       expired,
       keys: this.#trust.keys,
       witnesses,
-      faults: this.#faults,
-      limits: limitsOf({ keys: this.#trust.keys, witnesses }, since !== null),
+      faults: [...this.#faults],
+      limits: limitsOf({ keys: this.#trust.keys, witnesses }, since !== undefined),
     };
   }
 
   async #readKeys(): Promise<void> {
-    for (const { name, what } of this.#of("key")) {
-      const text = await this.#text(name);
-      const key = readKeyFile(text);
-      const right = key !== null && keyIdOf(key) === what.keyId && keyFile(key) === text;
-      if (right) this.#keys.set(what.keyId, key);
+    for (const { name, what } of this.#objects.of("key")) {
+      const key = readKeyFile(await this.#objects.text(name));
+      if (key !== null && keyIdOf(key) === what.keyId) this.#keys.set(what.keyId, key);
       else this.#fault(name, "is not the public key that its name says");
     }
   }
 
   async #readCheckpoints(): Promise<void> {
-    for (const { name, what } of this.#of("checkpoint")) {
-      const text = await this.#text(name);
+    for (const { name, what } of this.#objects.of("checkpoint")) {
+      const text = await this.#objects.text(name);
       const read = readCheckpoint(text);
       if (read === null) this.#fault(name, "is not a well-formed checkpoint");
       else if (read.checkpoint.size !== what.size || read.checkpoint.segment.last !== what.size)
         this.#fault(name, "is of another size than its name says");
       else this.#checkpoints.set(what.size, { name, text, ...read });
     }
-    const origins = [...this.#checkpoints.values()].map(({ checkpoint }) => checkpoint.origin);
-    const [archived] = this.#logKeys();
-    this.#origin = this.#trust.name ?? archived?.name ?? origins[0] ?? null;
+    this.#origin = this.#trust.name ?? this.#commonOrigin();
     for (const { name, checkpoint } of this.#checkpoints.values()) {
       if (checkpoint.origin !== this.#origin)
         this.#fault(name, `is of another log: ${checkpoint.origin}`);
     }
+    for (const [keyId, key] of this.#keys)
+      if (key.kind === "log" && key.name !== this.#origin)
+        this.#fault(keyName(keyId), `is a key of another log: ${key.name}`);
   }
 
-  #readSince(): Checkpoint | null {
-    const { since } = this.#options;
-    if (since === undefined) return null;
-    const read = readCheckpoint(since);
-    if (read === null) this.#fault("--since", "is not a well-formed checkpoint");
-    return read?.checkpoint ?? null;
+  /** What most of the checkpoints and keys say that they are of. */
+  #commonOrigin(): string | null {
+    const counts = new Map<string, number>();
+    const said = [...this.#checkpoints.values()].map(({ checkpoint }) => checkpoint.origin);
+    for (const origin of [...said, ...[...this.#logKeys()].map(({ name }) => name)])
+      counts.set(origin, (counts.get(origin) ?? 0) + 1);
+    return [...counts].toSorted(([, a], [, b]) => b - a)[0]?.[0] ?? null;
   }
 
-  /** The ranges of segments by their names, or from checkpoint to checkpoint; what one says of its own is unproved yet. */
-  #ranges(): { first: number; last: number }[] {
-    const ranges = this.#of("segment").map(({ what: { first, last } }) => ({ first, last }));
-    const kept = new Set(ranges.map(({ last }) => last));
-    let first = 1;
-    for (const last of [...this.#checkpoints.keys()].toSorted((a, b) => a - b)) {
-      if (!kept.has(last)) ranges.push({ first, last });
-      first = last + 1;
-    }
-    return ranges.toSorted((a, b) => a.first - b.first);
+  /** The log from end to end, by its segments and by those checkpoints that some key of the log did sign. */
+  async #stretches(): Promise<Stretch[]> {
+    const signed: number[] = [];
+    const keys = this.#logKeys();
+    for (const [size, { note }] of this.#checkpoints)
+      for (const key of keys) if (await isSignedBy(note, key)) signed.push(size);
+    const sizes = signed.length > 0 ? new Set(signed) : this.#checkpoints.keys();
+    const segments = this.#objects
+      .of("segment")
+      .map(({ what: { first, last } }) => ({ first, last }));
+    const { stretches: parts, strange } = stretches(segments, [...sizes]);
+    for (const range of strange)
+      this.#fault(segmentName(range), "has no place in the log: other segments hold its records");
+    return parts;
   }
 
-  /** Works off one segment; false where the log can't be rebuilt any further. */
-  async #segment(range: { first: number; last: number }, since: Checkpoint | null) {
-    const name = segmentName(range);
-    const signed = this.#checkpoints.get(range.last);
+  /** Works off one segment, or what is missing of one; false where the log can't be rebuilt any further. */
+  async #stretch(part: Stretch, since: Checkpoint | undefined): Promise<boolean> {
+    const name = segmentName(part);
+    const signed = this.#checkpoints.get(part.last);
     const ref = signed?.checkpoint.segment;
-    if (signed === undefined && !this.#names.has(checkpointName(range.last)))
-      this.#fault(checkpointName(range.last), `is missing: nothing seals ${name}`);
-    const bytes = this.#names.has(name) ? await this.#objects.get(name) : null;
-    const sound =
-      bytes !== null && ref?.first === range.first && sameBytes(sha256(bytes), ref.hash);
-    let lines: string[] | null = null;
-    if (bytes === null) this.#missing.push(range);
+    if (part.kept && signed === undefined && !this.#objects.has(checkpointName(part.last)))
+      this.#fault(checkpointName(part.last), `is missing: nothing seals ${name}`);
+    const bytes = part.kept ? await this.#objects.bytes(name) : null;
+    const sound = bytes !== null && ref?.first === part.first && sameBytes(sha256(bytes), ref.hash);
+    const count = part.last - part.first + 1;
+    const lines = bytes === null ? null : await segmentLines(bytes).catch(() => null);
+    if (bytes === null) this.#missing.push(part);
+    else if (lines === null) this.#fault(name, "can't be unpacked");
     else {
-      if (ref !== undefined && !sound) this.#fault(name, "is not the object that was sealed");
-      lines = await segmentLines(bytes).catch(() => null);
-      if (lines === null) this.#fault(name, "can't be unpacked");
-      else if (lines.length !== range.last - range.first + 1)
-        this.#fault(
-          name,
-          `holds ${lines.length} records in place of ${range.last - range.first + 1}`,
-        );
+      this.#records += lines.length;
+      if (lines.length !== count)
+        this.#fault(name, `holds ${lines.length} records in place of ${count}`);
+      if (!sound || lines.length !== count)
+        await this.#compareLines(part, lines, ref !== undefined);
     }
-    for (let sequence = range.first; sequence <= range.last; sequence++) {
-      const line = lines?.[sequence - range.first] ?? null;
+    const whole = lines?.length === count ? lines : [];
+    for (let sequence = part.first; sequence <= part.last; sequence++) {
+      const line = whole[sequence - part.first] ?? null;
       if (!(await this.#record(sequence, name, line, sound))) return false;
       if (since?.size === sequence) this.#checkSince(since);
     }
@@ -204,57 +219,61 @@ class Verification {
     return true;
   }
 
+  /** Says what is wrong with a segment that is not the one that was sealed, record by record where leaves tell. */
+  async #compareLines(part: Range, lines: string[], sealed: boolean): Promise<void> {
+    const name = segmentName(part);
+    const leaves: (ReturnType<typeof readLeaf> | null)[] = [];
+    for (let sequence = part.first; sequence <= part.last; sequence++) {
+      const entry = await this.#objects.leaf(sequence);
+      leaves.push(entry && readLeaf(entry.bytes));
+    }
+    const found = differences(part.first, lines, leaves);
+    const known = leaves.every((leaf) => leaf !== null);
+    if (sealed)
+      this.#fault(
+        name,
+        found.length === 0 && known
+          ? "is not the object that was sealed, though its records are"
+          : "is not the object that was sealed",
+      );
+    for (const { says, sequence } of found) this.#fault(name, says, sequence);
+  }
+
   /** Brings one record's leaf into the tree; false where there is neither record nor leaf. */
   async #record(sequence: number, segment: string, line: string | null, sound: boolean) {
-    const kept = await this.#entry(sequence);
+    const kept = await this.#objects.leaf(sequence);
+    const read = kept && readLeaf(kept.bytes);
     const record = line === null ? null : recordIn(line);
-    const made: Leaf | null = record && {
-      sequence,
-      eventId: record.eventId,
-      previous: this.#chain,
-      recordHash: recordHash(record.text),
-    };
-    const madeBytes = made && utf8.encode(leafText(made));
-    if (line !== null) this.#records += 1;
-    let leaf: Uint8Array | null;
-    if (sound && madeBytes !== null) {
-      leaf = madeBytes;
-      if (kept && !sameBytes(kept.bytes, madeBytes))
-        this.#fault(kept.name, "is not the leaf of its record", sequence);
-    } else {
-      leaf = kept?.bytes ?? madeBytes;
-      const read = kept && readLeaf(kept.bytes);
-      if (kept && !read) this.#fault(kept.name, "is not a well-formed leaf", sequence);
-      if (read && (read.sequence !== sequence || !sameBytes(read.previous, this.#chain)))
-        this.#fault(kept.name, "does not follow on the leaf before it", sequence);
-      const hash = line === null ? null : recordHash(line);
-      if (read && hash !== null && !sameBytes(hash, read.recordHash))
-        this.#fault(segment, `is not the record that was sealed (${read.eventId})`, sequence);
-    }
-    if (line !== null && record === null)
+    if (sound && record === null)
       this.#fault(segment, "is not a record in canonical form", sequence);
+    const made =
+      record &&
+      utf8.encode(
+        leafText({
+          sequence,
+          eventId: record.eventId,
+          previous: this.#chain,
+          recordHash: recordHash(record.text),
+        }),
+      );
+    let leaf = kept?.bytes ?? made;
+    if (sound && made !== null) {
+      leaf = made;
+      if (kept && !sameBytes(kept.bytes, made))
+        this.#fault(kept.name, "is not the leaf of its record", sequence);
+    } else if (kept && !read) this.#fault(kept.name, "is not a well-formed leaf", sequence);
+    else if (read && (read.sequence !== sequence || !sameBytes(read.previous, this.#chain)))
+      this.#fault(kept?.name ?? segment, "does not follow on the leaf before it", sequence);
     if (leaf === null) {
       this.#fault(segment, "neither its record nor its leaf is there", sequence);
       return false;
     }
-    if (record !== null) this.#notice(record.value);
+    // What a record says counts where it is the one that was sealed, as far as that can be known.
+    const genuine =
+      sound || !read || (line !== null && sameBytes(recordHash(line), read.recordHash));
+    if (record !== null && genuine) this.#notice(record.value, sequence);
     await this.#push(leaf);
     return true;
-  }
-
-  /** The bytes of a leaf as the entries tiles keep it. */
-  async #entry(sequence: number): Promise<{ name: string; bytes: Uint8Array } | null> {
-    const index = Math.floor((sequence - 1) / TILE_WIDTH);
-    if (this.#entries?.index !== index) {
-      const width = this.#entriesWidths.get(index) ?? 0;
-      const name = tileName({ level: "entries", index, width });
-      const bytes = width === 0 ? null : await this.#objects.get(name);
-      const leaves = bytes && unpackEntries(bytes);
-      if (bytes && !leaves) this.#fault(name, "is not a row of leaves");
-      this.#entries = { index, name, leaves: leaves ?? [] };
-    }
-    const bytes = this.#entries.leaves[(sequence - 1) % TILE_WIDTH];
-    return bytes === undefined ? null : { name: this.#entries.name, bytes };
   }
 
   async #push(leaf: Uint8Array): Promise<void> {
@@ -275,20 +294,25 @@ class Verification {
 
   async #compare(tile: Tile, expected: () => Uint8Array): Promise<void> {
     const name = tileName(tile);
-    if (!this.#names.has(name)) return;
-    const bytes = await this.#objects.get(name);
+    if (!this.#objects.has(name)) return;
+    const bytes = await this.#objects.bytes(name);
     this.#checked.add(name);
     if (bytes === null || !sameBytes(bytes, expected()))
       this.#fault(name, "is not what the records give");
   }
 
-  readonly #checked = new Set<string>();
-
-  /** What a record says about keys and retention. */
-  #notice(record: JsonObject): void {
-    const { event_type: type, first_sequence: first, last_sequence: last } = record;
+  /** What a record says about keys and retention, and the policies that it was decided by. */
+  #notice(record: JsonObject, sequence: number): void {
+    const { event_type: type, first_sequence: first, last_sequence: last, policy } = record;
+    for (const part of Array.isArray(policy) ? policy : []) {
+      const hash = isJsonObject(part) && typeof part["hash"] === "string" ? part["hash"] : null;
+      const name = hash === null ? HEAD : policyName(hash.replace("sha256:", ""));
+      if (this.#objects.has(name) || this.#policies.has(name)) continue;
+      this.#policies.add(name);
+      this.#fault(name, `is missing, though record ${sequence} was decided by it`);
+    }
     const key = this.#trust.notice(record);
-    if (key !== null && !this.#names.has(keyName(keyIdOf(key))))
+    if (key !== null && !this.#objects.has(keyName(keyIdOf(key))))
       this.#fault(keyName(keyIdOf(key)), "is missing, though the log announces this key");
     if (type === "audit.retention_applied" && typeof first === "number" && typeof last === "number")
       this.#dropped.push({ first, last });
@@ -300,15 +324,16 @@ class Verification {
       this.#rootsHold = sameBytes(root, this.#border.root()) && sameBytes(chain, this.#chain);
       if (!this.#rootsHold) this.#fault(name, "signs another tree than the records give");
     }
-    const signed = await this.#trust.judge(note);
-    if (signed === "by nobody")
-      this.#fault(name, "is not signed by a key that the log has announced");
-    if (signed === "not all right")
-      this.#fault(name, "has a signature that is not right or not by a key of the log");
+    this.#judged.add(size);
+    const wrong = await this.#trust.judge(note, size);
+    if (wrong !== null) this.#fault(name, wrong);
   }
 
   #checkSince(since: Checkpoint): void {
-    if (since.origin !== this.#origin || !sameBytes(since.root, this.#border.root()))
+    if (since.origin === this.#origin && sameBytes(since.root, this.#border.root())) return;
+    if (since.origin !== this.#origin)
+      this.#fault("--since", `is a checkpoint of another log: ${since.origin}`);
+    else
       this.#fault(
         checkpointName(since.size),
         `the first ${since.size} records are not those of the checkpoint that you keep`,
@@ -317,10 +342,17 @@ class Verification {
 
   #checkMissing(): void {
     for (const range of this.#missing) {
+      const sealed = this.#checkpoints.get(range.last)?.checkpoint.segment.first === range.first;
       const told = this.#dropped.some(
         ({ first, last }) => first <= range.first && range.last <= last,
       );
-      if (!told) this.#fault(segmentName(range), "is missing, and no retention is on record");
+      if (told) continue;
+      if (sealed) this.#fault(segmentName(range), "is missing, and no retention is on record");
+      else
+        this.#fault(
+          "audit/segments",
+          `holds nothing of records ${range.first} to ${range.last}, and what sealed them is missing too`,
+        );
     }
   }
 
@@ -328,19 +360,9 @@ class Verification {
     const newest = [...this.#checkpoints.values()].toSorted(
       (a, b) => b.checkpoint.size - a.checkpoint.size,
     )[0];
-    const text = this.#names.has(HEAD) ? await this.#text(HEAD) : null;
-    if (text === null) this.#fault(HEAD, "is missing");
-    else if (newest === undefined) this.#fault(HEAD, "has no checkpoint that it repeats");
-    else if (text !== newest.text) {
-      const read = readCheckpoint(text);
-      const older = read !== null && read.checkpoint.size < newest.checkpoint.size;
-      this.#fault(
-        HEAD,
-        older
-          ? `is older than ${newest.name}: the log was at ${read.checkpoint.size} records`
-          : `is not ${newest.name}`,
-      );
-    }
+    const text = this.#objects.has(HEAD) ? await this.#objects.text(HEAD) : null;
+    const wrong = wrongHead(text, newest);
+    if (wrong !== null) this.#fault(HEAD, wrong);
     if (newest !== undefined && this.#border.size > newest.checkpoint.size)
       this.#fault(
         segmentName({ first: newest.checkpoint.size + 1, last: this.#border.size }),
@@ -351,16 +373,18 @@ class Verification {
 
   /** Every tile that a log of this size has must be there, and no tile that it has not. */
   #checkTiles(size: number): void {
-    for (const { name } of this.#of("tile"))
-      if (!this.#checked.has(name)) this.#fault(name, "does not belong to a log of this size");
+    // What lies beyond a hole can't be told from what does not belong.
+    if (this.#border.size >= size)
+      for (const { name } of this.#objects.of("tile"))
+        if (!this.#checked.has(name)) this.#fault(name, "does not belong to a log of this size");
     for (const tile of tilesOf(size))
-      if (!this.#names.has(tileName(tile))) this.#fault(tileName(tile), "is missing");
+      if (!this.#objects.has(tileName(tile))) this.#fault(tileName(tile), "is missing");
   }
 
   /** Objects that stand beside the tree: archived policies. */
   async #checkOthers(): Promise<void> {
-    for (const { name, what } of this.#of("policy")) {
-      const bytes = await this.#objects.get(name);
+    for (const { name, what } of this.#objects.of("policy")) {
+      const bytes = await this.#objects.bytes(name);
       const hash = bytes === null ? "" : toHex(sha256(bytes));
       if (what.hash.replace(/^sha256:/, "") !== hash)
         this.#fault(name, "is not the policy that its name says");
@@ -369,27 +393,6 @@ class Verification {
 
   #logKeys(): NoteKey[] {
     return [...this.#keys.values()].filter(({ kind }) => kind === "log");
-  }
-
-  /** Names of one kind, with what they say. */
-  #of<K extends NonNullable<ReturnType<typeof kindOf>>["kind"]>(kind: K) {
-    const found = [...this.#names].map((name) => ({ name, what: kindOf(name) }));
-    return found.filter(({ what }) => what?.kind === kind) as {
-      name: string;
-      what: Extract<NonNullable<ReturnType<typeof kindOf>>, { kind: K }>;
-    }[];
-  }
-
-  async #text(name: string): Promise<string> {
-    const bytes = (await this.#objects.get(name)) ?? new Uint8Array();
-    const text = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(bytes);
-    // Bytes that are no UTF-8 must not read as if they were.
-    return sameBytes(utf8.encode(text), bytes) ? text : "";
-  }
-
-  #fault(object: string, says: string, sequence?: number): void {
-    if (this.#faults.length >= MAX_FAULTS) return;
-    this.#faults.push({ object, says, ...(sequence !== undefined && { sequence }) });
   }
 }
 
