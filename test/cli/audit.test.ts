@@ -182,6 +182,10 @@ test("requests and changes are in the log, come out of the gateway, and are chec
   expect(broken.code).toBe(1);
   expect(broken.out).toContain("NOT SOUND");
   expect(broken.out).toContain("is not the object that was sealed");
+  // What an earlier export holds is evidence: another one replaces nothing of it.
+  const onto = await routero("audit", "export", folder);
+  expect([onto.code, onto.out]).toEqual([1, expect.stringContaining("of an earlier export")]);
+  expect(await readFile(segment)).toEqual(bytes);
 }, 60_000);
 
 test("a witness's cosignature is kept beside the checkpoint, and verify asks for it", async () => {
@@ -191,7 +195,7 @@ test("a witness's cosignature is kept beside the checkpoint, and verify asks for
   const line = await cosignature(checkpoint, witness);
   const wrong = await call("/audit-log/witness", { size: size - 1, cosignatures: line });
   expect([wrong.status, await wrong.text()]).toEqual([
-    wrong.status === 404 ? 404 : 400,
+    wrong.status === 404 ? 404 : 422,
     expect.stringMatching(/checkpoint/),
   ]);
   const stranger = await cosignature(checkpoint, { ...witness, name: "stranger.example" });
@@ -227,6 +231,11 @@ test("what is used wrongly or can't be read is told apart by exit code", async (
   expect(await routero("audit", "verify")).toMatchObject({ code: 2 });
   expect(await routero("audit", "nonsense")).toMatchObject({ code: 2 });
   expect(await routero("audit", "verify", "/nowhere")).toMatchObject({ code: 3 });
+  const nonsense = ["--since", join(root, "package.json")];
+  expect(await routero("audit", "verify", folder, ...nonsense)).toMatchObject({
+    code: 3,
+    err: expect.stringContaining("is no checkpoint"),
+  });
   const away = ["--url", "http://127.0.0.1:9", "--key", "sk-x"];
   expect(await routero("audit", "export", folder, ...away)).toMatchObject({ code: 3 });
 });
