@@ -50,11 +50,10 @@ test("each thing as one, however much hangs on it", async () => {
     change(lines);
     copy.objects.set(name, await packSegment(lines));
   };
-  const idOf = async (name: string, at: number) =>
-    String(
-      (JSON.parse((await segmentLines(bytesOf(sound, name)))[at] ?? "") as { event_id: string })
-        .event_id,
-    );
+  const idOf = async (name: string, at: number) => {
+    const line = (await segmentLines(bytesOf(sound, name)))[at] ?? "";
+    return (JSON.parse(line) as { event_id: string }).event_id;
+  };
   const stray = await signerOf("other.example/audit/x", new Uint8Array(32).fill(7));
   const strayName = `audit/keys/${keyIdOf(stray)}.json`;
   const forged = (copy: MemoryArchive) => {
