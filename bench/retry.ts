@@ -55,7 +55,7 @@ function decisions(count: number): number[] {
   const link = { group: "g", when: "any", why: "requested", deployments } as const;
   const draw = (seed: number) => {
     const began = performance.now();
-    const { steps: plan } = makePlan([{ ...link, settings, breaker: BREAKER, hard: [...hard] }], {
+    const { steps: plan } = makePlan([{ ...link, settings, breaker: BREAKER, usual: settings.timeouts, hard: [...hard] }], {
       needs: new Set(),
       tokens: 10,
       now: 1_000_000,

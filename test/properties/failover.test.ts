@@ -88,6 +88,7 @@ async function simulate(seed: number, requests: number, everyMs: number) {
           deployments,
           settings: DEFAULTS,
           breaker: BREAKER,
+          usual: DEFAULTS.timeouts,
           hard: [],
         },
       ],

@@ -101,6 +101,7 @@ describe("a plan", () => {
     deployments,
     settings: DEFAULTS,
     breaker: { allowedFails: 3, cooldown: 60_000, enabled: true },
+    usual: DEFAULTS.timeouts,
     hard: [],
     ...more,
   });

@@ -37,7 +37,7 @@ function step({
     facts: { capabilities: {}, ...(window !== undefined && { contextWindow: window }) },
   };
   const breaker = { allowedFails: 3, cooldown: 60_000, enabled: true };
-  return { deployment, group, when, why: "requested", breaker };
+  return { deployment, group, when, why: "requested", breaker, usual: DEFAULTS.timeouts };
 }
 
 const fault = (kind: FaultClass, more: Partial<UpstreamFault> = {}): UpstreamFault => ({

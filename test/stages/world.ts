@@ -104,6 +104,7 @@ export function chosen(
       when: "any",
       why: "requested",
       breaker: { allowedFails: 3, cooldown: 60_000, enabled: false },
+      usual: DEFAULTS.timeouts,
     })),
     settings: layered(DEFAULTS, { backoff: 1, ...over.settings }),
     explanation: {

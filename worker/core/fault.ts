@@ -27,4 +27,6 @@ export interface UpstreamFault {
   param?: string;
   /** Milliseconds that the provider asks to wait. */
   retryAfter?: number;
+  /** A timeout of a request that had less time than others are given: it says nothing of the deployment's health. */
+  early?: boolean;
 }

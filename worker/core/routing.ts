@@ -106,6 +106,8 @@ export interface Step {
   when: StepWhen;
   /** How strict its breaker is. */
   breaker: BreakerRules;
+  /** The deadlines that every caller of its group is given. */
+  usual: Timeouts;
   /** Why its group is in the plan. */
   why:
     | "requested"

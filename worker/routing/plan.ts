@@ -8,6 +8,7 @@ import type {
   DroppedBy,
   RoutingSettings,
   Step,
+  Timeouts,
 } from "../core/routing.ts";
 import { lackOf } from "./capability.ts";
 import { ordered, type Draw, type Rated } from "./order.ts";
@@ -23,6 +24,7 @@ export interface Link extends Pick<Step, "group" | "when" | "why"> {
   deployments: readonly Deployment[];
   settings: RoutingSettings;
   breaker: BreakerRules;
+  usual: Timeouts;
   hard: readonly Hard[];
 }
 
@@ -58,7 +60,7 @@ export function makePlan(links: readonly Link[], facts: PlanFacts): MadePlan {
   const resting: MadePlan["resting"] = [];
   const taken = new Set<string>();
   for (const [index, link] of links.entries()) {
-    const { group, when, why, deployments, settings, breaker, hard } = link;
+    const { group, when, why, deployments, settings, breaker, usual, hard } = link;
     const usable: Rated[] = [];
     for (const deployment of deployments) {
       if (taken.has(deployment.id)) continue;
@@ -70,7 +72,7 @@ export function makePlan(links: readonly Link[], facts: PlanFacts): MadePlan {
       if (out === null) usable.push(rated);
       else if (out.by === "health" && standing.openUntil !== null) {
         resting.push({
-          step: { deployment, group, when, why, breaker },
+          step: { deployment, group, when, why, breaker, usual },
           until: standing.openUntil,
           foreseen: standing.reason === "limit",
         });
@@ -82,7 +84,7 @@ export function makePlan(links: readonly Link[], facts: PlanFacts): MadePlan {
         (each) => each.deployment === deployment.id && each.state.link === index,
       );
       if (candidate !== undefined) candidate.place = steps.length;
-      steps.push({ deployment, group, when, why, breaker });
+      steps.push({ deployment, group, when, why, breaker, usual });
     }
   }
   return { steps, candidates, resting };

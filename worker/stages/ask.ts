@@ -6,6 +6,7 @@ import { announcedLimits } from "../protocols/limits.ts";
 import { withoutState } from "../protocols/carried.ts";
 import { AttemptFault, refusalOf } from "./attempt.ts";
 import type { Deadline } from "./deadline.ts";
+import type { Span } from "./patience.ts";
 import { prepare, type Prepared } from "./prepare.ts";
 
 /** What was sent in the end, and the answer's head. */
@@ -18,19 +19,21 @@ export interface Asked {
 
 /**
  * Sends one attempt; throws the provider's refusal. Signed state that the provider does not accept is left out and the
- * same deployment asked once more within the same attempt (PROTOCOLS 23): the caller's history is not its fault.
+ * same deployment asked once more within the same attempt (PROTOCOLS 23): the caller's history is not its fault. `span`
+ * counts from `since`, Unix milliseconds.
  */
 export async function ask(
   deps: Deps,
   call: Chosen,
   prepared: Prepared,
-  { clock, patience }: { clock: Deadline; patience: number },
+  { clock, span, since }: { clock: Deadline; span: Span; since: number },
 ): Promise<Asked> {
   const send = async (what: Prepared): Promise<Response> => {
     const sent = deps.upstream.send({ ...what.request, signal: clock.signal });
-    const response = await clock.within(patience, "an answer", sent);
+    const response = await clock.within(span, "an answer", sent, since);
     if (response.status === 200) return response;
-    throw await clock.within(patience, "its refusal", refusalOf(response, what.protocol));
+    const refusal = refusalOf(response, what.protocol);
+    throw await clock.within(span, "its refusal", refusal, since);
   };
   try {
     return answered(prepared, await send(prepared));

@@ -84,6 +84,8 @@ export interface AttemptResult {
   sent: boolean;
   /** Milliseconds that the provider asks to wait. */
   retryAfter?: number | undefined;
+  /** It had less time than others are given. */
+  early?: boolean | undefined;
   /** What the provider said of its limits. */
   limits?: AnnouncedLimits | undefined;
 }
@@ -122,7 +124,7 @@ export function record(
     call.identity.principal.orgId,
     deployment,
     {
-      fault: result.error ?? null,
+      fault: result.early ? "cancelled" : (result.error ?? null),
       status: result.status,
       latency: result.error === undefined ? answeredAt - times.startedAt : null,
       tokens: promptTokens(usage) + completionTokens(usage),

@@ -14,7 +14,7 @@ import { linksOf } from "./links.ts";
 import { countsFor, prepareCount } from "./prepare.ts";
 
 /** A provider counts within this time, or another one does. */
-const PATIENCE_MS = 30_000;
+const PATIENCE = { ms: 30_000, usual: 30_000 };
 const MOST_ATTEMPTS = 3;
 
 /** The count of a request's tokens as a provider gave it, and the request as it was routed there. */
@@ -89,7 +89,7 @@ async function ask(deps: Deps, call: Chosen, progress: Progress): Promise<string
   let last: AttemptFault | null = null;
   for (const { deployment, group } of call.plan.slice(0, MOST_ATTEMPTS)) {
     const startedAt = deps.now();
-    const clock = deadline(() => call.deadline - deps.now());
+    const clock = deadline(call.deadline, deps.now);
     let sent = false;
     progress.deployment = deployment;
     progress.retries = progress.attempts.length;
@@ -100,18 +100,18 @@ async function ask(deps: Deps, call: Chosen, progress: Progress): Promise<string
       const { protocol, request } = await prepareCount(deps, call, deployment);
       sent = true;
       const response = await clock.within(
-        PATIENCE_MS,
+        PATIENCE,
         "a count",
         deps.upstream.send({ ...request, signal: clock.signal }),
       );
       if (response.status !== 200) throw await refusalOf(response, protocol);
-      const body = await clock.within(PATIENCE_MS, "the rest of its count", response.text());
+      const body = await clock.within(PATIENCE, "the rest of its count", response.text());
       ended({ status: 200, sent });
       return body;
     } catch (cause) {
       last = asFault(cause, () => ended({ status: 0, sent, error: "unsupported" }));
-      const { class: error, status, retryAfter } = last.fault;
-      ended({ status, sent, error, retryAfter });
+      const { class: error, status, retryAfter, early } = last.fault;
+      ended({ status, sent, error, retryAfter, early });
       if (error === "caller") break;
     }
   }

@@ -12,6 +12,7 @@ import { AttemptFault, asFault, record, tellable } from "./attempt.ts";
 import { deadline } from "./deadline.ts";
 import { estimateUsage } from "./estimate.ts";
 import { finalError } from "./final-error.ts";
+import { patienceOf } from "./patience.ts";
 import { prepare, type Prepared } from "./prepare.ts";
 import { look } from "./smart.ts";
 import { streamAnswer } from "./stream.ts";
@@ -60,7 +61,7 @@ async function wholeAnswer(deps: Deps, call: Chosen, progress: Progress): Promis
       const prepared = await prepare(deps, call, deployment);
       progress.degraded = prepared.degraded;
       sent = true;
-      const { body, answer, limits } = await attemptWhole(deps, call, prepared, progress);
+      const { body, answer, limits } = await attemptWhole(deps, call, prepared, step, progress);
       const times = { startedAt, endedAt: deps.now() };
       const usage =
         answer.usage ?? estimateUsage(call.chat, call.bytes, textLength(answer.choices));
@@ -83,9 +84,9 @@ async function wholeAnswer(deps: Deps, call: Chosen, progress: Progress): Promis
       const failed = asFault(cause, () =>
         record(deps, call, progress, deployment, times, { status: 0, sent, error: "unsupported" }),
       );
-      const { class: error, status, retryAfter } = failed.fault;
+      const { class: error, status, retryAfter, early } = failed.fault;
       last = tellable(last, failed);
-      record(deps, call, progress, deployment, times, { status, sent, error, retryAfter });
+      record(deps, call, progress, deployment, times, { status, sent, error, retryAfter, early });
       step = await way.after(failed.fault);
     }
   }
@@ -110,13 +111,19 @@ function isFiltered({ choices }: ChatResponse): boolean {
   );
 }
 
-async function attemptWhole(deps: Deps, call: Chosen, first: Prepared, progress: Progress) {
-  const { deployment } = first;
-  const clock = deadline(() => call.deadline - deps.now());
-  const patience = deployment.timeout ?? call.settings.timeouts.whole ?? Number.POSITIVE_INFINITY;
-  const { prepared, response, limits } = await ask(deps, call, first, { clock, patience });
+async function attemptWhole(
+  deps: Deps,
+  call: Chosen,
+  first: Prepared,
+  step: Step,
+  progress: Progress,
+) {
+  const clock = deadline(call.deadline, deps.now);
+  const { whole: span } = patienceOf(call, step);
+  const since = deps.now();
+  const { prepared, response, limits } = await ask(deps, call, first, { clock, span, since });
   progress.degraded = prepared.degraded;
-  const text = await clock.within(patience, "the rest of its answer", readText(response));
+  const text = await clock.within(span, "the rest of its answer", readText(response), since);
   const body = parseAnswer(text);
   const answer = prepared.protocol.provider.parseResponse(body);
   for (const { parts } of answer.choices) parts.forEach(prepared.seal);

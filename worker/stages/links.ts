@@ -1,6 +1,5 @@
 import type { Authorized } from "../core/call.ts";
 import { GatewayError } from "../core/errors.ts";
-import type { BreakerRules } from "../core/health.ts";
 import { REGIONS, type RegionLetter } from "../core/ids.ts";
 import type { Deployment } from "../core/model.ts";
 import { usdText } from "../core/money.ts";
@@ -58,7 +57,7 @@ export function linksOf(
       why: "requested",
       deployments: target.candidates,
       settings: own,
-      breaker: breakerOf(call, group),
+      ...sharedIn(call, group),
       hard: [...hardOf(call, own, group), ...(instead?.hard ?? [])],
     });
   }
@@ -82,7 +81,7 @@ export function linksOf(
       ...link,
       deployments: target.candidates,
       settings: own,
-      breaker: breakerOf(call, group),
+      ...sharedIn(call, group),
       hard: hardOf(call, own, group),
     });
   }
@@ -113,10 +112,10 @@ function withoutKey(call: Authorized, group: string): RoutingSettings {
 }
 
 /** What all callers share: no key may make another's breaker looser or stricter. */
-function breakerOf(call: Authorized, group: string): BreakerRules {
-  const { shared } = call.identity;
-  const { allowedFails, cooldown, cooldowns } = settingsFor({ org: shared.routing, group });
-  return { allowedFails, cooldown, enabled: cooldowns };
+function sharedIn(call: Authorized, group: string): Pick<Link, "breaker" | "usual"> {
+  const { routing } = call.identity.shared;
+  const { allowedFails, cooldown, cooldowns, timeouts } = settingsFor({ org: routing, group });
+  return { breaker: { allowedFails, cooldown, enabled: cooldowns }, usual: timeouts };
 }
 
 /** The hard constraints on a group that is chosen in its own right. */

@@ -6,6 +6,7 @@ import type { AnnouncedLimits } from "../core/health.ts";
 import type { Deployment } from "../core/model.ts";
 import { costOf, usdText } from "../core/money.ts";
 import type { Deps } from "../core/ports.ts";
+import type { Step } from "../core/routing.ts";
 import type { TokenUsage } from "../core/usage.ts";
 import { isFramed, splitterOf } from "../protocols/framing.ts";
 import type { StreamMeta } from "../protocols/protocol.ts";
@@ -20,13 +21,11 @@ import { ask } from "./ask.ts";
 import { AttemptFault, record, type AttemptResult } from "./attempt.ts";
 import type { CallerView, Unit } from "./caller-view.ts";
 import { deadline, type Deadline } from "./deadline.ts";
+import { patienceOf, type Patience } from "./patience.ts";
 import { prepare, type Prepared } from "./prepare.ts";
 import { complete, translatingReader, verbatimReader } from "./stream-reader.ts";
 import { StreamTally } from "./stream-tally.ts";
 import { timer, type Timer } from "./timer.ts";
-
-/** Time to the first content event where nobody set it (PROTOCOLS 10). */
-const FIRST_EVENT_MS = 30_000;
 
 /** The rest of an answer that was begun elsewhere: how it is asked for, and the request that asks. */
 export interface Rest {
@@ -53,6 +52,7 @@ export interface StreamState {
 export class StreamAttempt {
   private readonly state: StreamState;
   private readonly deployment: Deployment;
+  private readonly patience: Patience;
   private readonly rest: Rest | null;
   private readonly splice: Splice | null;
   private readonly clock: Deadline;
@@ -66,13 +66,14 @@ export class StreamAttempt {
   private closed = false;
   private limits: AnnouncedLimits | undefined;
 
-  constructor(state: StreamState, deployment: Deployment, rest: Rest | null) {
+  constructor(state: StreamState, step: Step, rest: Rest | null) {
     const { deps, call } = state;
     this.state = state;
-    this.deployment = deployment;
+    this.deployment = step.deployment;
+    this.patience = patienceOf(call, step);
     this.rest = rest;
     this.splice = rest && new Splice(state.view.delivered, rest.how);
-    this.clock = deadline(() => call.deadline - deps.now());
+    this.clock = deadline(call.deadline, deps.now);
     this.tally = new StreamTally(call.chat, deps.now);
     this.startedAt = deps.now();
     this.requestBytes = call.bytes;
@@ -86,9 +87,8 @@ export class StreamAttempt {
   async *run(): AsyncGenerator<Uint8Array, void> {
     const { clock, tally, splice } = this;
     const { view } = this.state;
-    const { timeouts } = this.state.call.settings;
-    const patience = this.patience();
-    const { prepared, reader } = await this.open(await this.prepared(), patience);
+    const { first, between } = this.patience;
+    const { prepared, reader } = await this.open(await this.prepared());
     const splitter = splitterOf(prepared.framing);
     const read = this.reader(prepared);
     let pending: Unit[] = [];
@@ -97,10 +97,13 @@ export class StreamAttempt {
     try {
       while (!tally.done) {
         next ??= reader.read();
-        const wait = tally.firstContentAt === null ? patience : timeouts.between;
+        const waits = tally.firstContentAt === null;
         if (splice?.holding) trimmed ??= timer(TRIM_MS);
         const either = trimmed === null ? next : Promise.race([next, trimmed.over]);
-        const step = await clock.within(wait, "the next event", either);
+        // Signs of life are no content: what they may delay is counted from the begin.
+        const step = await (waits
+          ? clock.within(first, "the first of its answer", either, this.startedAt)
+          : clock.within(between, "the next event", either));
         let failure: unknown;
         try {
           if (step !== "over") next = null;
@@ -188,12 +191,6 @@ export class StreamAttempt {
     return new TextEncoder().encode(text.join(""));
   }
 
-  private patience(): number {
-    const { timeouts } = this.state.call.settings;
-    const thinks = this.state.call.chat.reasoning !== undefined;
-    return this.deployment.timeout ?? timeouts.first ?? (thinks ? timeouts.total : FIRST_EVENT_MS);
-  }
-
   /** The answer is this attempt's from here on. */
   private serve(): void {
     const { state } = this;
@@ -231,12 +228,12 @@ export class StreamAttempt {
 
   private async open(
     first: Prepared,
-    patience: number,
   ): Promise<{ prepared: Prepared; reader: ReadableStreamDefaultReader<Uint8Array> }> {
-    const { clock } = this;
+    const { clock, startedAt: since } = this;
+    const { first: span } = this.patience;
     const { deps, call, progress } = this.state;
     this.sent = true;
-    const { prepared, response, limits } = await ask(deps, call, first, { clock, patience });
+    const { prepared, response, limits } = await ask(deps, call, first, { clock, span, since });
     this.limits = limits;
     if (prepared !== first) progress.degraded = prepared.degraded;
     if (response.body === null || !isFramed(prepared.framing, response.headers.get("content-type")))

@@ -156,7 +156,7 @@ class StreamRun {
   }
 
   private start(step: Step, rest: Rest | null): Runner {
-    const attempt = new StreamAttempt(this.state, step.deployment, rest);
+    const attempt = new StreamAttempt(this.state, step, rest);
     this.running.add(attempt);
     if (this.cancelled) attempt.abort();
     const bytes = attempt.run();
@@ -192,6 +192,7 @@ class StreamRun {
         status: fault.fault.status,
         error: this.cancelled ? "cancelled" : fault.fault.class,
         retryAfter: fault.fault.retryAfter,
+        early: fault.fault.early,
       });
       return { step, fault };
     } finally {
