@@ -154,6 +154,39 @@ describe("the walk along a plan", () => {
     expect(nextMove(short).do).toBe("stop");
   });
 
+  it("goes back to who failed in passing where nobody new is left, if no later fault speaks against it", () => {
+    const pair: Place[] = [
+      { id: "a1", model: "m", credentialId: "one" },
+      { id: "a2", model: "n", credentialId: "two" },
+    ];
+    const after = (second: UpstreamFault, places = pair, more: Partial<Walk> = {}) =>
+      nextMove(
+        walk(
+          places,
+          [
+            { step: 0, fault: fault("rate_limit", { retryAfter: 700 }) },
+            { step: 1, fault: second },
+          ],
+          more,
+        ),
+      );
+    const refused = fault("deployment", { status: 401 });
+    expect(after(refused)).toEqual({ do: "retry", step: 0, wait: 700 });
+    for (const second of ["content_filter", "context_window", "incoherent"] as const) {
+      expect(after(fault(second, { status: 400 }))).toMatchObject({ do: "retry", step: 0 });
+    }
+    const oneKey = pair.map((each) => ({ ...each, credentialId: "one" }));
+    expect(after(refused, oneKey).do).toBe("stop");
+    const oneModel = pair.map((each) => ({ ...each, model: "m" }));
+    expect(after(fault("content_filter"), oneModel).do).toBe("stop");
+    const once = { settings: { ...DEFAULTS, numRetries: 0 } };
+    expect(after(refused, pair, once).do).toBe("stop");
+    // A fallback comes before the wait, and the wait before giving up.
+    const chain = [pair[0]!, { ...pair[1]!, group: "b" }];
+    expect(nextMove(walk(chain, [{ step: 0, fault: fault("rate_limit", { retryAfter: 3_000 }) }]))).toMatchObject({ step: 1 }); // prettier-ignore
+    expect(after(refused, chain)).toEqual({ do: "retry", step: 0, wait: 700 });
+  });
+
   it("waits from 80 ms on, longer each time, never much beyond 5 s, and the same for the same seed", () => {
     for (let seed = 0; seed < 200; seed++) {
       const waits = [1, 2, 3, 4, 20].map((n) => backoff(80, n, seed));

@@ -47,7 +47,11 @@ describe("what the second one is asked, and what becomes of its answer", () => {
       { deployment: "b", status: 400, error: "caller", cost: 0 },
       { deployment: "b", status: 200 },
     ]);
-    const never = await tell({ ...native, goesOn: text(SAID, { continuation: "refuse" }) });
+    const never = await tell({
+      ...native,
+      goesOn: text(SAID, { continuation: "refuse" }),
+      settings: { numRetries: 1 },
+    });
     expect(never.sent).toHaveLength(3);
     expect(never.error).toMatchObject({ kind: "no_healthy_deployment" });
     expect(never.error?.message).toMatch(/broke off.*connection.*no deployment could/is);
@@ -84,6 +88,7 @@ describe("what the second one is asked, and what becomes of its answer", () => {
       cut: { events: 24 },
       plan: (a, b) => [a, b, c],
       goesOn: { ...long, continuation: "differ" },
+      settings: { numRetries: 2 },
     });
     expect(error?.message).toMatch(/broke off/);
     expect(stream).not.toContain("something else altogether");

@@ -30,7 +30,6 @@ export type Move =
   | { do: "retry" | "next"; step: number; wait: number }
   | { do: "stop"; why: string };
 
-/** Faults after which the same deployment may do better a moment later. */
 const PASSING: ReadonlySet<FaultClass> = new Set([
   "transient",
   "timeout",
@@ -53,30 +52,39 @@ export function nextMove(walk: Walk): Move {
   if (fault.class === "caller") return { do: "stop", why: "the caller's request is at fault" };
   if (walk.remaining <= 0) return { do: "stop", why: "the deadline is reached" };
 
-  const here = attemptsInGroup(walk, failed.group);
-  if (here <= (walk.settings.retries[fault.class] ?? walk.settings.numRetries)) {
+  if (mayRetry(walk, failed.group, fault.class)) {
     const other = firstOpen(
       walk,
       (step) => step.group === failed.group && step.when === failed.when,
     );
     if (other !== null) return { do: "next", step: other, wait: 0 };
-    // What was not even sent says nothing about those that failed before it.
-    if (PASSING.has(fault.class) || fault.class === "unsupported") {
-      const patience =
-        onwardFrom(walk, failed) === null ? walk.settings.maxWait : PATIENCE_BEFORE_FALLBACK;
-      const again = sameAgain(walk, failed.group, here, patience);
-      if (again !== null) return again;
-    }
   }
   const onward = onwardFrom(walk, failed);
+  // What was not even sent says nothing about those that failed before it.
+  if (mayPass(fault.class) || fault.class === "unsupported") {
+    const patience = onward === null ? walk.settings.maxWait : PATIENCE_BEFORE_FALLBACK;
+    const again = sameAgain(walk, failed.group, patience);
+    if (again !== null) return again;
+  }
   if (onward !== null) return { do: "next", step: onward, wait: 0 };
-  return { do: "stop", why: "nothing is left to try" };
+  return backAgain(walk) ?? { do: "stop", why: "nothing is left to try" };
+}
+
+/** True for faults after which the same deployment may do better a moment later. */
+export function mayPass(fault: FaultClass): boolean {
+  return PASSING.has(fault);
 }
 
 /** Backoff before the n-th repetition (from 1): growing from the base, with up to half of it on top as jitter. */
 export function backoff(base: number, n: number, seed: number): number {
   const jitter = 1 + random(seed + n)() / 2;
   return Math.round(Math.min(LONGEST_BACKOFF, base * 2 ** (n - 1)) * jitter);
+}
+
+/** True while a group has a further attempt after a fault of this class. */
+function mayRetry(walk: Walk, group: string, fault: FaultClass): boolean {
+  const { retries, numRetries } = walk.settings;
+  return attemptsInGroup(walk, group) <= (retries[fault] ?? numRetries);
 }
 
 /** Attempts that were sent to deployments of a group. */
@@ -95,9 +103,14 @@ function firstOpen(walk: Walk, wanted: (step: Step) => boolean): number | null {
       !passed.has(place) &&
       !tried.some((each) => each.step === place) &&
       walk.usable(step.deployment) &&
-      tried.every((each) => mayFollow(step.deployment, plan[each.step]?.deployment, each.fault)),
+      agrees(walk, step.deployment),
   );
   return index < 0 ? null : index;
+}
+
+/** Whether no fault so far tells that this deployment would fail as well. */
+function agrees({ plan, tried }: Walk, next: Deployment): boolean {
+  return tried.every(({ step, fault }) => mayFollow(next, plan[step]?.deployment, fault));
 }
 
 /** Whether a deployment may do better than one that failed so. */
@@ -143,16 +156,29 @@ export function credentialOf(deployment: Deployment): string {
   return `${deployment.credentialId ?? deployment.provider}@${deployment.baseUrl}`;
 }
 
+/** Nothing new is left: whoever failed in a way that passes may be asked once more, the latest group first. */
+function backAgain(walk: Walk): Move | null {
+  const { plan, tried, settings } = walk;
+  const groups = new Set(tried.toReversed().map(({ step }) => plan[step]?.group ?? ""));
+  for (const group of groups) {
+    const again = sameAgain(walk, group, settings.maxWait);
+    if (again !== null) return again;
+  }
+  return null;
+}
+
 /** The same group again, after a wait that fits: whoever failed in a way that passes, the latest first. */
-function sameAgain(walk: Walk, group: string, here: number, patience: number): Move | null {
+function sameAgain(walk: Walk, group: string, patience: number): Move | null {
   const { plan, tried, settings, passed } = walk;
+  const here = attemptsInGroup(walk, group);
   const seen = new Set<number>();
   for (const { step, fault } of tried.toReversed()) {
     const place = plan[step];
     if (place === undefined || place.group !== group || seen.has(step) || passed.has(step))
       continue;
     seen.add(step);
-    if (!PASSING.has(fault.class)) continue;
+    if (!mayPass(fault.class) || !mayRetry(walk, group, fault.class)) continue;
+    if (!agrees(walk, place.deployment)) continue;
     const asked = fault.retryAfter ?? 0;
     const wait = Math.max(asked, backoff(settings.backoff, here, walk.seed));
     if (asked > patience || wait >= walk.remaining) continue;

@@ -8,6 +8,7 @@ import { costOf } from "../core/money.ts";
 import type { Deps } from "../core/ports.ts";
 import { completionTokens, NO_USAGE, promptTokens, type TokenUsage } from "../core/usage.ts";
 import type { Protocol } from "../protocols/protocol.ts";
+import { mayPass } from "../routing/walk.ts";
 
 /** A failed attempt: why, in the classes of PROTOCOLS 6. Its message is public text. */
 export class AttemptFault extends Error {
@@ -52,10 +53,12 @@ function notSaid({ message, detail: { param } }: GatewayError): AttemptFault {
 
 /**
  * Of two failures the one that the caller is told of if no more follow: the later one, unless nothing was sent to its
- * deployment.
+ * deployment, or the earlier one may pass and the later one will not: then it is worth trying again.
  */
 export function tellable(earlier: AttemptFault | null, later: AttemptFault): AttemptFault {
-  return later.fault.class === "unsupported" && earlier !== null ? earlier : later;
+  if (earlier === null || later.fault.class === "caller") return later;
+  if (later.fault.class === "unsupported") return earlier;
+  return mayPass(earlier.fault.class) && !mayPass(later.fault.class) ? earlier : later;
 }
 
 /** Reads a refusal; 3xx counts as an unusable answer, since redirects are never followed. */

@@ -19,6 +19,9 @@ const FINAL: Record<FaultClass, ErrorKind> = {
   unsupported: "capability_not_supported",
 };
 
+/** What the same deployment would answer again, and another one need not. */
+const LASTING: ReadonlySet<FaultClass> = new Set(["deployment", "content_filter", "context_window"]);
+
 /** What the caller is told when nothing is left to try. */
 export function finalError(call: Chosen, progress: Progress, last: AttemptFault): GatewayError {
   const { fault } = last;
@@ -30,14 +33,26 @@ export function finalError(call: Chosen, progress: Progress, last: AttemptFault)
     status: row.status,
     error: row.error ?? "",
   }));
-  const kind = last.unusable ? "upstream_bad_response" : FINAL[fault.class];
-  const provider = progress.deployment?.provider ?? "";
+  const kind = last.unusable ? "upstream_bad_response" : kindOf(call, fault);
+  const told = progress.attempts.findLast(
+    (row) => row.error === fault.class && row.status === fault.status,
+  );
+  const provider = told?.provider ?? progress.deployment?.provider ?? "";
   return new GatewayError(kind, publicMessage(kind, fault, provider, attempts.length), {
     ...(fault.param !== undefined && { param: fault.param }),
     ...(kind === "upstream_rejected" && { status: fault.status }),
     ...(fault.retryAfter !== undefined && { retryAfter: fault.retryAfter / 1000 }),
     upstream: { status: fault.status, provider, attempts },
   });
+}
+
+/** A refusal is final only where every deployment refuses: one that rests may serve the same request in a moment. */
+function kindOf({ explanation: { candidates } }: Chosen, fault: UpstreamFault): ErrorKind {
+  const kind = FINAL[fault.class];
+  const resting = candidates.some(
+    ({ by, state }) => (by === "health" || by === "limit") && state.when === "any",
+  );
+  return resting && LASTING.has(fault.class) ? "no_healthy_deployment" : kind;
 }
 
 /** Nothing was sent anywhere: no deployment of the plan has words for the request. */
@@ -68,7 +83,7 @@ function publicMessage(
       }
       return `The provider '${provider}' rejected the credential that is stored for it; an administrator has to renew it.`;
     case "no_healthy_deployment":
-      return `Every deployment failed (${attempts} tried); the last, '${provider}', said: ${fault.message}`;
+      return `No deployment could answer (${attempts} ${attempts === 1 ? "attempt" : "attempts"}); '${provider}' said: ${fault.message}`;
     default:
       return fault.message;
   }
