@@ -208,6 +208,16 @@ describe("who goes on, and who is told", () => {
     expect(ground.up.calls.of(SECOND)).toHaveLength(0);
   });
 
+  test("nobody where the caller says so, and the provider never hears of it", async () => {
+    plain(cutAfter({ content: 3 }));
+    const more = { stream: true, mid_stream: "error" };
+    const body = bodyFor("openai", more, groupOf("openai", "openai"));
+    const answer = await ground.post("openai", body, { headers: { "x-litellm-num-retries": "3" } });
+    expect(await answer.text()).toMatch(/or request forbid it/);
+    expect(ground.up.calls.of(FIRST)[0]?.body).not.toHaveProperty("mid_stream");
+    expect(ground.up.calls.of(SECOND)).toHaveLength(0);
+  });
+
   test("as the settings of the organization say: no continuation, or another one beside a late first", async () => {
     const { organizationId: organization_id } = ground.gw.tenant;
     const set = (router_settings: object) =>
@@ -221,7 +231,7 @@ describe("who goes on, and who is told", () => {
     plain(cutAfter({ content: 3 }));
     await expect
       .poll(ask, { timeout: 6_000 })
-      .toMatch(/the settings of this group or key forbid it/);
+      .toMatch(/the settings of this group, key or request forbid it/);
     ground.up.reset();
     plain(hangs({ content: 0 }));
     const told = await ask();

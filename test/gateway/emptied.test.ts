@@ -107,6 +107,16 @@ test("nobody is left in rotation: 503 with the time after which to come again", 
   expect(seconds).toBeGreaterThan(0);
   expect(seconds).toBeLessThanOrEqual(60);
   expect(asked).toBe(0);
+  // What serves instead is a fallback, though nothing else was tried; a name that is none is told.
+  const { response } = await client()
+    .chat.completions.create({
+      model: "dies",
+      messages: [{ role: "user", content: "hello" }],
+      fallbacks: ["nowhere", "sees"],
+    } as OpenAI.ChatCompletionCreateParamsNonStreaming)
+    .withResponse();
+  expect(response.headers.get("x-routero-attempted-fallbacks")).toBe("1");
+  expect(response.headers.get("x-routero-degraded")).toBe("fallbacks[0]");
 });
 
 test("where nothing may serve each is named with its reason, on all workers within 5 s of the setting", async () => {

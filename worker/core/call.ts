@@ -58,6 +58,8 @@ export interface Extensions {
   timeoutMs?: number;
   numRetries?: number;
   disableFallbacks: boolean;
+  /** No deployment is to go on with an answer that broke off (PROTOCOLS 13). */
+  breaksOff?: boolean;
   fallbacks: string[];
   /** Feature ids by member name; a deployment without that feature refuses them. */
   features: Record<string, Json>;
@@ -104,6 +106,8 @@ export type Chosen = Authorized & {
 /** The attempts made so far and what is known of the answer: written by dispatch, read when the request is settled. */
 export interface Progress {
   attempts: AttemptRow[];
+  /** When each attempt that has not ended yet began, Unix milliseconds. */
+  running: number[];
   /** The deployment that is serving, or the last that was tried. */
   deployment: Deployment | null;
   /** What the caller received, by the serving provider's count, or estimated. */

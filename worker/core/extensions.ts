@@ -17,6 +17,7 @@ export const EXTENSION_FIELDS = [
   "num_retries",
   "timeout",
   "disable_fallbacks",
+  "mid_stream",
   "mock_response",
 ] as const;
 

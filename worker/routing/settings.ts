@@ -35,7 +35,7 @@ export interface Sources {
   key?: RoutingLayer | undefined;
   verdict?: Verdict | undefined;
   hints?:
-    | Pick<Extensions, "numRetries" | "timeoutMs" | "disableFallbacks" | "fallbacks">
+    | Pick<Extensions, "numRetries" | "timeoutMs" | "disableFallbacks" | "fallbacks" | "breaksOff">
     | undefined;
 }
 
@@ -74,7 +74,8 @@ function narrowed(
   hints: NonNullable<Sources["hints"]>,
 ): RoutingSettings {
   const out = { ...settings };
-  const { numRetries, timeoutMs, disableFallbacks, fallbacks } = hints;
+  const { numRetries, timeoutMs, disableFallbacks, fallbacks, breaksOff } = hints;
+  if (breaksOff === true) out.midStream = "error";
   if (numRetries !== undefined && numRetries < out.numRetries) out.numRetries = numRetries;
   if (numRetries !== undefined) {
     out.retries = Object.fromEntries(

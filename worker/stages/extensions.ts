@@ -37,15 +37,17 @@ export function readExtensions(body: JsonObject, headers: Record<string, string>
       param: mock.param,
     });
   }
-  const timeoutMs = timeout.value ?? numeric(headers["x-litellm-timeout"]);
-  const numRetries = retries.value ?? numeric(headers["x-litellm-num-retries"]);
+  if (timeout.value === undefined) Object.assign(timeout, ofHeader(headers, "x-litellm-timeout"));
+  if (retries.value === undefined)
+    Object.assign(retries, ofHeader(headers, "x-litellm-num-retries"));
   return {
     ...(customerId !== undefined && { customerId: customerId.slice(0, MAX_ID) }),
     tags: tags(member("tags"), headers["x-routero-tags"] ?? headers["x-litellm-tags"]),
     metadata: metadata as Record<string, Json>,
-    ...(timeoutMs !== undefined && { timeoutMs: seconds(timeoutMs, timeout.param) }),
-    ...(numRetries !== undefined && { numRetries: count(numRetries, retries.param) }),
+    ...(timeout.value !== undefined && { timeoutMs: seconds(timeout.value, timeout.param) }),
+    ...(retries.value !== undefined && { numRetries: count(retries.value, retries.param) }),
     disableFallbacks: flag(disable.value, disable.param),
+    ...(breaksOff(member("mid_stream")) && { breaksOff: true }),
     fallbacks: names(member("fallbacks")),
     features,
   };
@@ -84,9 +86,17 @@ function tags(member: { value: Json | undefined; param: string }, header?: strin
   return member.value.map((each, index) => text(each, `${member.param}[${index}]`));
 }
 
-function numeric(header: string | undefined): number | undefined {
-  const value = header === undefined ? Number.NaN : Number(header);
-  return Number.isFinite(value) ? value : undefined;
+function breaksOff({ value, param }: { value: Json | undefined; param: string }): boolean {
+  if (value !== undefined && value !== "continue" && value !== "error") {
+    throw wrong(param, '"continue" or "error"');
+  }
+  return value === "error";
+}
+
+/** A number that a client sent as a header; what is no number counts as not sent. */
+function ofHeader(headers: Record<string, string>, param: string) {
+  const value = Number(headers[param] ?? Number.NaN);
+  return Number.isFinite(value) ? { value, param } : {};
 }
 
 /** A caller's seconds as milliseconds. */

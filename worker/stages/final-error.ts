@@ -20,7 +20,11 @@ const FINAL: Record<FaultClass, ErrorKind> = {
 };
 
 /** What the same deployment would answer again, and another one need not. */
-const LASTING: ReadonlySet<FaultClass> = new Set(["deployment", "content_filter", "context_window"]);
+const LASTING: ReadonlySet<FaultClass> = new Set([
+  "deployment",
+  "content_filter",
+  "context_window",
+]);
 
 /** What the caller is told when nothing is left to try. */
 export function finalError(call: Chosen, progress: Progress, last: AttemptFault): GatewayError {

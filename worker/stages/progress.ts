@@ -5,6 +5,7 @@ import { NO_USAGE } from "../core/usage.ts";
 export function noProgress(): Progress {
   return {
     attempts: [],
+    running: [],
     deployment: null,
     usage: NO_USAGE,
     retries: 0,

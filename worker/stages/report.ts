@@ -14,10 +14,26 @@ export type Reached =
   | Authorized
   | Chosen;
 
-/** The gateway's own share of the time so far: what the providers did not take. */
+/**
+ * The gateway's own share of the time so far: when no attempt ran, nor one that failed was waited out. Attempts may run
+ * beside each other.
+ */
 export function overheadOf(deps: Deps, reached: Reached, progress: Progress): number {
-  const providerMs = progress.attempts.reduce((sum, row) => sum + row.durationMs, 0);
-  return Math.max(0, deps.now() - reached.receivedAt - providerMs);
+  const now = deps.now();
+  const spans = [
+    ...progress.attempts.map(({ startedAt, durationMs, waitMs = 0 }) => ({
+      from: startedAt,
+      to: startedAt + durationMs + waitMs,
+    })),
+    ...progress.running.map((from) => ({ from, to: now })),
+  ].toSorted((a, b) => a.from - b.from);
+  let own = 0;
+  let at = reached.receivedAt;
+  for (const { from, to } of spans) {
+    own += Math.max(0, from - at);
+    at = Math.max(at, to);
+  }
+  return own + Math.max(0, now - at);
 }
 
 /** Tells of a request that ended: one canonical line of ids, counts and codes, and the counters. */

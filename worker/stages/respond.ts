@@ -297,8 +297,15 @@ function headersOf(deps: Deps, reached: Reached, progress: Progress): Headers {
   set("model-id", deployment?.id);
   set("model-api-base", deployment?.baseUrl);
   set("model-region", deployment?.region);
-  if (progress.degraded.length > 0) set("degraded", progress.degraded.join(", "));
+  const degraded = [...progress.degraded, ...unknownFallbacks(reached)];
+  if (degraded.length > 0) set("degraded", degraded.join(", "));
   return headers;
+}
+
+/** Fallbacks that the caller named and that do not exist here: the request is answered without them. */
+function unknownFallbacks({ extensions, explanation }: Chosen): string[] {
+  const skipped = new Set(explanation.skipped.map(({ group }) => group));
+  return extensions.fallbacks.flatMap((name, n) => (skipped.has(name) ? [`fallbacks[${n}]`] : []));
 }
 
 /** Text that callers and administrators chose, as a header can carry it: other characters percent-encoded, cut to 1 KB. */

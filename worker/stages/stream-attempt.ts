@@ -77,6 +77,7 @@ export class StreamAttempt {
     this.tally = new StreamTally(call.chat, deps.now);
     this.startedAt = deps.now();
     this.requestBytes = call.bytes;
+    state.progress.running.push(this.startedAt);
   }
 
   /** Ends the provider's request. */
@@ -153,6 +154,7 @@ export class StreamAttempt {
     if (this.closed) return;
     this.closed = true;
     const { deps, call, progress, shares } = this.state;
+    progress.running.splice(progress.running.indexOf(this.startedAt), 1);
     const asked = charged && this.sent;
     const usage = asked || this.tally.produced ? this.usageSoFar() : undefined;
     if (usage !== undefined && this.served) {

@@ -228,7 +228,8 @@ class StreamRun {
   /** Why nobody is to go on with what the caller has; null where somebody may. */
   private obstacle(): string | null {
     const { call, view } = this.state;
-    if (call.settings.midStream === "error") return "the settings of this group or key forbid it";
+    if (call.settings.midStream === "error")
+      return "the settings of this group, key or request forbid it";
     return obstacleTo(call.chat, view.delivered);
   }
 

@@ -106,7 +106,11 @@ export function setOut(
   };
 
   return {
-    first: () => begin(0),
+    first() {
+      // Nothing of what was asked for is in the plan: the chain serves from its first attempt on.
+      if (plan[0] !== undefined && plan[0].why !== "requested") progress.fallbacks += 1;
+      return begin(0);
+    },
     after(fault, from) {
       failed(fault, from);
       return moveOn();

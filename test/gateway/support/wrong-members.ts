@@ -45,6 +45,7 @@ export const COMMON: [string, object][] = [
   ["num_retries", { num_retries: 0.5 }],
   ["fallbacks", { fallbacks: CANARY }],
   ["disable_fallbacks", { disable_fallbacks: "no" }],
+  ["mid_stream", { mid_stream: CANARY }],
   ["customer_id", { customer_id: { id: CANARY } }],
   ["customer_id", { customer_id: "x".repeat(300) }],
   ["guardrail_id", { guardrail_id: 5 }],
