@@ -13,7 +13,7 @@ afterAll(() => ground.stop());
 const SOON = { timeout: 5_000, interval: 100 };
 const organization_id = () => ground.gw.tenant.organizationId;
 
-function configure(router_settings: object): Promise<unknown> {
+function configure(router_settings: object): Promise<{ ignored: string[] }> {
   const body = { organization_id: organization_id(), router_settings };
   return ground.gw.admin("POST", "/config/update", body);
 }
@@ -87,6 +87,33 @@ describe("settings of the router", () => {
     await expect(configure({ redis_host: "h", routing_strategy: "least-busy" })).resolves.toEqual(
       expect.objectContaining({ ignored: ["router_settings.redis_host"] }),
     );
-    await configure({ routing_strategy: null });
+    const { ignored } = await configure({
+      allowed_fails: 0,
+      cooldown_time: 0,
+      retry_policy: { TimeoutErrors: 1 },
+      model_group_settings: { "gpt-test": { residancy: "eu-only" } },
+    });
+    expect(ignored).toEqual([
+      "router_settings.retry_policy.TimeoutErrors",
+      "router_settings.model_group_settings.gpt-test.residancy",
+    ]);
+    const none = { allowed_fails: null, cooldown_time: null, retry_policy: null };
+    await configure({ ...none, routing_strategy: null, model_group_settings: null });
+  });
+
+  test("LiteLLM's own settings are router settings too, refused by the name that they were sent under", async () => {
+    const litellm = (litellm_settings: object) =>
+      ground.gw.admin("POST", "/config/update", {
+        organization_id: organization_id(),
+        litellm_settings,
+      });
+    await expect(litellm({ request_timeout: 6_000 })).rejects.toThrow(
+      /litellm_settings\.request_timeout: At most 600 seconds/,
+    );
+    await expect(litellm({ request_timeout: 20, drop_params: true })).resolves.toMatchObject({
+      router_settings: { timeout: 20 },
+      ignored: ["litellm_settings.drop_params"],
+    });
+    await configure({ timeout: null });
   });
 });

@@ -1,3 +1,4 @@
+import * as z from "zod";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { ROUTER_DEFAULTS, routerSettings, shownChains } from "../core/router-settings.ts";
 import type { Chains } from "../core/routing.ts";
@@ -14,29 +15,25 @@ export const FALLBACK_TYPE_NAMES = Object.keys(FALLBACK_TYPES) as [FallbackType,
 
 const CHAINS: ReadonlySet<string> = new Set(Object.values(FALLBACK_TYPES));
 
-/** Router settings that LiteLLM's users write under `litellm_settings`, by our name of them. */
-const FROM_LITELLM: Readonly<Record<string, string>> = {
-  num_retries: "num_retries",
-  request_timeout: "timeout",
-  allowed_fails: "allowed_fails",
-  cooldown_time: "cooldown_time",
-  fallbacks: "fallbacks",
-  default_fallbacks: "default_fallbacks",
-  context_window_fallbacks: "context_window_fallbacks",
-  content_policy_fallbacks: "content_policy_fallbacks",
-  enable_tag_filtering: "enable_tag_filtering",
-};
+const { shape } = routerSettings;
 
-/** The members of `litellm_settings` that are router settings; `router_settings` wins over them. */
-export function routerPartOf(litellm: JsonObject): { settings: JsonObject; ignored: string[] } {
-  const settings: JsonObject = {};
-  const ignored: string[] = [];
-  for (const [name, value] of Object.entries(litellm)) {
-    const ours = Object.hasOwn(FROM_LITELLM, name) ? FROM_LITELLM[name] : undefined;
-    if (ours === undefined) ignored.push(`litellm_settings.${name}`);
-    else settings[ours] = value;
-  }
-  return { settings, ignored };
+/** Router settings that LiteLLM's users write under `litellm_settings`, by their names there. */
+export const litellmSettings = z.object({
+  num_retries: shape.num_retries,
+  request_timeout: shape.timeout,
+  allowed_fails: shape.allowed_fails,
+  cooldown_time: shape.cooldown_time,
+  fallbacks: shape.fallbacks,
+  default_fallbacks: shape.default_fallbacks,
+  context_window_fallbacks: shape.context_window_fallbacks,
+  content_policy_fallbacks: shape.content_policy_fallbacks,
+  enable_tag_filtering: shape.enable_tag_filtering,
+});
+
+/** The same by the names of `router_settings`, which win over them. */
+export function routerPartOf(read: z.output<typeof litellmSettings>): JsonObject {
+  const { request_timeout: timeout, ...same } = read;
+  return { ...same, ...(timeout !== undefined && { timeout }) } as JsonObject;
 }
 
 /** Stored settings as answers show them: chains as lists, in the form in which they may be sent again. */

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import type { FaultClass } from "./fault.ts";
-import type { JsonObject } from "./json.ts";
+import { isJsonObject, type JsonObject } from "./json.ts";
 import { nanoUsd } from "./money.ts";
 import { RESIDENCY_CLASSES } from "./residency.ts";
 import { STRATEGIES, STRATEGY_ALIASES } from "./routing.ts";
@@ -119,13 +119,17 @@ const own = (mostChains: number) => ({
 const shared = {
   allowed_fails: z
     .int()
-    .min(1, "Must be at least 1")
+    .min(0, "Must not be negative")
     .max(1_000, "At most 1,000")
     .nullish()
-    .describe("Failures in a row after which a deployment leaves the rotation; 3 if absent"),
-  cooldown_time: positive(3_600)
+    .describe(
+      "Failures in a row after which a deployment leaves the rotation (0 as 1); 3 if absent",
+    ),
+  cooldown_time: seconds(3_600)
     .nullish()
-    .describe("Seconds; the longest time out of rotation between two probes; 60 if absent"),
+    .describe(
+      "Seconds; the longest time out of rotation between two probes, 0 for never out; 60 if absent",
+    ),
   disable_cooldowns: z.boolean().nullish().describe("True keeps every deployment in rotation"),
 };
 
@@ -157,9 +161,30 @@ export const routerSettings = z.object({
 export type KeyRouterSettings = z.output<typeof keyRouterSettings>;
 export type RouterSettings = z.output<typeof routerSettings>;
 
-/** Members of LiteLLM's settings that need nothing here, or have no meaning. */
-export function unknownSettings(value: JsonObject): string[] {
-  return Object.keys(value).filter((each) => !Object.hasOwn(routerSettings.shape, each));
+/** Paths of members that mean nothing here, inside single groups and retry policies as well. */
+export function unknownSettings(settings: JsonObject): string[] {
+  const byGroup = (name: string, shape: object) => {
+    const groups = settings[name];
+    if (!isJsonObject(groups)) return [];
+    return Object.entries(groups).flatMap(([group, own]) =>
+      isJsonObject(own) ? unknownIn(own, shape, `${name}.${group}.`) : [],
+    );
+  };
+  return [
+    ...unknownIn(settings, routerSettings.shape, ""),
+    ...byGroup("model_group_settings", group.shape),
+    ...byGroup("model_group_retry_policy", retryPolicy.shape),
+  ];
+}
+
+function unknownIn(settings: JsonObject, shape: object, prefix: string): string[] {
+  const { retry_policy: policy } = settings;
+  return [
+    ...Object.keys(settings)
+      .filter((name) => !Object.hasOwn(shape, name))
+      .map((name) => prefix + name),
+    ...(isJsonObject(policy) ? unknownIn(policy, retryPolicy.shape, `${prefix}retry_policy.`) : []),
+  ];
 }
 
 /** One layer of the path's settings out of what was written. */
@@ -181,7 +206,8 @@ function layerOf(settings: Partial<RouterSettings>): RoutingLayer {
   put("backoff", ms(settings.retry_after));
   put("maxWait", ms(settings.max_retry_wait));
   put("allowedFails", settings.allowed_fails);
-  put("cooldown", ms(settings.cooldown_time));
+  if (settings.cooldown_time === 0) put("cooldowns", false);
+  else put("cooldown", ms(settings.cooldown_time));
   if (settings.disable_cooldowns != null) put("cooldowns", !settings.disable_cooldowns);
   put("fallbacks", settings.fallbacks);
   put("defaultFallbacks", settings.default_fallbacks);

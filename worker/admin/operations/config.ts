@@ -18,7 +18,7 @@ import {
   notAlerting,
 } from "../alerting.ts";
 import { readWebhook } from "../../store/webhooks.ts";
-import { routerPartOf, settingFields, shownSettings } from "../router.ts";
+import { litellmSettings, routerPartOf, settingFields, shownSettings } from "../router.ts";
 
 /** The organization that a call acts in, as its router settings' owner. */
 export async function routedOrg(ctx: AdminContext) {
@@ -55,6 +55,7 @@ function merged(before: JsonObject, patch: JsonObject): JsonObject {
   return Object.fromEntries(kept);
 }
 
+const settings = z.object({ router_settings: routerSettings, litellm_settings: litellmSettings });
 const router = z.record(z.string(), z.unknown());
 const EXAMPLE = {
   router_settings: {
@@ -100,19 +101,23 @@ const update = operation({
   missing: { what: "organization", param: "organization_id" },
   target: routedOrg,
   async run(ctx, input, row) {
-    const litellm = routerPartOf(input.litellm_settings ?? {});
-    const sent = { ...litellm.settings, ...input.router_settings };
-    const read = z.object({ router_settings: routerSettings }).safeParse({ router_settings: sent });
+    const { router_settings: sent = {}, litellm_settings: litellm = {} } = input;
+    const read = settings.safeParse({ router_settings: sent, litellm_settings: litellm });
     if (!read.success) throw invalidFields(read.error, "body");
     const general = input.general_settings ?? {};
     const ignored = [
-      ...litellm.ignored,
-      ...unknownSettings(sent).map((name) => `router_settings.${name}`),
+      ...Object.keys(litellm)
+        .filter((name) => !Object.hasOwn(litellmSettings.shape, name))
+        .map((name) => `litellm_settings.${name}`),
+      ...unknownSettings(sent as JsonObject).map((name) => `router_settings.${name}`),
       ...notAlerting(general).map((name) => `general_settings.${name}`),
     ].map((name) => name.slice(0, 128));
     checkAlerting(ctx, general);
     const policy = input.policy === undefined ? undefined : await published(ctx, input.policy);
-    const patch = read.data.router_settings as JsonObject;
+    const patch: JsonObject = {
+      ...routerPartOf(read.data.litellm_settings),
+      ...(read.data.router_settings as JsonObject),
+    };
     const alerting = await changeAlerting(ctx, general);
     const routed = Object.keys(patch).length > 0 || alerting === undefined;
     const after = routed
