@@ -74,9 +74,12 @@ describe("a hedged first byte", () => {
       await new Promise((resolve) => setTimeout(resolve, 60));
       return answerOf("openai-chat", request, answers);
     };
-    const patient = await ask(slow, ["a", "b"], {});
-    await patient.done;
-    expect(patient.sent).toHaveLength(1);
+    // Nor where no further attempt is allowed.
+    for (const settings of [{}, { hedgeAfter: 20, numRetries: 0 }]) {
+      const patient = await ask(slow, ["a", "b"], settings);
+      await patient.done;
+      expect(patient.sent).toHaveLength(1);
+    }
   });
 
   it("never has more than two beside the first, and ends them all when the caller leaves", async () => {

@@ -63,8 +63,7 @@ describe("a wait", () => {
     expect(await fault(200_000, 50, 600_000, 99_950)).toMatchObject({ early: true });
     expect(await fault(100_000, 600_000, 600_000, 99_950)).toMatchObject({
       early: true,
-      message:
-        "The provider did not send an answer within 50 ms, when this request's time was up.",
+      message: "The provider did not send an answer within 50 ms, when this request's time was up.",
     });
     expect(await fault(200_000, 30_000, 600_000, 70_000)).not.toHaveProperty("early");
     expect(await fault(200_000, 50, 50, 99_950)).not.toHaveProperty("early");

@@ -101,7 +101,7 @@ const own = (mostChains: number) => ({
   hedge_after: positive(60)
     .nullish()
     .describe(
-      "Seconds without content after which a second attempt starts beside the first; each is charged",
+      "Seconds without content of a stream after which another attempt starts beside it; each is charged",
     ),
   residency: z
     .union([z.enum(RESIDENCY_CLASSES), z.array(name).min(1).max(100)])

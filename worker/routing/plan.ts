@@ -44,10 +44,10 @@ export interface MadePlan {
   steps: Step[];
   candidates: Candidate[];
   /**
-   * Deployments that only their health keeps out, with the time from which each may be tried again; `foreseen` = only
-   * its provider's announcement says that it would be refused.
+   * Deployments that only their health keeps out, with the time from which each may be tried again; `paused` = its
+   * provider said until when, `foreseen` = and only by announcing that it would refuse.
    */
-  resting: { step: Step; until: number; foreseen: boolean }[];
+  resting: { step: Step; until: number; paused: boolean; foreseen: boolean }[];
 }
 
 /**
@@ -74,6 +74,7 @@ export function makePlan(links: readonly Link[], facts: PlanFacts): MadePlan {
         resting.push({
           step: { deployment, group, when, why, breaker, usual },
           until: standing.openUntil,
+          paused: standing.reason === "limit" || standing.reason === "rate_limit",
           foreseen: standing.reason === "limit",
         });
       }

@@ -18,10 +18,11 @@ const MINUTE_S = 60;
  */
 export function emptied(
   call: Authorized,
-  { candidates, resting }: Pick<MadePlan, "candidates" | "resting">,
+  { candidates: all, resting }: Pick<MadePlan, "candidates" | "resting">,
   facts: PlanFacts,
   explanation: Explanation,
 ): GatewayError {
+  const candidates = all.filter(mayBegin(all));
   const kind = kindOfEmpty(candidates.map(({ by }) => by));
   const model = shortName(call.chat.model);
   const why = candidates.filter((each) => each.by !== null);
@@ -51,17 +52,27 @@ export function emptied(
         explanation,
       });
     default: {
-      const soonest = Math.min(...resting.map(({ until }) => until));
-      const seconds = Number.isFinite(soonest)
-        ? Math.max(1, Math.ceil((soonest - facts.now) / 1000))
-        : MINUTE_S;
+      // Only a provider's own word is final; what failed is tried again sooner where nothing else is left.
+      const waits = resting.map(({ until, paused }) => {
+        const seconds = Math.max(1, Math.ceil((until - facts.now) / 1000));
+        return paused ? seconds : Math.min(seconds, MINUTE_S);
+      });
+      const retryAfter = waits.length === 0 ? MINUTE_S : Math.min(...waits);
       return new GatewayError(
         "no_healthy_deployment",
         `No deployment of '${model}' is in rotation now (${list}).`,
-        { retryAfter: Math.min(seconds, MINUTE_S), members, explanation },
+        { retryAfter, members, explanation },
       );
     }
   }
+}
+
+/** Whether a request may begin there: chains for one class of faults serve only what that class refused. */
+function mayBegin(candidates: readonly Candidate[]): (candidate: Candidate) => boolean {
+  const tooLong = candidates.some(
+    ({ by, state }) => by === "context_window" && state.when === "any",
+  );
+  return ({ state: { when } }) => when === "any" || (when === "context_window" && tooLong);
 }
 
 function shown({ deployment, provider, by, reason }: Candidate) {

@@ -127,6 +127,10 @@ export function setOut(
         const { deployment, group, when } = step;
         if (when !== "any" || passed.has(place) || !usable(deployment)) continue;
         if (running.includes(step) || tried.some((each) => each.step === place)) continue;
+        // What runs beside is a further attempt like any other.
+        const made = [...running, ...tried.map((each) => plan[each.step])];
+        const here = made.filter((each) => each?.group === group).length;
+        if (here > settings.numRetries) continue;
         const others = running.map((each) => each.deployment);
         const admitted = deps.health.mayAdd(orgId, group, deployment) && (await room(step, others));
         if (!admitted) continue;
