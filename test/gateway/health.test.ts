@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startGateway, UPSTREAM_KEY, type TestGateway } from "../support/cluster/index.ts";
-import { startUpstream, text, type Upstream } from "../support/upstream/index.ts";
+import { fails, startUpstream, text, type Upstream } from "../support/upstream/index.ts";
 
 const WRONG = ["sk", "upstream", "wrong"].join("-");
 
@@ -94,6 +94,27 @@ test("a connection is tried before anything is kept, and a stored key never goes
     status: 400,
     body: { error: { param: "litellm_params.api_base" } },
   });
+});
+
+test("a credential that is spent shows at every deployment that is called with it, and only there", async () => {
+  const named = { litellm_credential_name: "kept" };
+  const made = (model_name: string) =>
+    gw.admin<{ model_id: string }>("POST", "/model/new", {
+      organization_id,
+      model_name,
+      litellm_params: { model: `openai/${model_name}`, ...named },
+    });
+  const [spent, other] = [await made("spent"), await made("other")];
+  up.model("spent", fails("quota"));
+  await expect.poll(async () => (await ask("spent")).status, { timeout: 6_000 }).toBe(502);
+  await expect
+    .poll(async () => (await latest()).states, { timeout: 5_000, interval: 50 })
+    .toMatchObject({
+      [spent.model_id]: { state: "open", reason: "deployment" },
+      [other.model_id]: { state: "open", reason: "deployment" },
+    });
+  const { states } = await latest();
+  expect(Object.values(states).some(({ state }) => state === "closed")).toBe(true);
 });
 
 test("a credential that is mended serves again at once, and one that is broken serves nobody: no rest is waited for", async () => {

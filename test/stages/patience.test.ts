@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { HealthPort } from "../../worker/core/health.ts";
 import type { RoutingLayer } from "../../worker/core/routing.ts";
-import { trusting } from "../../worker/routing/health.ts";
+import { trusting } from "../support/trusting.ts";
 import { DEFAULTS } from "../../worker/routing/settings.ts";
 import { deadline } from "../../worker/stages/deadline.ts";
 import { dispatch } from "../../worker/stages/dispatch.ts";

@@ -11,6 +11,7 @@ import { addressed, namedCredential } from "../model-credential.ts";
 import { factsOf, litellmParams, modelInfo, placeOf } from "../new-model.ts";
 import { inOrg, notFound, operation } from "../operation.ts";
 import { checkDeployment } from "../../providers/check.ts";
+import { credentialOf } from "../../routing/walk.ts";
 
 const MOST_CHECKED = 100;
 
@@ -119,12 +120,14 @@ const state = z.object({
   tokens_this_minute: z.number(),
 });
 
-function stateOf(view: CellView): z.input<typeof state> {
-  const { openFor } = view;
+/** A deployment is out with its credential as well: whichever stays out longer is told. */
+function stateOf(view: CellView, credential?: CellView): z.input<typeof state> {
+  const worse = credential !== undefined && (credential.openFor ?? -1) > (view.openFor ?? -1);
+  const { openFor, reason } = worse ? credential : view;
   return {
     state: openFor === null ? "closed" : openFor > 0 ? "open" : "half_open",
     retry_in_s: openFor === null ? null : Math.ceil(openFor / 1000),
-    reason: view.reason,
+    reason,
     proven: view.proven,
     error_rate: Math.round(view.errorRate * 1000) / 1000,
     latency_p50_ms: view.latency,
@@ -139,7 +142,7 @@ const latest = operation({
   section: "Health",
   summary: "Show how the deployments stand",
   notes:
-    "The breaker of each as all isolates share it, its last minute, and its last check. A deployment that nothing is known of yet is left out of `states`.",
+    "The breaker of each as all isolates share it (a refused credential's where that is out longer), its last minute, and its last check. A deployment that nothing is known of yet is left out of `states`.",
   http: [{ method: "GET", path: "/health/latest" }],
   permission: { resource: "model", action: "read" },
   event: null,
@@ -183,12 +186,18 @@ const latest = operation({
       ),
     ]);
     const byId = new Map(shared.deployments.map((each) => [each.id, each]));
-    const known = views.filter((view) => byId.has(view.cell));
+    const cells = new Map(views.map((view) => [view.cell, view]));
+    const states = shared.deployments.flatMap((each) => {
+      const own = cells.get(each.id);
+      const credential = cells.get(credentialOf(each));
+      const known = own ?? (credential?.openFor == null ? undefined : credential);
+      return known === undefined ? [] : [[each.id, stateOf(known, credential)] as const];
+    });
     return {
       latest_health_checks: Object.fromEntries(
         checks.flat().map((check) => [check.deployment, shown(check, byId.get(check.deployment))]),
       ),
-      states: Object.fromEntries(known.map((view) => [view.cell, stateOf(view)])),
+      states: Object.fromEntries(states),
       total_models: shared.deployments.length,
     };
   },
