@@ -55,14 +55,17 @@ function decisions(count: number): number[] {
   const link = { group: "g", when: "any", why: "requested", deployments } as const;
   const draw = (seed: number) => {
     const began = performance.now();
-    const { steps: plan } = makePlan([{ ...link, settings, breaker: BREAKER, usual: settings.timeouts, hard: [...hard] }], {
-      needs: new Set(),
-      tokens: 10,
-      now: 1_000_000,
-      draw: { seed, affinity: null },
-      standing: () => UNKNOWN,
-      estimate: () => null,
-    });
+    const { steps: plan } = makePlan(
+      [{ ...link, settings, breaker: BREAKER, usual: settings.timeouts, hard: [...hard] }],
+      {
+        needs: new Set(),
+        tokens: 10,
+        now: 1_000_000,
+        draw: { seed, affinity: null },
+        standing: () => UNKNOWN,
+        estimate: () => null,
+      },
+    );
     const tried: Tried[] = [];
     for (let step = 0; step >= 0 && step < PLANNED - 1;) {
       tried.push({ step, fault: FAULT });
