@@ -1,5 +1,5 @@
 import type { ErrorKind } from "../core/errors.ts";
-import { DROPPED_BY, type DroppedBy } from "../core/routing.ts";
+import { DROPPED_BY, type DroppedBy, type StepWhen } from "../core/routing.ts";
 
 const KIND: Readonly<Record<DroppedBy, ErrorKind>> = {
   policy: "policy_no_candidate",
@@ -13,6 +13,24 @@ const KIND: Readonly<Record<DroppedBy, ErrorKind>> = {
   health: "no_healthy_deployment",
   limit: "no_healthy_deployment",
 };
+
+/** What removed a candidate, null = nothing, and after what its group may serve. */
+interface Dropped {
+  by: DroppedBy | null;
+  when: StepWhen;
+}
+
+/** Where a request may begin: chains for one class of faults serve only what that class refused. */
+export function beginnings<T>(candidates: readonly T[], read: (candidate: T) => Dropped): T[] {
+  const tooLong = candidates.some((each) => {
+    const { by, when } = read(each);
+    return by === "context_window" && when === "any";
+  });
+  return candidates.filter((each) => {
+    const { when } = read(each);
+    return when === "any" || (when === "context_window" && tooLong);
+  });
+}
 
 /** The refusal of a plan that has no beginning: of the kind that the candidate that came farthest was dropped for. */
 export function kindOfEmpty(dropped: readonly (DroppedBy | null)[]): ErrorKind {

@@ -4,8 +4,8 @@ import type { Standing } from "../core/health.ts";
 import { isJsonObject } from "../core/json.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 import type { Deployment } from "../core/model.ts";
-import { STRATEGIES, type DroppedBy, type Strategy } from "../core/routing.ts";
-import { kindOfEmpty } from "./empty.ts";
+import { STRATEGIES, type DroppedBy, type StepWhen, type Strategy } from "../core/routing.ts";
+import { beginnings, kindOfEmpty } from "./empty.ts";
 import { ordered } from "./order.ts";
 import type { Rated } from "./order.ts";
 
@@ -58,8 +58,11 @@ function begun(
 /** The refusal that a record without a plan came to; null where it holds no candidates. */
 export function replayRefusal({ candidates }: JsonObject): ErrorKind | null {
   if (!Array.isArray(candidates)) return null;
-  const members = candidates.filter(isJsonObject);
-  return kindOfEmpty(members.map((each) => (stateOf(each)["dropped_by"] ?? null) as DroppedBy));
+  const dropped = candidates.filter(isJsonObject).map((each) => {
+    const { dropped_by: by = null, when = "any" } = stateOf(each);
+    return { by: by as DroppedBy | null, when: when as StepWhen };
+  });
+  return kindOfEmpty(beginnings(dropped, (each) => each).map(({ by }) => by));
 }
 
 function isStrategy(name: string): name is Strategy {

@@ -5,7 +5,7 @@ import type { Deployment } from "../core/model.ts";
 import type { Candidate, Explanation } from "../core/routing.ts";
 import { allows, shortName } from "../providers/resolve.ts";
 import { lackOf } from "../routing/capability.ts";
-import { kindOfEmpty } from "../routing/empty.ts";
+import { beginnings, kindOfEmpty } from "../routing/empty.ts";
 import type { MadePlan, PlanFacts } from "../routing/plan.ts";
 import { allowlists } from "./authorize.ts";
 
@@ -22,7 +22,7 @@ export function emptied(
   facts: PlanFacts,
   explanation: Explanation,
 ): GatewayError {
-  const candidates = all.filter(mayBegin(all));
+  const candidates = beginnings(all, ({ by, state: { when } }) => ({ by, when }));
   const kind = kindOfEmpty(candidates.map(({ by }) => by));
   const model = shortName(call.chat.model);
   const why = candidates.filter((each) => each.by !== null);
@@ -65,14 +65,6 @@ export function emptied(
       );
     }
   }
-}
-
-/** Whether a request may begin there: chains for one class of faults serve only what that class refused. */
-function mayBegin(candidates: readonly Candidate[]): (candidate: Candidate) => boolean {
-  const tooLong = candidates.some(
-    ({ by, state }) => by === "context_window" && state.when === "any",
-  );
-  return ({ state: { when } }) => when === "any" || (when === "context_window" && tooLong);
 }
 
 function shown({ deployment, provider, by, reason }: Candidate) {
