@@ -235,6 +235,67 @@ describe("a policy", () => {
     expect(versions.total).toBe(current + 2);
   });
 
+  it("is published only by a call that says so, whatever form its body has", async () => {
+    const current = await inForce("rules: [{ id: stands, route: open }]");
+    const send = async (path: string, body: object | string, type: string, method = "PUT") => {
+      const answer = await fetch(`${gw.url}/policy/finance${path}`, {
+        method,
+        headers: { authorization: `Bearer ${gw.masterKey}`, "content-type": type },
+        body: typeof body === "string" ? body : JSON.stringify(body),
+      });
+      const told = (await answer.json()) as Answer["body"];
+      return { status: answer.status, dry: told["dry_run"], message: told.error?.message ?? "" };
+    };
+    const [json, form] = ["application/json", "application/x-www-form-urlencoded"];
+    const yaml = "rules: [{ id: tried, route: open }]";
+    expect(await send("?dry_run=true", { yaml }, json)).toMatchObject({ status: 200, dry: true });
+    expect(await send("?team=no-such-team", { yaml }, json)).toMatchObject({ status: 404 });
+    expect(await send("/rollback?dry_run", { version: 1 }, json, "POST")).toMatchObject({
+      status: 200,
+      dry: true,
+    });
+    // What a client takes for a form by itself is YAML as well.
+    expect(await send("?dry_run", yaml, form)).toMatchObject({ status: 200, dry: true });
+    // Ignored, this would publish.
+    for (const [query, body, type] of [
+      ["?dryrun=true", yaml, "text/yaml"],
+      ["", { yaml, dry_rum: true }, json],
+    ] as const) {
+      const refused = await send(query, body, type);
+      expect([refused.status, refused.message]).toEqual([
+        422,
+        expect.stringContaining("did you mean 'dry_run'?"),
+      ]);
+    }
+    const shown = await gw.admin<{ version: number }>("GET", "/policy/finance");
+    expect(shown.version).toBe(current);
+  });
+
+  it("is published once by calls that are repeated or come at once, and by each of those that differ", async () => {
+    const before = await inForce("rules: [{ id: before, route: open }]");
+    const next = "rules: [{ id: next, route: open }]";
+    const guarded = { "if-match": String(before) };
+    expect((await put(next, guarded)).body["version"]).toBe(before + 1);
+    // Its answer was lost, and the caller sends it again.
+    const again = await put(next, guarded);
+    expect([again.status, again.body["version"], again.body["changed"]]).toEqual([
+      200,
+      before + 1,
+      false,
+    ]);
+    const many = Array.from({ length: 4 }, (_, n) => `rules: [{ id: at-once-${n}, route: open }]`);
+    const all = await Promise.all([...many, ...many].map((each) => put(each)));
+    expect(all.map(({ status }) => status)).toEqual(Array(8).fill(200));
+    const { versions } = await gw.admin<{ versions: { version: number; hash: string }[] }>(
+      "GET",
+      "/policy/finance/versions?page_size=20",
+    );
+    const published = versions.filter(({ version }) => version > before + 1);
+    expect(new Set(published.map(({ hash }) => hash))).toEqual(
+      new Set(all.map(({ body }) => body["hash"])),
+    );
+  });
+
   it("is refused where a case of its tests fails, and says which rules no case comes to", async () => {
     const policy =
       "rules:\n  - { id: eu, when: { identity.region: eu }, route: open }\n  - { id: rest, block: true }\n";

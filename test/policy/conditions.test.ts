@@ -174,4 +174,31 @@ rules:
   );
   expect(verdict.rule).toBe("rest");
   expect(verdict.parts[0]?.constraints).toEqual(["c"]);
+  // Who reads the record is told.
+  expect(verdict.signals.failed).toEqual(["c", "r"]);
+});
+
+test.each([
+  ["{ identity.region: EU }", { "identity.region": "eu" }],
+  ["{ content.data_class: [PII, Secret] }", { "content.data_class": "secret" }],
+  ["{ identity.plan: { starts_with: Enter } }", { "identity.plan": "enterprise" }],
+  ["{ identity.plan: { matches: ^ENT\\w+$ } }", { "identity.plan": "enterprise" }],
+  ["{ region.country: { in: [de, at] } }", { "region.country": "AT" }],
+  ['identity.region == "EU"', { "identity.region": "eu" }],
+  ['"EU" == identity.region', { "identity.region": "eu" }],
+  ['identity.region in ["US", "EU"]', { "identity.region": "eu" }],
+  ['content.data_class.endsWith("II")', { "content.data_class": "pii" }],
+  ['content.data_class.matches("^PII?$")', { "content.data_class": "pi" }],
+])(
+  "what is read in one case is compared in it, however a document writes it: %s",
+  (text, given) => {
+    const rules = `rules: [{ id: it, when: ${text.startsWith("{") ? text : `'${text}'`}, route: a }]`;
+    expect(decided(rules, given).rule).toBe("it");
+  },
+);
+
+test("what is read as it was written is compared as it is written", () => {
+  const rules = "rules: [{ id: it, when: { identity.cost_center: CC-7 }, route: a }]";
+  expect(decided(rules, { "identity.cost_center": "CC-7" }).rule).toBe("it");
+  expect(decided(rules, { "identity.cost_center": "cc-7" }).rule).toBeNull();
 });

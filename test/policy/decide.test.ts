@@ -5,7 +5,7 @@ import { bundleText, linkBundle } from "../../worker/policy/bundle.ts";
 import { decide, type LinkedDocument } from "../../worker/policy/decide.ts";
 import { link } from "../../worker/policy/evaluate.ts";
 import type { Plan } from "../../worker/policy/plan.ts";
-import { replay } from "../../worker/policy/replay.ts";
+import { replay, simulate } from "../../worker/policy/replay.ts";
 import { constraint, deployments, policy, request, yamlOf } from "./decisions.ts";
 import { compiled } from "./documents.ts";
 
@@ -118,4 +118,36 @@ test("a team's document never makes a target reachable, nor lifts a block, nor l
     }),
     { numRuns: Math.ceil(REQUESTS / 40) },
   );
+});
+
+test("a decision that read more than a record can list is decided again all the same", () => {
+  const rules = Array.from(
+    { length: 900 },
+    (_, n) => `  - { id: r${n}, when: { header.x-n: v${n}, header.x-${n}: z }, route: g${n} }`,
+  );
+  const yaml = `rules:\n${rules.join("\n")}\n  - { id: last, when: { metadata.m: a }, route: b }\n`;
+  const { plan } = compiled(yaml);
+  if (plan === null) throw new Error("The policy is refused.");
+  const documents = [documentOf(plan)];
+  const requests: Record<string, string>[] = [
+    { "header.x-n": "v5", "header.x-5": "z" },
+    { "header.x-n": "v880" },
+    { "metadata.m": "a" },
+    {},
+  ];
+  const decisions = requests.map((given) => {
+    const verdict = decide(documents, { now: NOW, read: (name) => given[name] ?? null }, "eu");
+    const record = JSON.parse(JSON.stringify(verdict?.signals)) as SignalsRead;
+    expect(JSON.stringify(record).length).toBeLessThan(8_000);
+    const again = replay(documents, { signals: record, at: NOW }, "eu");
+    expect(seen(again, [])).toEqual(seen(verdict, []));
+    // Another policy's questions were not asked then: nothing is known of them.
+    const { plan: other } = compiled(
+      "rules: [{ id: o, when: { header.x-other: v }, block: true }]",
+    );
+    const tried = other && simulate([documentOf(other)], { signals: record, at: NOW }, "eu");
+    expect(tried?.missing).toEqual(["header.x-other"]);
+    return verdict?.rule ?? null;
+  });
+  expect(decisions).toEqual(["r5", null, "last", null]);
 });

@@ -80,3 +80,49 @@ test("whatever a document holds, reading it ends in a plan or in faults", () => 
     { numRuns: Number(process.env["FC_RUNS"] ?? 1_500) },
   );
 });
+
+const clock = (minute: number) =>
+  [Math.floor(minute / 60), minute % 60].map((each) => String(each).padStart(2, "0")).join(":");
+const ZONES = ["Europe/Berlin", "America/New_York", "Asia/Tokyo"];
+const thousand = (rule: (n: number) => string) =>
+  `rules:\n${Array.from({ length: 1_000 }, (_, n) => `  - { route: a, ${rule(n)} }`).join("\n")}\n`;
+
+test.each([
+  [
+    "12,000 aliases of one anchor",
+    `constants: { a: &a x }\nrules:\n${Array.from({ length: 600 }, (_, n) => `  - { route: a, when: { header.x-${n}: [${Array(20).fill("*a").join(",")}] } }`).join("\n")}\n`,
+  ],
+  [
+    "a thousand schedules",
+    thousand((n) => `schedule: { from: "${clock(n)}", to: "${clock(n + 1)}" }`),
+  ],
+  [
+    "a thousand schedules in three zones",
+    thousand(
+      (n) =>
+        `schedule: { timezone: ${ZONES[n % 3]}, days: ${["mon", "wed", "fri"][n % 3]}, from: "${clock(n)}", to: "${clock(n + 1)}" }`,
+    ),
+  ],
+  [
+    "a thousand schedules with conditions",
+    thousand(
+      (n) =>
+        `when: { header.x: v${n}, schedule.hour: { lt: 23 } }, schedule: { from: "00:00", to: "${clock(n + 1)}" }`,
+    ),
+  ],
+])("%s are sound, and read in time", (_, yaml) => {
+  const start = performance.now();
+  expect(errors(yaml)).toEqual([]);
+  // Each took a minute and more before its work was bounded.
+  expect(performance.now() - start).toBeLessThan(15_000);
+});
+
+test("patterns that would cost a request too much together are refused, though each is small", () => {
+  const rules = (most: number) =>
+    Array.from(
+      { length: most },
+      (_, n) => `  - { route: a, when: { metadata.x: { matches: "[a-z]{100}c${n}" } } }`,
+    ).join("\n");
+  expect(errors(`rules:\n${rules(40)}`)).toEqual([]);
+  expect(errors(`rules:\n${rules(120)}`)).toMatchObject([{ code: "too_large" }]);
+});

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { faultText } from "../../worker/policy/faults.ts";
+import type { Known } from "../../worker/policy/known.ts";
 import { compiled } from "./documents.ts";
 import { documentWith, MISTAKES } from "./malformed.ts";
 
@@ -59,4 +60,63 @@ test("a retention that is shorter than what the gateway keeps everything for is 
   expect(warned(30, 30)).toEqual([]);
   // Offline nobody knows how long a gateway keeps its records.
   expect(warned(29, null)).toEqual([]);
+});
+
+test.each([
+  [
+    "rules:\n  - id: rule-2\n    when: { identity.region: eu }\n    route: a\n  - route: b\n",
+    "5:5 duplicate_id",
+  ],
+  // The quote begins there, wherever the text ends.
+  ['rules:\n  - when: \'identity.region == "eu"\n    route: a\n  - route: b\n', "2:11 yaml"],
+  // What is missing was meant by the misspelt name: one mistake, one fault.
+  ["rules:\n  - { rout: a }\n", "2:7 unknown_key"],
+  ["constraints:\n  - { forbidd: { training: true } }\n", "2:7 unknown_key"],
+])("%j has one fault, at %s", (yaml, at) => {
+  const { faults } = compiled(yaml, KNOWN);
+  expect(faults.map(({ line, column, code }) => `${line}:${column} ${code}`)).toEqual([at]);
+});
+
+test.each([
+  ["when: !content.has_code", "a text that begins with '!' stands in quotes"],
+  ['when: "a" in identity.groups', "stands in other quotes as a whole"],
+  ["when: 'identity.region = \"eu\"'", "equality is =="],
+  ["when: 'content.has_code and content.has_code'", "'and' is written &&"],
+  ["when: 'content.has_code or content.has_code'", "'or' is written ||"],
+  ["when: 'not content.has_code'", "'not' is written !"],
+  ["when: identity.region == eu", 'a text stands in quotes, as "eu"'],
+  ["when: { identity: { region: eu } }", "as identity.region"],
+  ["when: { identity.cost_center: 4711 }", 'write "4711" in quotes'],
+])("%s is told what was meant", (when, told) => {
+  const { faults } = compiled(`rules:\n  - ${when}\n    route: a\n`, KNOWN);
+  expect(faults[0]?.message).toContain(told);
+});
+
+test("a document is for the workspace and the team that it names", () => {
+  const names = { workspace: ["acme", "org_1"], team: null };
+  const yaml = "workspace: finance\nteam: lab\nrules: [{ route: a }]\n";
+  const sent = (known: Partial<Known>) =>
+    compiled(yaml, { ...KNOWN, ...known }).faults.map(({ severity, code, line }) => [
+      severity,
+      code,
+      line,
+    ]);
+  const elsewhere = ["warning", "other_workspace", 1];
+  // For the whole organization, it would bind every team.
+  expect(sent({ names })).toEqual([elsewhere, ["error", "other_team", 2]]);
+  expect(sent({ names: { ...names, team: ["ops", "t-2"] }, team: true })).toEqual([
+    elsewhere,
+    ["error", "other_team", 2],
+  ]);
+  expect(sent({ names: { workspace: ["finance"], team: ["lab", "t-1"] }, team: true })).toEqual([]);
+  expect(sent({ names: null })).toEqual([]);
+});
+
+test("a country that nobody tells a gateway is warned of", () => {
+  const yaml = "rules:\n  - when: { region.country: DE }\n    route: a\n";
+  const { plan, faults } = compiled(yaml, { ...KNOWN, country: false });
+  expect([plan !== null, faults.map(({ code, line }) => [code, line])]).toEqual([
+    true,
+    [["always_absent", 2]],
+  ]);
 });

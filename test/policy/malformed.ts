@@ -208,6 +208,62 @@ export const MISTAKES: readonly Mistake[] = [
     "contradiction",
     "- when: { identity.region: eu }\n  block: true\n  route: a #!",
   ),
+  senseless(
+    "schedule that its condition never meets",
+    "never_true",
+    "- when: { schedule.weekend: true } #!\n  schedule: { days: mon-fri }\n  route: a",
+  ),
+  senseless(
+    "hours of the business at night",
+    "never_true",
+    '- when: "schedule.business_hours && schedule.hour > 20" #!\n  route: a',
+  ),
+  senseless(
+    "hour within an earlier schedule",
+    "unreachable",
+    '- schedule: { from: "08:00", to: "18:00" }\n  route: a\n- when: { schedule.hour: 9 } #!\n  route: b',
+  ),
+  senseless(
+    "language that is never told",
+    "type_error",
+    "- when: { content.language: german } #!\n  route: a",
+  ),
+  senseless(
+    "path in the place of an endpoint",
+    "type_error",
+    "- when: { content.endpoint: /v1/chat/completions } #!\n  route: a",
+  ),
+  senseless(
+    "class among regions",
+    "unknown_value",
+    "- route: a\n  residency:\n    - eu-west-1\n    - us-only #!",
+  ),
+  rule(
+    "class without its signal",
+    "unknown_signal",
+    "- when: { identity: { region: eu } } #!\n  route: a",
+  ),
+  {
+    kind: "constraint that nothing meets",
+    code: "never_true",
+    at: "constraints",
+    text: "- forbid: { training: true }\n  when: { all: [{ identity.plan: a }, { identity.plan: b }] } #!",
+    meant: true,
+  },
+  {
+    kind: "constraint at a time that never is",
+    code: "never_true",
+    at: "constraints",
+    text: "- forbid: { training: true }\n  when: { schedule.weekend: true, schedule.weekday: mon } #!",
+    meant: true,
+  },
+  {
+    kind: "class in the place of a region",
+    code: "unknown_value",
+    at: "constraints",
+    text: "- require: { region: eu-only } #!",
+    meant: true,
+  },
   {
     kind: "constraint without a demand",
     code: "missing_key",
@@ -265,6 +321,18 @@ export const MISTAKES: readonly Mistake[] = [
   },
   { kind: "tab for an indent", code: "yaml", at: "whole", text: "rules:\n\t- route: a #!" },
   { kind: "list for a document", code: "wrong_type", at: "whole", text: "- route: a #!" },
+  {
+    kind: "quote that never closes",
+    code: "yaml",
+    at: "whole",
+    text: "rules:\n  - when: 'content.has_code #!\n    route: a",
+  },
+  {
+    kind: "colon in a text",
+    code: "yaml",
+    at: "whole",
+    text: "rules:\n  - block:\n      message: Refused: not here #!",
+  },
   { kind: "unknown tag", code: "yaml", at: "whole", text: "rules:\n  - route: !!js/function a #!" },
 ];
 

@@ -7,15 +7,17 @@ const MAX_BYTES = 1024 * 1024;
 const MAX_DEPTH = 128;
 
 /**
- * The input of a call: its JSON body, or the first value of each query parameter. A DELETE may come either way, since
- * some clients send no body with it.
+ * The input of a call: its JSON body, and the first value of each query parameter where the body does not say otherwise
+ * (`?dry_run` counts whatever the body is). A text stands for the member that the operation names.
  */
 export async function readInput(request: Request, textMember?: string): Promise<JsonObject> {
   const query = () => readQuery(new URL(request.url).searchParams);
   if (request.method === "GET") return query();
   const text = await readText(request);
-  if (textMember !== undefined && isPlainText(request)) return { ...query(), [textMember]: text };
-  if (text.trim() === "") return request.method === "DELETE" ? query() : {};
+  if (textMember !== undefined && isPlainText(request, text)) {
+    return { ...query(), [textMember]: text };
+  }
+  if (text.trim() === "") return query();
   if (scanJson(text).depth > MAX_DEPTH) {
     throw new GatewayError(
       "invalid_request",
@@ -34,12 +36,16 @@ export async function readInput(request: Request, textMember?: string): Promise<
   if (!isJsonObject(value)) {
     throw new GatewayError("invalid_request", "The body must be a JSON object.");
   }
-  return value;
+  return { ...query(), ...value };
 }
 
-/** YAML has several names; whatever says that it is no JSON is taken for it. */
-function isPlainText(request: Request): boolean {
+/**
+ * YAML has several names; whatever says that it is no JSON is taken for it. curl calls what it sends a form unless it is
+ * told otherwise: no operation takes one, so that only an object in braces is JSON there.
+ */
+function isPlainText(request: Request, text: string): boolean {
   const type = request.headers.get("content-type") ?? "";
+  if (/^application\/x-www-form-urlencoded/i.test(type)) return !text.trimStart().startsWith("{");
   return /^(text\/|application\/(x-)?yaml)/i.test(type);
 }
 

@@ -5,6 +5,7 @@ import { learningFault } from "../core/learning.ts";
 import type { Role } from "../core/principal.ts";
 import { isTimeZone } from "../core/windows.ts";
 import { addressBlock } from "../policy/authz/addresses.ts";
+import { hint } from "../policy/nearest.ts";
 import { isDuration } from "./duration.ts";
 import { nanoPerThousand } from "./prices.ts";
 
@@ -33,6 +34,21 @@ export const email = z
   .max(254, "At most 254 characters")
   .regex(/^[^\s@<>"\\]{1,64}@[^\s@<>"\\]{1,189}$/, "Must be an e-mail address")
   .refine(isPlain, { error: "Must be an e-mail address" });
+
+/** An input whose misspelt members are refused: ignored, `dryrun` would do what `dry_run` is there to prevent. */
+export function exactly<Shape extends z.ZodRawShape>(shape: Shape) {
+  return z.strictObject(shape, {
+    error: (issue) =>
+      issue.code === "unrecognized_keys"
+        ? issue.keys
+            .slice(0, 5)
+            .map(
+              (name) => `there is no '${name.slice(0, 60)}' here${hint(name, Object.keys(shape))}`,
+            )
+            .join("; ")
+        : undefined,
+  });
+}
 
 const modelName = plain(256);
 /** Allowlist of models; empty = all. `*` and `prefix*` are wildcards. */

@@ -1,6 +1,6 @@
 import { isWanted } from "../core/delivery.ts";
 import { GatewayError } from "../core/errors.ts";
-import { REGIONS, type RegionLetter } from "../core/ids.ts";
+import { REGIONS, shownOrgId, type RegionLetter } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { DetectedSignal } from "../core/policy.ts";
 import { bundleHash, bundleText, readBundle } from "../policy/bundle.ts";
@@ -14,6 +14,7 @@ import { dialNamed } from "../routing/smart/dial.ts";
 import { resolve, resolvableModels } from "../providers/resolve.ts";
 import { currentPolicies, findPolicy, insertPolicy, type PolicyRow } from "../store/policy-rows.ts";
 import { readShared } from "../store/org-rows.ts";
+import { findOrg } from "../store/orgs.ts";
 import { findTeam } from "../store/teams.ts";
 import { readWebhook } from "../store/webhooks.ts";
 import type { AdminContext } from "./context.ts";
@@ -41,7 +42,11 @@ export async function knownIn(ctx: AdminContext, scope: string): Promise<Known> 
     hasPlatformKey: (provider: string) => deps.platformKey(provider) !== null,
   };
   const aliases = Object.keys(shared.routing?.aliases ?? {});
-  const webhook = await readWebhook(deps.db, orgId);
+  const [webhook, org, team] = await Promise.all([
+    readWebhook(deps.db, orgId),
+    findOrg(deps.db, orgId),
+    scope === "org" ? null : findTeam(deps.db, orgId, scope),
+  ]);
   return {
     serves: (name) =>
       aliases.includes(name) || dialNamed(name) !== null || resolve(name, context).found,
@@ -53,6 +58,17 @@ export async function knownIn(ctx: AdminContext, scope: string): Promise<Known> 
     channels: webhook !== null && isWanted(webhook, "policy.alert") ? ["webhook"] : [],
     retentionDays: deps.settings.auditRetentionDays,
     gateway: REGIONS[orgId[0] as RegionLetter],
+    names: {
+      workspace: [
+        shared.org.alias,
+        ...(org?.chosenId == null ? [] : [org.chosenId]),
+        orgId,
+        shownOrgId(orgId),
+        `ws_${orgId}`,
+      ],
+      team: scope === "org" ? null : [team?.alias ?? scope, scope],
+    },
+    country: deps.settings.profile === "cloud",
     team: scope !== "org",
   };
 }
@@ -132,46 +148,65 @@ export interface Publication {
   restores: number | null;
 }
 
-/** Makes a document the one in force; the same document again changes nothing. A dry run answers what would be. */
+/** How often a publication begins anew where another one came first. */
+const MOST_RACES = 5;
+
+/**
+ * Makes a document the one in force; the same document again changes nothing, whatever `ifMatch` names: who repeats a
+ * call whose answer was lost finds it done. Of two that come at once the later stands on the earlier, unless it named
+ * the version that it was to replace. A dry run answers what would be.
+ */
 export async function publish(
   ctx: AdminContext,
-  current: PolicyRow | null,
   publication: Publication,
-  dryRun: boolean,
+  how: { dryRun: boolean; ifMatch: string | null | undefined },
 ): Promise<{ row: PolicyRow; changed: boolean }> {
   const { scope, source, tests, plan, targets, restores } = publication;
   const text = bundleText(source, tests, plan);
   const hash = bundleHash(text);
-  if (current !== null && current.hash === hash) return { row: current, changed: false };
-  const row: PolicyRow = {
-    orgId: ctx.orgId,
-    scope,
-    version: (current?.version ?? 0) + 1,
-    hash,
-    restores,
-    rules: plan.rules.length,
-    targets,
-    createdBy: ctx.actor,
-    createdAt: ctx.now,
-  };
-  if (dryRun) return { row, changed: true };
-  // Everywhere before anything points to it.
-  await ctx.deps.policyArchive.save(ctx.orgId, hash, text);
-  await ctx.deps.control(ctx.orgId).keepBundle(hash, text);
-  await ctx.commit({
-    statements: [insertPolicy(ctx.orgId, row)],
-    touches: ["shared"],
-    events: [
-      {
-        type: "policy.changed",
-        objectId: scope,
-        ...(scope !== "org" && { teamId: scope }),
-        ...(current !== null && { before: versionFields(current) }),
-        after: versionFields(row),
-      },
-    ],
-  });
-  return { row, changed: true };
+  for (let race = 1; ; race++) {
+    const current = await versionOf(ctx, scope, null);
+    if (current !== null && current.hash === hash) return { row: current, changed: false };
+    matches(how.ifMatch, current);
+    const row: PolicyRow = {
+      orgId: ctx.orgId,
+      scope,
+      version: (current?.version ?? 0) + 1,
+      hash,
+      restores,
+      rules: plan.rules.length,
+      targets,
+      createdBy: ctx.actor,
+      createdAt: ctx.now,
+    };
+    if (how.dryRun) return { row, changed: true };
+    // Everywhere before anything points to it.
+    await ctx.deps.policyArchive.save(ctx.orgId, hash, text);
+    await ctx.deps.control(ctx.orgId).keepBundle(hash, text);
+    try {
+      await ctx.commit({
+        statements: [insertPolicy(ctx.orgId, row)],
+        touches: ["shared"],
+        events: [
+          {
+            type: "policy.changed",
+            objectId: scope,
+            ...(scope !== "org" && { teamId: scope }),
+            ...(current !== null && { before: versionFields(current) }),
+            after: versionFields(row),
+          },
+        ],
+      });
+      return { row, changed: true };
+    } catch (cause) {
+      if (!(cause instanceof GatewayError) || cause.kind !== "conflict") throw cause;
+      if (race < MOST_RACES) continue;
+      throw new GatewayError(
+        "conflict",
+        "Others publish this policy at the same moment: try again.",
+      );
+    }
+  }
 }
 
 /** Puts on record that a document was refused; what it says is not kept. */

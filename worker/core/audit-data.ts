@@ -100,6 +100,10 @@ const judged = {
       unknown: words,
       /** Outcomes of the predicates over ids, headers and metadata, whose values are not recorded. */
       predicates: z.record(word, z.boolean()),
+      /** Only those that held are listed. */
+      onlyHeld: z.literal(true).optional(),
+      /** Rules and constraints whose condition came to no result. */
+      failed: words.optional(),
     })
     .optional(),
   policy: z.array(policyPart).max(16).optional(),

@@ -68,6 +68,10 @@ export interface SignalsRead {
   unknown: string[];
   /** Outcome of each predicate over a private signal, by the predicate's fingerprint. */
   predicates: Record<string, boolean>;
+  /** True where only those that held are listed, since there are many: all others that were asked did not. */
+  onlyHeld?: true;
+  /** Ids of rules, which then did not match, and of constraints, which applied, whose condition came to no result. */
+  failed?: string[];
 }
 
 /** What the organization's and the team's policy say of one request; it binds every later stage. */

@@ -40,6 +40,9 @@ export const ACTION_KEYS = [
 ] as const;
 export type ActionKey = (typeof ACTION_KEYS)[number];
 
+/** What a rule that blocks never comes to. */
+export const BLOCKED_KEYS = ["route", "strategy", "fallbacks", "max_cost_usd"] as const;
+
 type Members = Partial<Record<ActionKey, Member>>;
 
 /** A name that has to serve, and where a document says so. */
@@ -96,8 +99,9 @@ export function readAction(
   const fallbacks = of("fallbacks");
   if (fallbacks !== undefined) {
     const items = source.list(fallbacks, "fallbacks", MOST_FALLBACKS);
-    const names = items?.map((each) => target(each, "a fallback")) ?? [];
-    if (names.length > 0 && !names.includes(null)) action.fallbacks = names as string[];
+    const names = items?.map((each) => target(each, "a fallback")) ?? [null];
+    // An empty list says that there are none.
+    if (!names.includes(null)) action.fallbacks = names as string[];
   }
   const retries = of("num_retries");
   if (retries !== undefined)
@@ -117,7 +121,7 @@ export function readAction(
   const features = readFeatures(source, members, known);
   if (features.length > 0) action.features = features;
   if (action.block !== undefined) {
-    for (const key of ["route", "strategy", "fallbacks", "max_cost_usd"] as const) {
+    for (const key of BLOCKED_KEYS) {
       const other = members[key];
       if (other === undefined) continue;
       source.error(other.key, "contradiction", `a rule that blocks never comes to '${key}'`);
@@ -157,6 +161,14 @@ export function readResidency(source: Source, node: Node | null, known: Known): 
       source.error(node, "never_true", "an empty list of regions lets nothing serve");
     }
     const regions = items?.map((each) => source.text(each, "a region", 64)) ?? [];
+    const mixed = regions.findIndex((each) => RESIDENCY_CLASSES.some((name) => name === each));
+    if (mixed >= 0) {
+      source.error(
+        items?.[mixed] ?? node,
+        "unknown_value",
+        `'${regions[mixed]}' is a class, and a list holds regions, as [eu-central-1, eu-west-1]: name one class alone`,
+      );
+    }
     return regions.length === 0 || regions.includes(null) ? null : (regions as string[]);
   }
   const name = source.choice(node, "residency", RESIDENCY_CLASSES);

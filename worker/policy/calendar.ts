@@ -86,18 +86,6 @@ export function offsetOf(now: number, zone: string): number {
   return Math.round(offsetAt(zone, now) / 60_000);
 }
 
-/** Minutes of a week that a window covers, counted from Monday 00:00 in its own zone. */
-export function weekMinutes(window: Window): Uint8Array {
-  const week = new Uint8Array(7 * DAY_MINUTES);
-  for (const day of window.days) {
-    const start = WEEKDAYS.indexOf(day) * DAY_MINUTES;
-    const length =
-      window.from < window.to ? window.to - window.from : DAY_MINUTES - window.from + window.to;
-    for (let i = 0; i < length; i++) week[(start + window.from + i) % week.length] = 1;
-  }
-  return week;
-}
-
 /** A minute of a day as a clock shows it, `09:30`. */
 export function clockText(minute: number): string {
   const text = (value: number) => String(value).padStart(2, "0");

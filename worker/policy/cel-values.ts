@@ -3,7 +3,7 @@ import type { Constant, Term } from "./condition.ts";
 import { short } from "./document.ts";
 import { hint } from "./nearest.ts";
 import { kindOf, signalNamed, textOf, typeName } from "./operands.ts";
-import type { SignalFacts, SignalType } from "./signals.ts";
+import { asRead, type SignalFacts, type SignalType } from "./signals.ts";
 import type { Constants } from "./when-map.ts";
 
 const FUNCTIONS = ["contains", "startsWith", "endsWith", "matches", "size", "exists", "all", "has"];
@@ -47,7 +47,7 @@ export class CelValues {
         return this.#list(node, node.args);
       case "id":
         if (this.item?.name === node.args) return { term: { item: true }, type: this.item.type };
-        return this.signal(node, node.args);
+        return this.#bare(node, node.args);
       case ".":
       case "[]":
         return this.#path(node);
@@ -134,6 +134,16 @@ export class CelValues {
     return this.signal(node, [at.args, ...parts].join("."));
   }
 
+  /** A name without a dot: mostly a text whose quotes were left out. */
+  #bare(node: ASTNode, name: string): Value {
+    const found = signalNamed(name);
+    if ("fault" in found && !found.fault.includes("did you mean")) {
+      const fault = `${found.fault}; a text stands in quotes, as "${short(name)}"`;
+      throw new Refused(node, "unknown_signal", fault);
+    }
+    return this.signal(node, name);
+  }
+
   signal(node: ASTNode, written: string): Value {
     const found = signalNamed(written);
     if ("fault" in found) throw new Refused(node, "unknown_signal", found.fault);
@@ -193,6 +203,12 @@ function constantValue(value: Constant): Value {
         ? ("number" as const)
         : ("bool" as const);
   return { term: { value }, type, constant: value };
+}
+
+/** A constant in the case in which the signal that it is compared with is read. */
+export function inCaseOf(signal: Value, value: Value): Value {
+  if (value.constant === undefined || signal.facts?.fold === undefined) return value;
+  return constantValue(asRead(signal.facts, value.constant));
 }
 
 /** How messages name a value. */

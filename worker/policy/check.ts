@@ -1,57 +1,65 @@
-import { clockText, offsetOf, weekMinutes } from "./calendar.ts";
+import type { Calendar } from "./calendar.ts";
 import type { ReadRule } from "./compile.ts";
+import { signalsOf, type Predicate, type Tree } from "./condition.ts";
+import type { Place, Source } from "./document.ts";
+import { excludes, implies, literal, split, type Branch } from "./literal.ts";
+import { Moments } from "./moments.ts";
+import { isDetected } from "./signals.ts";
 import {
-  fingerprint,
-  isLeaf,
-  signalsOf,
-  type Comparison,
-  type Predicate,
-  type Term,
-  type Tree,
-  type Window,
-} from "./condition.ts";
-import type { Source } from "./document.ts";
-import { linkTree, NO, YES } from "./evaluate.ts";
-import { isDetected, WEEKDAYS } from "./signals.ts";
+  both,
+  crossingOf,
+  either,
+  isNever,
+  Offsets,
+  shifted,
+  timeInWeek,
+  weekOfWindow,
+  type Week,
+} from "./week.ts";
 
-/** A predicate or its opposite. */
-interface Literal {
-  predicate: Predicate;
-  print: string;
-  negated: boolean;
-}
-
-/** A way in which a condition holds: all of these literals. */
-type Branch = Literal[];
-
-/** Conditions with more ways to hold are left unexamined: the checks would cost more than they tell. */
-const MOST_BRANCHES = 32;
 /** Comparisons of one document's rules with one another; beyond them rules are taken for reachable. */
 const MOST_COMPARISONS = 500_000;
 
+/** A rule with the ways in which it can match. */
+interface Examined {
+  read: ReadRule;
+  branches: Branch[];
+}
+
 /**
  * What is wrong between rules though each is well formed: one that nothing reaches, one that nothing meets, schedules that
- * overlap by mistake. Sound, not complete: whatever it reports is so.
+ * overlap by mistake. Sound, not complete: whatever it reports is so. `calendar` is what the signals of class schedule go
+ * by; null where another document says.
  */
-export function checkRules(source: Source, rules: readonly ReadRule[]): void {
+export function checkRules(
+  source: Source,
+  rules: readonly ReadRule[],
+  calendar: Calendar | null,
+): void {
   const live = rules.filter((each) => each.enabled && each.sound);
-  const before: { read: ReadRule; branches: Branch[] }[] = [];
+  const moments = new Moments(calendar);
+  const before: Examined[] = [];
+  const overlaps = new Overlaps(source);
   const budget = { left: MOST_COMPARISONS };
   for (const read of live) {
     const branches = branchesOf(read);
     if (branches === null) continue;
-    const possible = branches.filter((branch) => !contradicts(branch));
+    const possible = branches.filter((branch) => !contradicts(branch) && !moments.never(branch));
     if (possible.length === 0) {
       source.error(
         read.node,
         "never_true",
-        `rule '${read.rule.id}' never matches: its conditions contradict one another`,
+        `rule '${read.rule.id}' never matches: ${whyNever(branches)}`,
       );
       continue;
     }
-    const coverers = possible.map((branch) =>
-      before.find((each) => covers(each, read, branch, budget)),
-    );
+    const coverers = possible.map((branch) => {
+      const weeks = moments.ofBranch(branch);
+      const implied = (wanted: Branch[number]): boolean =>
+        moments.covered(weeks, wanted) ||
+        branch.some((given) => --budget.left > 0 && implies(given, wanted));
+      return before.find((each) => covers(each, read, implied));
+    });
     const [first] = coverers;
     if (first !== undefined && !coverers.includes(undefined)) {
       source.error(
@@ -60,75 +68,49 @@ export function checkRules(source: Source, rules: readonly ReadRule[]): void {
         `rule '${read.rule.id}' is never reached: rule '${first.read.rule.id}' (line ${first.read.rule.line}) matches first whatever it matches`,
       );
     }
-    checkOverlap(source, read, before);
+    overlaps.check(read);
     before.push({ read, branches });
   }
 }
 
+/** Refuses a constraint that nothing meets: it would protect nothing, and nobody would notice. */
+export function checkConstraint(
+  source: Source,
+  place: Place,
+  id: string,
+  when: Tree<Predicate>,
+  calendar: Calendar | null,
+): void {
+  const branches = split(when);
+  const moments = new Moments(calendar);
+  if (branches === null) return;
+  if (branches.some((branch) => !contradicts(branch) && !moments.never(branch))) return;
+  source.error(place, "never_true", `constraint '${id}' never applies: ${whyNever(branches)}`);
+}
+
+function whyNever(branches: readonly Branch[]): string {
+  return branches.every(contradicts)
+    ? "its conditions contradict one another"
+    : "the times that it asks for never meet";
+}
+
 function covers(
-  earlier: { read: ReadRule; branches: Branch[] },
+  earlier: Examined,
   read: ReadRule,
-  branch: Branch,
-  budget: { left: number },
+  implied: (wanted: Branch[number]) => boolean,
 ): boolean {
   if (earlier.read.rule.onUnknown === "skip" && read.rule.onUnknown === "match") {
     const detected = earlier.branches.flat().flatMap(({ predicate }) => signalsOf(predicate));
     if (detected.some(isDetected)) return false;
   }
-  return earlier.branches.some((weaker) =>
-    weaker.every((wanted) => branch.some((given) => --budget.left > 0 && implies(given, wanted))),
-  );
+  return earlier.branches.some((weaker) => weaker.every(implied));
 }
 
 function branchesOf({ when, window }: ReadRule): Branch[] | null {
-  const within: Branch = window === null ? [] : [literal({ is: "within", window }, false)];
+  const within: Branch = window === null ? [] : [literal({ is: "within", window })];
   if (when === null) return [within];
-  const branches = split(when, false);
+  const branches = split(when);
   return branches && branches.map((branch) => [...within, ...branch]);
-}
-
-/** The disjunctive form of a tree; null where it has too many branches. */
-function split(tree: Tree<Predicate>, negated: boolean): Branch[] | null {
-  if (isLeaf(tree)) return [[literal(tree, negated)]];
-  if ("not" in tree) return split(tree.not, !negated);
-  const parts = "all" in tree ? tree.all : tree.any;
-  const parted = parts.map((each) => split(each, negated));
-  if (parted.includes(null)) return null;
-  const of = parted as Branch[][];
-  const together = "all" in tree !== negated;
-  if (!together) return of.flat().length > MOST_BRANCHES ? null : of.flat();
-  let out: Branch[] = [[]];
-  for (const branches of of) {
-    out = out.flatMap((left) => branches.map((right) => [...left, ...right]));
-    if (out.length > MOST_BRANCHES) return null;
-  }
-  return out;
-}
-
-function literal(predicate: Predicate, negated: boolean): Literal {
-  return { predicate, print: fingerprint(predicate), negated };
-}
-
-/** True when whatever meets `given` meets `wanted`. */
-function implies(given: Literal, wanted: Literal): boolean {
-  if (given.print === wanted.print) return given.negated === wanted.negated;
-  const windows = windowsOf(given, wanted);
-  if (windows !== null) return windows[0].zone === windows[1].zone && isWithin(...windows);
-  const signal = onlySignal(given.predicate);
-  if (signal === null || signal !== onlySignal(wanted.predicate)) return false;
-  const values = finite(given);
-  if (values !== null) return values.every((value) => holds(wanted, signal, value));
-  if (wanted.predicate.is === "exists" && !wanted.negated) return !given.negated;
-  const excluded = given.negated ? finite({ ...given, negated: false }) : null;
-  if (excluded !== null && wanted.negated) {
-    return (
-      finite({ ...wanted, negated: false })?.every((value) => excluded.includes(value)) === true
-    );
-  }
-  const [tight, loose] = [boundOf(given), boundOf(wanted)];
-  if (tight === null || loose === null || tight.up !== loose.up) return false;
-  if (tight.at === loose.at) return loose.closed || !tight.closed;
-  return tight.up ? tight.at < loose.at : tight.at > loose.at;
 }
 
 /** True when no request can meet all literals of a branch. */
@@ -138,117 +120,69 @@ function contradicts(branch: Branch): boolean {
   );
 }
 
-function excludes(a: Literal, b: Literal): boolean {
-  if (a.print === b.print) return a.negated !== b.negated;
-  const signal = onlySignal(a.predicate);
-  if (signal === null || signal !== onlySignal(b.predicate)) return false;
-  const values = finite(a);
-  if (values !== null) return values.every((value) => !holds(b, signal, value));
-  const [low, high] = [boundOf(a), boundOf(b)];
-  if (low === null || high === null || low.up || !high.up) return false;
-  return low.at > high.at || (low.at === high.at && !(low.closed && high.closed));
+/** A rule's schedule as one week, by the clock of its zone. */
+interface Scheduled {
+  read: ReadRule;
+  week: Week;
 }
 
-/** The signal that a predicate is about, where it is one signal against constants. */
-function onlySignal(predicate: Predicate): string | null {
-  if (predicate.is === "within" || "where" in predicate) return null;
-  const terms = Array.isArray(predicate.of) ? predicate.of : [predicate.of];
-  const [first, ...rest] = terms;
-  if (first === undefined || !("signal" in first)) return null;
-  return rest.every((each) => "value" in each) ? first.signal : null;
-}
-
-/** The values that a literal leaves to its signal, where they are few and known. */
-function finite({ predicate, negated }: Literal): (string | number | boolean)[] | null {
-  if (negated) return null;
-  if (predicate.is === "true" && "signal" in predicate.of) return [true];
-  if (predicate.is !== "eq" && predicate.is !== "in") return null;
-  const value: Term = predicate.of[1];
-  if (!("value" in value)) return null;
-  return [value.value].flat() as (string | number | boolean)[];
-}
-
-function holds(
-  { predicate, negated }: Literal,
-  signal: string,
-  value: string | number | boolean,
-): boolean {
-  const answer = linkTree(predicate)((name) => (name === signal ? value : undefined));
-  return answer === (negated ? NO : YES);
-}
-
-/** An end of a number line: `up` for "at most". A negated bound is the other side of it, and holds for absence too. */
-function boundOf({
-  predicate,
-  negated,
-}: Literal): { up: boolean; at: number; closed: boolean } | null {
-  if (negated || !["lt", "lte", "gt", "gte"].includes(predicate.is)) return null;
-  const { is, of } = predicate as { is: Comparison; of: [Term, Term] };
-  const value: Term = of[1];
-  if (!("value" in value) || typeof value.value !== "number") return null;
-  const name: string = is;
-  return { up: name.startsWith("l"), at: value.value, closed: name.endsWith("e") };
-}
-
-function windowsOf(a: Literal, b: Literal): [Window, Window] | null {
-  if (a.predicate.is !== "within" || b.predicate.is !== "within") return null;
-  return a.negated || b.negated ? null : [a.predicate.window, b.predicate.window];
-}
-
-function isWithin(inner: Window, outer: Window): boolean {
-  const wide = weekMinutes(outer);
-  return weekMinutes(inner).every((covered, minute) => covered === 0 || wide[minute] === 1);
+/** The rules of one condition whose schedules go by one zone, and all their weeks together. */
+interface Zoned {
+  all: Week;
+  rules: Scheduled[];
 }
 
 /** Two rules with the same condition and schedules that cross: what holds in between is a guess, so it is refused. */
-function checkOverlap(source: Source, read: ReadRule, before: readonly { read: ReadRule }[]): void {
-  const { window } = read;
-  if (window === null) return;
-  for (const { read: other } of before) {
-    if (other.window === null || JSON.stringify(other.when) !== JSON.stringify(read.when)) continue;
-    const at = crossing(other.window, window);
-    if (at === null) continue;
-    source.error(
-      read.node,
-      "schedule_overlap",
-      `the schedule of rule '${read.rule.id}' overlaps that of rule '${other.rule.id}' (line ${other.rule.line}), which wins there: from ${at} in ${other.window.zone}; make them meet, or one lie within the other`,
-    );
-    return;
-  }
-}
+class Overlaps {
+  readonly #source: Source;
+  readonly #offsets = new Offsets();
+  /** By condition, then by zone. */
+  readonly #before = new Map<string, Map<string, Zoned>>();
 
-/** Where two windows begin to overlap though neither lies within the other; null where they do not cross. */
-function crossing(a: Window, b: Window): string | null {
-  for (const shift of shifts(a.zone, b.zone)) {
-    const first = weekMinutes(a);
-    const second = shifted(weekMinutes(b), shift);
-    let [both, onlyFirst, onlySecond, at] = [0, 0, 0, -1];
-    for (let minute = 0; minute < first.length; minute++) {
-      if (first[minute] === 1 && second[minute] === 1) {
-        both++;
-        const before = (minute + first.length - 1) % first.length;
-        if (at < 0 && !(first[before] === 1 && second[before] === 1)) at = minute;
-      } else if (first[minute] === 1) onlyFirst++;
-      else if (second[minute] === 1) onlySecond++;
+  constructor(source: Source) {
+    this.#source = source;
+  }
+
+  check(read: ReadRule): void {
+    const { window } = read;
+    if (window === null) return;
+    const condition = JSON.stringify(read.when);
+    const zones = this.#before.get(condition) ?? new Map<string, Zoned>();
+    this.#before.set(condition, zones);
+    const week = weekOfWindow(window);
+    const found = this.#crossing(zones, window.zone, week);
+    if (found !== null) {
+      const { other, at, zone } = found;
+      this.#source.error(
+        read.node,
+        "schedule_overlap",
+        `the schedule of rule '${read.rule.id}' overlaps that of rule '${other.rule.id}' (line ${other.rule.line}), which wins there: from ${timeInWeek(at)} in ${zone}; make them meet, or one lie within the other`,
+      );
     }
-    // A smaller window before a larger one is the usual exception; the other way round it is never reached.
-    if (both > 0 && onlyFirst > 0 && onlySecond > 0) return weekTime(Math.max(at, 0));
+    const own = zones.get(window.zone);
+    if (own === undefined) zones.set(window.zone, { all: week, rules: [{ read, week }] });
+    else {
+      own.all = either(own.all, week);
+      own.rules.push({ read, week });
+    }
   }
-  return null;
-}
 
-function shifted(week: Uint8Array, by: number): Uint8Array {
-  return week.map((_, minute) => week[(minute + by + week.length) % week.length] as number);
-}
-
-/** By how many minutes the second zone is ahead of the first, in winter and in summer. */
-function shifts(a: string, b: string): number[] {
-  if (a === b) return [0];
-  const dates = [Date.UTC(2026, 0, 15), Date.UTC(2026, 6, 15)];
-  return [...new Set(dates.map((date) => offsetOf(date, b) - offsetOf(date, a)))];
-}
-
-function weekTime(minute: number): string {
-  const day = WEEKDAYS[Math.floor(minute / 1440)] ?? "mon";
-  return `${day} ${clockText(minute % 1440)}`;
+  /** A smaller window before a larger one is the usual exception; the other way round it is never reached. */
+  #crossing(
+    zones: ReadonlyMap<string, Zoned>,
+    zone: string,
+    week: Week,
+  ): { other: ReadRule; at: number; zone: string } | null {
+    for (const [theirs, { all, rules }] of zones) {
+      for (const by of this.#offsets.between(theirs, zone)) {
+        const own = shifted(week, by);
+        if (isNever(both(all, own))) continue;
+        for (const { read, week: other } of rules) {
+          const at = crossingOf(other, own);
+          if (at !== null) return { other: read, at, zone: theirs };
+        }
+      }
+    }
+    return null;
+  }
 }

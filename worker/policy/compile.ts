@@ -1,15 +1,16 @@
 import { isMap, isScalar, type Node } from "yaml";
 import { ACTION_KEYS, checkDemands, readAction, type Demand } from "./action.ts";
-import { checkRules } from "./check.ts";
-import { fingerprint, leavesOf, mapTree, signalsOf } from "./condition.ts";
+import { checkConstraint, checkRules } from "./check.ts";
+import { DEFAULT_CALENDAR, type Calendar } from "./calendar.ts";
+import { fingerprint, leavesOf, mapTree } from "./condition.ts";
 import type { Condition, Constant, Predicate, Tree, Window } from "./condition.ts";
 import { readEntries } from "./constraint.ts";
 import { readCalendar, readWindow } from "./schedule.ts";
 import { short, type Member, type Source } from "./document.ts";
 import type { Known } from "./known.ts";
-import { DETECTOR_OF } from "./operands.ts";
+import { readPattern } from "./pattern.ts";
 import { ENGINE, type Action, type Constraint, type Plan, type Rule } from "./plan.ts";
-import { isDetected } from "./signals.ts";
+import { needsSaying, warnAbsent, warnOff } from "./unknowns.ts";
 import { readWhenCel } from "./when-cel.ts";
 import { readConstant, readWhenMap } from "./when-map.ts";
 
@@ -17,6 +18,8 @@ const MOST_RULES = 1_000;
 const MOST_CONSTRAINTS = 200;
 const MOST_PREDICATES = 5_000;
 const MOST_CONSTANTS = 200;
+/** Of all patterns together: with the longest text of a signal, what they may cost a request. */
+const MOST_STATES = 10_000;
 
 const TOP_KEYS = [
   "workspace",
@@ -76,6 +79,8 @@ class Compilation {
   readonly #indexes = new Map<string, number>();
   readonly #ids = new Map<string, number>();
   readonly #targets: Compiled["targets"] = [];
+  /** What signals of class schedule go by; null in a team's document, since the organization's says. */
+  #calendar: Calendar | null = null;
 
   constructor(source: Source, known: Known) {
     this.#source = source;
@@ -112,15 +117,18 @@ class Compilation {
       );
     }
     if (top.constants !== undefined) this.#readConstants(top.constants);
+    this.#checkNames(top.workspace, workspace, top.team, team);
+    const isTeams = this.#known.team || team !== null;
     const calendar =
-      top.schedule === undefined ? null : readCalendar(source, top.schedule, this.#known.team);
+      top.schedule === undefined ? null : readCalendar(source, top.schedule, isTeams);
+    this.#calendar = calendar ?? (isTeams ? null : DEFAULT_CALENDAR);
     const defaults = top.defaults === undefined ? {} : this.#readDefaults(top.defaults);
     const constraints = top.constraints === undefined ? [] : this.#readConstraints(top.constraints);
     const rules = top.rules === undefined ? [] : this.#readRules(top.rules);
     if (top.rules === undefined && top.constraints === undefined && top.defaults === undefined) {
       source.error(source.root, "empty", "a policy needs 'rules', 'constraints' or 'defaults'");
     }
-    checkRules(source, rules);
+    checkRules(source, rules, this.#calendar);
     const live = rules.filter((each) => each.enabled);
     const plan: Plan = {
       engine: ENGINE,
@@ -137,7 +145,41 @@ class Compilation {
         `a policy has at most ${MOST_PREDICATES} different predicates`,
       );
     }
+    const states = this.#predicates.reduce((sum, each) => sum + statesOf(each), 0);
+    if (states > MOST_STATES) {
+      source.error(
+        source.root,
+        "too_large",
+        `the patterns of this policy cost too much: ${states} states in all, and ${MOST_STATES} are the most`,
+      );
+    }
     return { plan, targets: this.#targets, workspace, team };
+  }
+
+  /** A document that names another place than the one where it is published was sent there by mistake. */
+  #checkNames(
+    workspaceAt: Member | undefined,
+    workspace: string | null,
+    teamAt: Member | undefined,
+    team: string | null,
+  ): void {
+    const source = this.#source;
+    const { names } = this.#known;
+    if (names === null) return;
+    if (workspace !== null && !names.workspace.includes(workspace)) {
+      source.warn(
+        workspaceAt?.value,
+        "other_workspace",
+        `this document says that it is for the workspace '${short(workspace)}', and this is '${names.workspace[0]}'`,
+      );
+    }
+    if (team === null || names.team?.includes(team) === true) return;
+    const place = names.team === null ? "the whole organization" : `the team '${names.team[0]}'`;
+    source.error(
+      teamAt?.value,
+      "other_team",
+      `this document says that it is for the team '${short(team)}', and it would bind ${place}: send it with ?team=${short(team)}, or change this line`,
+    );
   }
 
   #readConstants(member: Member): void {
@@ -172,14 +214,14 @@ class Compilation {
     const source = this.#source;
     const items = source.list(member.value, "constraints", MOST_CONSTRAINTS);
     return (items ?? []).flatMap((node, index) => {
-      const members = source.known(node, "a constraint", CONSTRAINT_KEYS);
+      const [members, odd] = this.#membersOf(node, "a constraint", CONSTRAINT_KEYS);
       if (members === null) return [];
-      const id = this.#id(members.id, `constraint-${index + 1}`);
+      const id = this.#id(members.id, `constraint-${index + 1}`, node);
       const enabled = this.#enabled(members.enabled);
       if (members.description !== undefined)
         source.text(members.description.value, "description", 1_000);
       const { when, require, forbid } = members;
-      if (require === undefined && forbid === undefined) {
+      if (require === undefined && forbid === undefined && !odd) {
         source.error(node, "missing_key", "a constraint needs 'require' or 'forbid'");
       }
       const tree = when === undefined ? null : this.#when(when);
@@ -190,8 +232,11 @@ class Compilation {
           : readEntries(source, at.value, which, this.#constants, this.#known);
       const required = demanded("require", require);
       const forbidden = demanded("forbid", forbid);
-      if (tree !== null) this.#warnOff(when, tree, "applies to every request until it is on");
+      if (tree !== null)
+        warnOff(source, this.#known, when, tree, "applies to every request until it is on");
       if (!enabled) return [];
+      if (tree !== null) warnAbsent(source, this.#known, when, tree);
+      if (tree !== null) checkConstraint(source, when?.value, id, tree, this.#calendar);
       return [
         {
           id,
@@ -209,25 +254,26 @@ class Compilation {
     const source = this.#source;
     const items = source.list(member.value, "rules", MOST_RULES);
     return (items ?? []).flatMap((node, index) => {
-      const members = source.known(node, "a rule", RULE_KEYS);
-      return members === null ? [] : [this.#readRule(node, members, index)];
+      const [members, odd] = this.#membersOf(node, "a rule", RULE_KEYS);
+      return members === null ? [] : [this.#readRule(node, members, odd, index)];
     });
   }
 
   #readRule(
     node: Node | null,
     members: Partial<Record<(typeof RULE_KEYS)[number], Member>>,
+    odd: boolean,
     index: number,
   ): ReadRule {
     const source = this.#source;
-    const id = this.#id(members.id, `rule-${index + 1}`);
+    const id = this.#id(members.id, `rule-${index + 1}`, node);
     const enabled = this.#enabled(members.enabled);
     if (members.description !== undefined)
       source.text(members.description.value, "description", 1_000);
     const demands: Demand[] = [];
     const action = readAction(source, members, this.#known, demands);
     if (enabled) this.#demand(id, demands);
-    if (!ACTION_KEYS.some((key) => members[key] !== undefined)) {
+    if (!odd && !ACTION_KEYS.some((key) => members[key] !== undefined)) {
       source.error(
         node,
         "missing_key",
@@ -245,8 +291,9 @@ class Compilation {
       action.block !== undefined ||
       action.residency !== undefined ||
       action.on_redaction_fail === "block";
+    if (tree !== null && enabled) warnAbsent(source, this.#known, when, tree);
     if (tree !== null && said === null && unknown === undefined)
-      this.#needsSaying(when, tree, protects);
+      needsSaying(source, this.#known, when, tree, protects);
     const rule: Rule = {
       id,
       line: source.lineOf(node),
@@ -259,37 +306,15 @@ class Compilation {
     return { rule, node, when: tree, window, enabled, sound };
   }
 
-  /** A signal without a detector is unknown: whoever reads it has to say what then, unless the rule protects. */
-  #needsSaying(when: Member | undefined, tree: Tree<Predicate>, protects: boolean): void {
-    if (protects) {
-      this.#warnOff(when, tree, "the rule matches every request until it is on, since it protects");
-      return;
-    }
-    const [off] = this.#off(tree);
-    if (off === undefined) return;
-    this.#source.error(
-      when?.value ?? when?.key,
-      "detector_off",
-      `${off} is unknown while the detector '${DETECTOR_OF[off]}' is off: say on_unknown: match or on_unknown: skip`,
-    );
-  }
-
-  #warnOff(when: Member | undefined, tree: Tree<Predicate>, then: string): void {
-    const [off] = this.#off(tree);
-    if (off === undefined) return;
-    this.#source.warn(
-      when?.value ?? when?.key,
-      "detector_off",
-      `${off} is unknown while the detector '${DETECTOR_OF[off]}' is off: ${then}`,
-    );
-  }
-
-  #off(tree: Tree<Predicate>): string[] {
-    const { detectors } = this.#known;
-    if (detectors === null) return [];
-    return leavesOf(tree)
-      .flatMap(signalsOf)
-      .filter((name) => isDetected(name) && !detectors.some((each) => each === name));
+  /** The members of a map, and whether it has others that are faults: then what is missing was meant by one of them. */
+  #membersOf<Name extends string>(
+    node: Node | null,
+    what: string,
+    names: readonly Name[],
+  ): [Partial<Record<Name, Member>> | null, boolean] {
+    const before = this.#source.faults.length;
+    const members = this.#source.known(node, what, names);
+    return [members, this.#source.faults.length > before];
   }
 
   #when({ key, value }: Member): Tree<Predicate> | null {
@@ -306,7 +331,7 @@ class Compilation {
     return null;
   }
 
-  #id(member: Member | undefined, standard: string): string {
+  #id(member: Member | undefined, standard: string, place: Node | null): string {
     const source = this.#source;
     const node = member?.value ?? member?.key ?? null;
     const id = member === undefined ? standard : (source.text(node, "id", 64) ?? standard);
@@ -318,14 +343,14 @@ class Compilation {
       );
     }
     const earlier = this.#ids.get(id);
-    if (earlier !== undefined && member !== undefined) {
-      source.error(
-        node,
-        "duplicate_id",
-        `the id '${short(id)}' is taken in line ${earlier} already`,
-      );
+    if (earlier !== undefined) {
+      const told =
+        member === undefined
+          ? `without an id this is '${id}', which line ${earlier} has taken: give it one`
+          : `the id '${short(id)}' is taken in line ${earlier} already`;
+      source.error(node ?? place, "duplicate_id", told);
     }
-    this.#ids.set(id, source.lineOf(node));
+    this.#ids.set(id, source.lineOf(node ?? place));
     return id;
   }
 
@@ -355,4 +380,11 @@ class Compilation {
       return index;
     });
   }
+}
+
+/** States of the patterns that a predicate is made of. */
+function statesOf(predicate: Predicate): number {
+  if (predicate.is === "matches") return readPattern(predicate.pattern).states;
+  if (!("where" in predicate)) return 0;
+  return leavesOf(predicate.where).reduce((sum, each) => sum + statesOf(each), 0);
 }

@@ -1,7 +1,12 @@
 import { isMap, isSeq, type Node } from "yaml";
 import type { Deployment } from "../core/model.ts";
 import type { SignalValue } from "../core/policy.ts";
-import { classOfGateway, GATEWAY_REGION, liesWithin } from "../core/residency.ts";
+import {
+  classOfGateway,
+  GATEWAY_REGION,
+  liesWithin,
+  RESIDENCY_CLASSES,
+} from "../core/residency.ts";
 import { FEATURE_FIELDS, readFeatures, readResidency } from "./action.ts";
 import type { Predicate, Tree } from "./condition.ts";
 import { saw, short, type Member, type Source } from "./document.ts";
@@ -12,7 +17,7 @@ import type { SignalFacts } from "./signals.ts";
 import { readTest, type Constants } from "./when-map.ts";
 
 /** What a constraint can demand of a target; a fact that is not known of one is never in its favour. */
-const TARGET_FACTS: Readonly<Record<string, SignalFacts>> = {
+export const TARGET_FACTS = {
   provider: { type: "string", about: "the provider's name in the catalog" },
   model: { type: "strings", about: "its model group, its model, and both as provider/model" },
   region: { type: "string", about: "where it runs" },
@@ -24,7 +29,7 @@ const TARGET_FACTS: Readonly<Record<string, SignalFacts>> = {
   training: { type: "bool", about: "the provider trains on what it is sent" },
   "price.input": { type: "number", about: "USD per million prompt tokens", range: [0, 1_000_000] },
   "price.output": { type: "number", about: "USD per million answer tokens", range: [0, 1_000_000] },
-};
+} as const satisfies Readonly<Record<string, SignalFacts>>;
 
 const ENTRY_KEYS = [
   "provider",
@@ -59,6 +64,7 @@ export function readEntries(
     const member = members[name];
     if (member === undefined) continue;
     if (name === "provider") checkProviders(source, member.value, known);
+    if (name === "region") checkRegion(source, member.value);
     put(member, readFact(source, member, name, constants));
   }
   const { residency, retention, price } = members;
@@ -91,12 +97,10 @@ export function readEntries(
 function readFact(
   source: Source,
   member: Member,
-  name: string,
+  name: keyof typeof TARGET_FACTS,
   constants: Constants,
 ): Tree<Predicate> | null {
-  const facts = TARGET_FACTS[name];
-  if (facts === undefined) return null;
-  return readTest(source, { name, facts }, member, constants);
+  return readTest(source, { name, facts: TARGET_FACTS[name] }, member, constants);
 }
 
 function readRetention(
@@ -111,6 +115,20 @@ function readRetention(
     return null;
   }
   return readFact(source, member, "retention", constants);
+}
+
+/** A class in the place of a region is never one. */
+function checkRegion(source: Source, node: Node | null): void {
+  const found = source.plain(node);
+  const named = [found ?? []]
+    .flat()
+    .find((each) => RESIDENCY_CLASSES.some((name) => name === each));
+  if (named === undefined) return;
+  source.error(
+    node,
+    "unknown_value",
+    `'${String(named)}' is a class of regions: say residency: ${String(named)}`,
+  );
 }
 
 function checkProviders(source: Source, node: Node | null, known: Known): void {

@@ -121,6 +121,12 @@ const WORDS: Readonly<Record<string, ReadonlySet<string>>> = {
   tr: wordSet("ve bir bu için ile nasıl ne değil mi ben çok daha olarak yaz lütfen da de"),
 };
 
+/** Every language that can be told, by its code. */
+export const LANGUAGES: readonly string[] = [
+  ...Object.keys(WORDS),
+  ...SCRIPTS.map(([name]) => name),
+];
+
 function wordSet(text: string): ReadonlySet<string> {
   return new Set(text.split(" "));
 }

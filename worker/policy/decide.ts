@@ -26,6 +26,9 @@ export interface LinkedDocument {
 /** Where a rule that throttles sends what no rule routes: the cheapest that can do it. */
 const THROTTLED = "smart/cheap";
 
+/** Outcomes that a record lists one by one; with more of them it would not fit its place in the log. */
+const MOST_PREDICATES = 300;
+
 /** One document's say on a request. */
 interface Say {
   document: LinkedDocument;
@@ -200,5 +203,14 @@ function signalsRead(says: readonly Say[]): SignalsRead {
       }
     }
   }
-  return { values, unknown, predicates };
+  const failed = says.flatMap(({ evaluation }) => evaluation.failed);
+  const many = Object.keys(predicates).length > MOST_PREDICATES;
+  const held = Object.entries(predicates).filter(([, answer]) => answer);
+  return {
+    values,
+    unknown,
+    predicates: many ? Object.fromEntries(held) : predicates,
+    ...(many && { onlyHeld: true as const }),
+    ...(failed.length > 0 && { failed: failed.slice(0, 100) }),
+  };
 }

@@ -26,6 +26,7 @@ export class Source {
   /** Lines of the text before this document, where several stand in one. */
   readonly #before: number;
   readonly #document: Document.Parsed | null;
+  #aliases: ReadonlyMap<Node, Node> | null = null;
 
   constructor(
     file: string,
@@ -92,8 +93,8 @@ export class Source {
   resolve(node: Node | null | undefined): Node | null {
     if (node === null || node === undefined) return null;
     if (!isAlias(node)) return node;
-    const target = this.#document === null ? undefined : node.resolve(this.#document);
-    return target ?? null;
+    this.#aliases ??= aliasesOf(this.root);
+    return this.#aliases.get(node) ?? null;
   }
 
   /** The members of a map, its keys known to be plain texts; null, with a fault, for anything else. */
@@ -286,6 +287,41 @@ export class Source {
     const { line, col } = this.#lines.linePos(offset);
     return { line: line - this.#before, column: col, begin: offset - col + 1 };
   }
+}
+
+/** Every node below one, itself first, in the order of the text: without the stack, which hostile text can exhaust. */
+export function* nodesOf(root: Node | null): Generator<Node> {
+  const left: (Node | null)[] = [root];
+  while (left.length > 0) {
+    const node = left.pop() ?? null;
+    if (node === null) continue;
+    yield node;
+    if (isMap(node)) {
+      for (const { key, value } of (node as YAMLMap<Node, Node | null>).items.toReversed()) {
+        left.push(value, key);
+      }
+    } else if (isSeq(node)) {
+      for (const each of (node as YAMLSeq<Node | null>).items.toReversed()) left.push(each);
+    }
+  }
+}
+
+/**
+ * What each alias stands for: the last node before it that has its anchor. One walk finds them all, where the parser's own
+ * look-up walks the document anew for each.
+ */
+function aliasesOf(root: Node | null): ReadonlyMap<Node, Node> {
+  const anchored = new Map<string, Node>();
+  const found = new Map<Node, Node>();
+  for (const node of nodesOf(root)) {
+    if (isAlias(node)) {
+      const target = anchored.get(node.source);
+      if (target !== undefined) found.set(node, target);
+    } else if ((isMap(node) || isSeq(node) || isScalar(node)) && node.anchor !== undefined) {
+      anchored.set(node.anchor, node);
+    }
+  }
+  return found;
 }
 
 /** A name as messages quote it. */

@@ -15,8 +15,10 @@ export interface Facts {
   read: ReadSignal;
   /** Unix milliseconds. */
   now: number;
-  /** Recorded answers by fingerprint; undefined for a predicate that has none. */
-  recorded?: (print: string) => Answer | undefined;
+  /**
+   * Recorded answers by fingerprint; undefined for a predicate that has none. `hidden` ones have no values on record.
+   */
+  recorded?: (print: string, hidden: boolean) => Answer | undefined;
 }
 
 /** No, yes, unknown (a signal without a value), failed (arithmetic that has no result). */
@@ -84,7 +86,8 @@ export function link(plan: Plan): Linked {
   const ask = (index: number, facts: Facts, trace: Trace): Answer => {
     const known = trace.answers[index] as number;
     if (known !== NOT_ASKED) return known as Answer;
-    const recorded = facts.recorded?.(predicates[index]?.print ?? "");
+    const { print = "", private: hidden = false } = predicates[index] ?? {};
+    const recorded = facts.recorded?.(print, hidden);
     const answer = recorded ?? (tests[index] as Test)(facts, trace.values, null);
     trace.answers[index] = answer;
     return answer;

@@ -1,15 +1,61 @@
 import type { JsonObject } from "../core/json.ts";
 import { RESIDENCY_CLASSES } from "../core/residency.ts";
-import { CHANNELS, FEATURE_FIELDS, STRATEGY_NAMES } from "./action.ts";
-import { FAMILIES, SIGNALS, WEEKDAYS, type SignalFacts } from "./signals.ts";
+import { ACTION_KEYS, BLOCKED_KEYS, CHANNELS, FEATURE_FIELDS, STRATEGY_NAMES } from "./action.ts";
+import { TARGET_FACTS } from "./constraint.ts";
+import {
+  CREDENTIALS,
+  FAMILIES,
+  SIGNAL_ALIASES,
+  SIGNALS,
+  WEEKDAYS,
+  type SignalFacts,
+  type SignalType,
+} from "./signals.ts";
 
 const TYPES = { bool: "boolean", number: "number", string: "string", strings: "string" } as const;
+/** A time of day, from 00:00 to 24:00. */
+const TIME = "(([01]?\\d|2[0-3]):[0-5]\\d|24:00)";
+/** A constant's name may stand for any value. */
+const CONSTANT: JsonObject = { type: "string", pattern: "^constants\\." };
+
+const value: JsonObject = { $ref: "#/$defs/value" };
+const listed: JsonObject = { anyOf: [{ type: "array", minItems: 1 }, CONSTANT] };
+const ordered: JsonObject = { anyOf: [{ type: "number" }, CONSTANT] };
+/** Operators, with the types of signals that they are for. */
+const OPERATORS: Readonly<Record<string, { of: readonly SignalType[]; schema: JsonObject }>> = {
+  eq: { of: ["bool", "number", "string", "strings", "any"], schema: value },
+  ne: { of: ["bool", "number", "string", "strings", "any"], schema: value },
+  gt: { of: ["number", "any"], schema: ordered },
+  gte: { of: ["number", "any"], schema: ordered },
+  lt: { of: ["number", "any"], schema: ordered },
+  lte: { of: ["number", "any"], schema: ordered },
+  between: {
+    of: ["number", "any"],
+    schema: {
+      anyOf: [{ type: "array", items: { type: "number" }, minItems: 2, maxItems: 2 }, CONSTANT],
+    },
+  },
+  in: { of: ["number", "string", "strings", "any"], schema: listed },
+  not_in: { of: ["number", "string", "strings", "any"], schema: listed },
+  contains: { of: ["string", "strings", "any"], schema: { type: "string" } },
+  starts_with: { of: ["string", "strings", "any"], schema: { type: "string" } },
+  matches: {
+    of: ["string", "strings", "any"],
+    schema: {
+      type: "string",
+      description: "A pattern in linear time: no look-around, no back references",
+    },
+  },
+  exists: { of: ["bool", "number", "string", "strings", "any"], schema: { type: "boolean" } },
+};
 
 /** JSON schema of policy documents, for editors: made of the same tables that the compiler reads. */
 export function policySchema(): JsonObject {
   const text = { type: "string", minLength: 1 };
-  const texts = { type: "array", items: { type: "string" }, minItems: 1 };
-  const residency = { anyOf: [{ enum: [...RESIDENCY_CLASSES] }, texts] };
+  const region = { type: "string", not: { enum: [...RESIDENCY_CLASSES] } };
+  const residency = {
+    anyOf: [{ enum: [...RESIDENCY_CLASSES] }, { type: "array", items: region, minItems: 1 }],
+  };
   const features = Object.fromEntries(FEATURE_FIELDS.map((field) => [field, text]));
   const closed = (properties: JsonObject, more: JsonObject = {}): JsonObject => ({
     type: "object",
@@ -32,7 +78,7 @@ export function policySchema(): JsonObject {
     ...features,
     block: { anyOf: [{ const: true }, closed({ message: text })], description: "Refuse with 403" },
     strategy: { enum: STRATEGY_NAMES },
-    fallbacks: { ...texts, maxItems: 5 },
+    fallbacks: { type: "array", items: text, maxItems: 5, description: "None where it is empty" },
     num_retries: { type: "integer", minimum: 0, maximum: 10 },
     timeout: { type: "number", exclusiveMinimum: 0, maximum: 600, description: "Seconds" },
     max_cost_usd: { type: "number", minimum: 0 },
@@ -50,13 +96,27 @@ export function policySchema(): JsonObject {
       anyOf: [
         { enum: [...WEEKDAYS] },
         { type: "string", pattern: `^(${WEEKDAYS.join("|")})-(${WEEKDAYS.join("|")})$` },
-        { type: "array", items: { enum: [...WEEKDAYS] } },
+        { type: "array", items: { enum: [...WEEKDAYS] }, minItems: 1 },
       ],
     },
     from: { $ref: "#/$defs/time" },
     to: { $ref: "#/$defs/time" },
   });
-  const hours = { type: "string", pattern: "^\\d{1,2}:\\d{2}\\s*[-–]\\s*\\d{1,2}:\\d{2}$" };
+  const hours = { type: "string", pattern: `^${TIME}\\s*[-–]\\s*${TIME}$` };
+  const oneOf = (names: readonly string[]) => names.map((name) => ({ required: [name] }));
+  const facts = (name: keyof typeof TARGET_FACTS) => signalSchema(TARGET_FACTS[name]);
+  const demands: JsonObject = {
+    provider: facts("provider"),
+    model: facts("model"),
+    region: facts("region"),
+    residency,
+    retention: { anyOf: [{ const: "none" }, facts("retention")], description: "Days" },
+    training: facts("training"),
+    price: closed(
+      { input: facts("price.input"), output: facts("price.output") },
+      { description: "USD per million tokens" },
+    ),
+  };
   return {
     $schema: "https://json-schema.org/draft/2020-12/schema",
     title: "Routero policy",
@@ -84,112 +144,121 @@ export function policySchema(): JsonObject {
       constraints: {
         type: "array",
         maxItems: 200,
-        items: closed({
-          ...own,
-          require: { $ref: "#/$defs/target" },
-          forbid: { $ref: "#/$defs/target" },
-        }),
+        items: closed(
+          {
+            ...own,
+            require: closed({ ...demands, ...features }, { minProperties: 1 }),
+            forbid: closed(demands, { minProperties: 1 }),
+          },
+          { anyOf: oneOf(["require", "forbid"]) },
+        ),
       },
       defaults: closed(actions),
       rules: {
         type: "array",
         maxItems: 1_000,
-        items: closed({
-          ...own,
-          schedule: { $ref: "#/$defs/window" },
-          on_unknown: {
-            enum: ["match", "skip"],
-            description: "What an unknown signal makes of the condition",
+        items: closed(
+          {
+            ...own,
+            schedule: { $ref: "#/$defs/window" },
+            on_unknown: {
+              enum: ["match", "skip"],
+              description: "What an unknown signal makes of the condition",
+            },
+            ...actions,
           },
-          ...actions,
-        }),
+          {
+            anyOf: oneOf(ACTION_KEYS),
+            // A rule that blocks comes to nothing of this.
+            not: { required: ["block"], anyOf: oneOf(BLOCKED_KEYS) },
+          },
+        ),
       },
     }),
+    anyOf: oneOf(["rules", "constraints", "defaults"]),
     $defs: {
-      time: { type: "string", pattern: "^\\d{1,2}:\\d{2}$" },
+      time: { type: "string", pattern: `^${TIME}$` },
       window,
       value: { type: ["string", "number", "boolean", "array"] },
-      operators: closed({
-        eq: { $ref: "#/$defs/value" },
-        ne: { $ref: "#/$defs/value" },
-        gt: { type: "number" },
-        gte: { type: "number" },
-        lt: { type: "number" },
-        lte: { type: "number" },
-        between: { type: "array", items: { type: "number" }, minItems: 2, maxItems: 2 },
-        in: { type: ["array", "string"] },
-        not_in: { type: ["array", "string"] },
-        contains: { type: "string" },
-        starts_with: { type: "string" },
-        matches: {
-          type: "string",
-          description: "A pattern in linear time: no look-around, no back references",
-        },
-        exists: { type: "boolean" },
-      }),
+      ...Object.fromEntries(
+        (["bool", "number", "string", "strings", "any"] as const).map((type) => [
+          `tests_${type}`,
+          testsOf(type),
+        ]),
+      ),
       when: {
         anyOf: [
           {
             type: "string",
+            minLength: 1,
             description: 'CEL, as identity.region == "eu" && content.input_tokens > 4000',
           },
-          {
-            type: "object",
-            minProperties: 1,
-            properties: {
-              all: { type: "array", items: { $ref: "#/$defs/when" }, minItems: 1 },
-              any: { type: "array", items: { $ref: "#/$defs/when" }, minItems: 1 },
-              not: { $ref: "#/$defs/when" },
-              team: signalSchema(SIGNALS["identity.team_id"]),
-              ...Object.fromEntries(
-                Object.entries(SIGNALS).map(([name, facts]) => [name, signalSchema(facts)]),
-              ),
-            },
-            patternProperties: Object.fromEntries(
-              Object.entries(FAMILIES).map(([prefix, facts]) => [
-                `^${prefix.replace(".", "\\.")}.+$`,
-                signalSchema(facts),
-              ]),
-            ),
-            additionalProperties: false,
-          },
+          { $ref: "#/$defs/conditions" },
         ],
       },
-      target: closed({
-        provider: { $ref: "#/$defs/test" },
-        model: { $ref: "#/$defs/test" },
-        region: { $ref: "#/$defs/test" },
-        residency,
-        retention: { anyOf: [{ const: "none" }, { $ref: "#/$defs/test" }], description: "Days" },
-        training: { type: "boolean" },
-        price: closed(
-          { input: { $ref: "#/$defs/test" }, output: { $ref: "#/$defs/test" } },
-          { description: "USD per million tokens" },
+      conditions: {
+        type: "object",
+        minProperties: 1,
+        properties: {
+          all: { type: "array", items: { $ref: "#/$defs/conditions" }, minItems: 1, maxItems: 64 },
+          any: { type: "array", items: { $ref: "#/$defs/conditions" }, minItems: 1, maxItems: 64 },
+          not: { $ref: "#/$defs/conditions" },
+          ...Object.fromEntries(
+            Object.entries(SIGNAL_ALIASES).map(([name, of]) => [name, signalSchema(SIGNALS[of])]),
+          ),
+          ...Object.fromEntries(
+            Object.entries(SIGNALS).map(([name, about]) => [name, signalSchema(about)]),
+          ),
+        },
+        patternProperties: Object.fromEntries(
+          Object.entries(FAMILIES).map(([prefix, about]) => [
+            prefix === "header." ? HEADER : `^${prefix.replace(".", "\\.")}.+$`,
+            signalSchema(about),
+          ]),
         ),
-        ...features,
-      }),
-      test: { anyOf: [{ $ref: "#/$defs/value" }, { $ref: "#/$defs/operators" }] },
+        additionalProperties: false,
+      },
     },
   };
 }
 
+/** Any header but those that hold a credential, in any case. */
+const HEADER = `^header\\.(?!(${[...CREDENTIALS].map(anyCase).join("|")})$).+$`;
+
+function anyCase(text: string): string {
+  return text.replaceAll(/[a-z]/g, (letter) => `[${letter}${letter.toUpperCase()}]`);
+}
+
 function signalSchema(facts: SignalFacts): JsonObject {
-  const { type, about, values } = facts;
-  const value: JsonObject =
+  const { type, about, values, range } = facts;
+  const bounds = range && {
+    minimum: range[0],
+    ...(range[1] !== Number.MAX_SAFE_INTEGER && { maximum: range[1] }),
+  };
+  const one: JsonObject =
     values !== undefined
       ? { enum: [...values] }
       : type === "any"
-        ? { $ref: "#/$defs/value" }
-        : { type: TYPES[type] };
-  // A constant's name may stand for any value.
-  const named = { type: "string", pattern: "^constants\\." };
+        ? value
+        : { type: TYPES[type], ...bounds };
   return {
     description: about,
     anyOf: [
-      value,
-      named,
-      { type: "array", items: value, minItems: 1 },
-      { $ref: "#/$defs/operators" },
+      one,
+      CONSTANT,
+      { type: "array", items: one, minItems: 1 },
+      { $ref: `#/$defs/tests_${type}` },
     ],
+  };
+}
+
+/** The operators for one type of signal. */
+function testsOf(type: SignalType): JsonObject {
+  const operators = Object.entries(OPERATORS).filter(([, { of }]) => of.includes(type));
+  return {
+    type: "object",
+    properties: Object.fromEntries(operators.map(([name, { schema }]) => [name, schema])),
+    additionalProperties: false,
+    minProperties: 1,
   };
 }

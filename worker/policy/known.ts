@@ -17,6 +17,10 @@ export interface Known {
   retentionDays: number | null;
   /** Where the organization lives: `global`, `eu`, `fedramp`. Null: not checked. */
   gateway: string | null;
+  /** Names of the place where the document is published, the usual one first; no team for the organization's. Null: not checked. */
+  names: { workspace: readonly string[]; team: readonly string[] | null } | null;
+  /** False where nobody tells the gateway in which country a caller is. */
+  country: boolean;
   /** A team's document stands under the organization's. */
   team: boolean;
 }
@@ -31,5 +35,7 @@ export const OFFLINE: Known = {
   channels: null,
   retentionDays: null,
   gateway: null,
+  names: null,
+  country: true,
   team: false,
 };

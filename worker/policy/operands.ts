@@ -1,5 +1,6 @@
 import { DETECTED_SIGNALS } from "../core/policy.ts";
 import { hint } from "./nearest.ts";
+import { PatternFault, readPattern } from "./pattern.ts";
 import { FAMILIES, findSignal, SIGNAL_ALIASES, SIGNAL_NAMES, type SignalFacts } from "./signals.ts";
 import type { Constant } from "./condition.ts";
 import { short } from "./document.ts";
@@ -54,7 +55,8 @@ export function unequal(name: string, facts: SignalFacts, value: Constant): stri
   const wanted = type === "strings" ? "string" : type === "bool" ? "boolean" : type;
   if (typeof value !== wanted) {
     const told = type === "strings" ? "texts" : typeName(facts);
-    return `${name} is ${told}, and ${textOf(value)} is ${kindOf(value)}`;
+    const quoted = wanted === "string" ? `: write "${String(value)}" in quotes` : "";
+    return `${name} is ${told}, and ${textOf(value)} is ${kindOf(value)}${quoted}`;
   }
   if (values !== undefined && !values.includes(String(value))) {
     return `${name} is never ${textOf(value)}${hint(String(value), values)} (it is one of ${values.join(", ")})`;
@@ -88,6 +90,23 @@ export function unordered(
     (is === "gt" && value < least) ||
     (is === "gte" && value <= least);
   return always ? `this is always true: ${name} lies between ${least} and ${bound(most)}` : null;
+}
+
+/** A pattern as it is matched with a signal, in any case where the signal is read in one; or what is wrong with it. */
+export function patternFor(facts: SignalFacts | undefined, written: string): string | PatternFault {
+  const anyCase = facts?.fold !== undefined && !written.startsWith("(?i)");
+  const pattern = anyCase ? `(?i)${written}` : written;
+  try {
+    readPattern(written);
+    readPattern(pattern);
+    return pattern;
+  } catch (cause) {
+    if (!(cause instanceof PatternFault)) throw cause;
+    return new PatternFault(
+      `not a pattern: ${cause.message} (at character ${cause.at + 1} of it)`,
+      cause.at,
+    );
+  }
 }
 
 function bound(most: number): string {

@@ -7,6 +7,8 @@
 export interface Pattern {
   /** True when the pattern occurs anywhere in the text. */
   occursIn(text: string): boolean;
+  /** How many states it has: a text costs at most as many steps for each of its characters. */
+  readonly states: number;
 }
 
 /** Why a pattern is not accepted; `at` is the offset of the fault in it. */
@@ -261,6 +263,10 @@ class Machine implements Pattern {
   #start = 0;
   #marks = new Uint32Array(0);
   #mark = 0;
+
+  get states(): number {
+    return this.#states.length;
+  }
 
   add(node: Node): void {
     const accept = this.#push({ to: [] });

@@ -11,6 +11,8 @@ import { scheduleSignal } from "./scheduled.ts";
 
 /** Longest value that a policy sees of what a caller wrote. */
 const MAX_TEXT = 1_024;
+/** Most characters of a list of such values: what a policy's patterns cost goes by it. */
+const MOST_LISTED = 16_384;
 /** A word that callers and administrators class things by. */
 const LABEL = /^[a-z0-9][a-z0-9_.-]{0,63}$/;
 
@@ -79,11 +81,15 @@ class Reader {
         return this.#groups();
       case "identity.plan":
         return label(org.metadata["plan"]);
+      // What an administrator set on a key or team can't be talked away by a caller.
       case "identity.cost_center":
-        return clipped(headers["x-routero-cost-center"]) ?? set("cost_center");
+        return (
+          named(key?.metadata["cost_center"]) ??
+          named(team?.metadata["cost_center"]) ??
+          clipped(headers["x-routero-cost-center"])
+        );
       case "identity.auth_method":
         return principal.kind;
-      // What an administrator set on a key or team can't be talked away by a caller.
       case "identity.region":
         return set("region") ?? label(headers["x-routero-region"]);
       case "region.country":
@@ -167,6 +173,12 @@ function label(value: Json | undefined): string | null {
   return LABEL.test(lower) ? lower : null;
 }
 
+/** What an administrator names something by, as it was written; a number is taken for its digits. */
+function named(value: Json | undefined): string | null {
+  if (typeof value === "number") return String(value);
+  return typeof value === "string" && value !== "" ? value.slice(0, MAX_TEXT) : null;
+}
+
 function clipped(value: string | undefined): string | null {
   return value === undefined ? null : value.slice(0, MAX_TEXT);
 }
@@ -176,6 +188,13 @@ function plain(value: Json | undefined): SignalValue {
   if (typeof value === "string") return value.slice(0, MAX_TEXT);
   if (typeof value === "number" || typeof value === "boolean") return value;
   if (!Array.isArray(value)) return null;
-  const texts = value.filter((each) => typeof each === "string").slice(0, 100);
-  return texts.map((each) => each.slice(0, MAX_TEXT));
+  let left = MOST_LISTED;
+  return value
+    .filter((each) => typeof each === "string")
+    .slice(0, 100)
+    .map((each) => {
+      const text = each.slice(0, Math.min(MAX_TEXT, left));
+      left -= text.length;
+      return text;
+    });
 }

@@ -12,13 +12,14 @@ export interface Recorded {
 }
 
 /**
- * The facts of a recorded decision: values of public signals, answers of predicates over private ones. `missing` is told
- * of each signal that was not read then and is asked for now, which only another policy does.
+ * The facts of a recorded decision: values of public signals, answers of predicates over private ones. Without `missing`
+ * the documents are those that decided. With it they are others: it is told of each signal that was not read then and is
+ * asked for now.
  */
 export function recordedFacts(
   { signals, at }: Recorded,
   calendar: Calendar | null,
-  missing: (name: string) => void = () => undefined,
+  missing?: (name: string) => void,
 ): Facts {
   const { values, predicates } = signals;
   const unknown = new Set(signals.unknown);
@@ -30,14 +31,16 @@ export function recordedFacts(
       // The time stands in the record.
       const timed = scheduleSignal(name, at, calendar ?? DEFAULT_CALENDAR);
       if (timed !== undefined) return timed;
-      missing(name);
+      missing?.(name);
       return undefined;
     },
-    recorded(print): Answer | undefined {
+    recorded(print, hidden): Answer | undefined {
       const answer = Object.hasOwn(predicates, print) ? predicates[print] : undefined;
       if (answer !== undefined) return answer ? YES : NO;
       if (unknown.has(`failed:${print}`)) return FAILED;
-      return unknown.has(`predicate:${print}`) ? UNKNOWN : undefined;
+      if (unknown.has(`predicate:${print}`)) return UNKNOWN;
+      // What other documents would ask may not have been asked then.
+      return signals.onlyHeld === true && hidden && missing === undefined ? NO : undefined;
     },
   };
 }

@@ -1,4 +1,5 @@
 import { DETECTED_SIGNALS } from "../core/policy.ts";
+import { LANGUAGES } from "./content.ts";
 
 /** `any` is for values whose type only the request tells: members of its metadata. */
 export type SignalType = "bool" | "number" | "string" | "strings" | "any";
@@ -10,6 +11,8 @@ export interface SignalFacts {
   values?: readonly string[];
   /** The only numbers that occur, both ends included. */
   range?: readonly [number, number];
+  /** The case in which its values are read, whatever the caller or administrator wrote. */
+  fold?: "lower" | "upper";
   /** Identifies a person or is the caller's own text: records keep outcomes of predicates, never the value. */
   private?: true;
 }
@@ -33,6 +36,7 @@ const strings = (about: string, values?: readonly string[]): SignalFacts => ({
   about,
   ...(values && { values }),
 });
+const folded = (fold: "lower" | "upper", facts: SignalFacts): SignalFacts => ({ ...facts, fold });
 const hidden = (facts: SignalFacts): SignalFacts => ({ ...facts, private: true });
 
 const MANY = Number.MAX_SAFE_INTEGER;
@@ -57,9 +61,9 @@ export const SIGNALS = {
   "identity.groups": strings(
     "groups of the caller: the team's alias and what the key's metadata lists",
   ),
-  "identity.plan": string("`plan` in the organization's metadata"),
+  "identity.plan": folded("lower", string("`plan` in the organization's metadata")),
   "identity.cost_center": hidden(
-    string("X-Routero-Cost-Center, else `cost_center` in the key's or team's metadata"),
+    string("`cost_center` in the key's or team's metadata, else X-Routero-Cost-Center"),
   ),
   "identity.auth_method": string("how the caller proved who it is", [
     "master",
@@ -72,9 +76,15 @@ export const SIGNALS = {
   "content.secrets_detected": bool("credentials in the request"),
   "content.injection_detected": bool("an attempt to override instructions in the request"),
   "content.has_code": bool("source code in the request"),
-  "content.language": string("language of the last user message, ISO 639-1"),
+  "content.language": folded(
+    "lower",
+    string("language of the last user message, ISO 639-1", LANGUAGES),
+  ),
   "content.input_tokens": number("estimate of the prompt's tokens", [0, MANY]),
-  "content.data_class": string("X-Routero-Data-Class, else `data_class` in the request's metadata"),
+  "content.data_class": folded(
+    "lower",
+    string("X-Routero-Data-Class, else `data_class` in the request's metadata"),
+  ),
   "content.modalities": strings("what the messages are made of", [
     "text",
     "image",
@@ -102,10 +112,13 @@ export const SIGNALS = {
     "REASONING",
   ]),
   "content.model": string("the model as requested"),
-  "content.endpoint": string("endpoint that was called"),
-  "identity.region": string("region that the key's or team's metadata sets, else X-Routero-Region"),
-  "region.country": string("country of the caller's network, ISO 3166-1"),
-  "region.residency": string("`residency` in the organization's metadata"),
+  "content.endpoint": string("endpoint that was called, in whichever dialect", ["chat"]),
+  "identity.region": folded(
+    "lower",
+    string("region that the key's or team's metadata sets, else X-Routero-Region"),
+  ),
+  "region.country": folded("upper", string("country of the caller's network, ISO 3166-1")),
+  "region.residency": folded("lower", string("`residency` in the organization's metadata")),
   "region.fedramp": bool("the organization lives in the FedRAMP region"),
   "region.gateway": string("data region of the organization", ["global", "eu", "fedramp"]),
   "budget.remaining_pct": number("of the tightest budget over the request", [0, 100]),
@@ -147,7 +160,7 @@ export const SIGNAL_ALIASES: Readonly<Record<string, SignalName>> = {
 export const SIGNAL_NAMES = Object.keys(SIGNALS) as SignalName[];
 
 /** Headers that hold credentials can't be read by a policy. */
-const CREDENTIALS: ReadonlySet<string> = new Set([
+export const CREDENTIALS: ReadonlySet<string> = new Set([
   "authorization",
   "proxy-authorization",
   "x-api-key",
@@ -180,6 +193,15 @@ export function signalFacts(name: string): SignalFacts {
   const found = findSignal(name);
   if ("reason" in found) throw new Error(`There is no signal '${name}'.`);
   return found.facts;
+}
+
+/** A value in the case in which the signal is read: `EU` in a document means what `EU` in a header does. */
+export function asRead<Value>(facts: SignalFacts | undefined, value: Value): Value {
+  const { fold } = facts ?? {};
+  if (fold === undefined) return value;
+  const one = (each: unknown): unknown =>
+    typeof each !== "string" ? each : fold === "lower" ? each.toLowerCase() : each.toUpperCase();
+  return (Array.isArray(value) ? value.map(one) : one(value)) as Value;
 }
 
 const DETECTED: ReadonlySet<string> = new Set(DETECTED_SIGNALS);

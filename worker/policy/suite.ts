@@ -5,10 +5,11 @@ import { decide } from "./decide.ts";
 import { short, type Member, type Source } from "./document.ts";
 import { link } from "./evaluate.ts";
 import { hint } from "./nearest.ts";
-import { signalNamed } from "./operands.ts";
+import { signalNamed, unequal } from "./operands.ts";
 import type { Plan } from "./plan.ts";
 import { DEFAULT_CALENDAR } from "./calendar.ts";
 import { scheduleSignal } from "./scheduled.ts";
+import { asRead, type SignalFacts } from "./signals.ts";
 
 const MOST_CASES = 500;
 const MOST_TARGETS = 100;
@@ -87,7 +88,7 @@ export function runSuite(source: Source, plan: Plan, gateway: string | null): Su
     };
     const { expect } = read;
     if (expect.rule !== undefined) {
-      const wanted = source.scalar(expect.rule.value);
+      const wanted = nameOrNone(source, expect.rule, names.includes("none"));
       if (typeof wanted === "string" && !names.includes(wanted)) {
         source.error(
           expect.rule.value,
@@ -97,7 +98,7 @@ export function runSuite(source: Source, plan: Plan, gateway: string | null): Su
       } else if (wanted !== (part?.rule ?? null)) differ(expect.rule, part?.rule ?? "none");
     }
     if (expect.route !== undefined) {
-      const wanted = source.scalar(expect.route.value);
+      const wanted = nameOrNone(source, expect.route, false);
       if (wanted !== (verdict?.route ?? null)) differ(expect.route, verdict?.route ?? "none");
     }
     if (expect.blocked !== undefined) {
@@ -139,6 +140,12 @@ export function runSuite(source: Source, plan: Plan, gateway: string | null): Su
   };
 }
 
+/** A name that a case expects; `none`, as failures write it, is no name unless something is called so. */
+function nameOrNone(source: Source, { value }: Member, isName: boolean) {
+  const written = source.scalar(value);
+  return written === "none" && !isName ? null : written;
+}
+
 function same(wanted: string[] | null, got: readonly string[]): boolean {
   return wanted === null || JSON.stringify(wanted.toSorted()) === JSON.stringify(got.toSorted());
 }
@@ -168,7 +175,15 @@ function readCase(
   }
   const values = new Map<string, SignalValue>();
   if (given !== undefined) readGiven(source, given.value, "", values);
-  const names = unknown === undefined ? [] : (source.texts(unknown.value, "unknown") ?? []);
+  const names = unknown === undefined ? [] : readUnknown(source, unknown);
+  const expected = expect === undefined ? {} : source.known(expect.value, "expect", EXPECTED);
+  if (expected !== null && expect !== undefined && Object.keys(expected).length === 0) {
+    source.error(
+      expect.key,
+      "missing_key",
+      `a case that expects nothing passes always: say one of ${EXPECTED.join(", ")}`,
+    );
+  }
   return {
     name:
       name === undefined
@@ -178,7 +193,7 @@ function readCase(
     unknown: new Set(names),
     at: Number.isNaN(parsed) ? STANDARD_TIME : parsed,
     targets: targets === undefined ? shared : readTargets(source, targets),
-    expect: (expect && source.known(expect.value, "expect", EXPECTED)) ?? {},
+    expect: expected ?? {},
   };
 }
 
@@ -198,9 +213,35 @@ function readGiven(
       continue;
     }
     const found = signalNamed(full);
-    if ("fault" in found) source.error(key, "unknown_signal", found.fault);
-    else into.set(found.name, plain);
+    if ("fault" in found) {
+      source.error(key, "unknown_signal", found.fault);
+      continue;
+    }
+    const read = asGiven(found.facts, plain);
+    const fault = [read]
+      .flat()
+      .flatMap((each) => (each === null ? [] : (unequal(found.name, found.facts, each) ?? [])))[0];
+    if (fault !== undefined) source.error(value ?? key, "type_error", fault);
+    into.set(found.name, read);
   }
+}
+
+/** A value as the gateway would read it: a list of one where a list is read, in its case. */
+function asGiven(facts: SignalFacts, value: SignalValue): SignalValue {
+  const read = asRead(facts, value);
+  return facts.type === "strings" && typeof read === "string" ? [read] : read;
+}
+
+/** Signals that a case takes for unknown, by their full names. */
+function readUnknown(source: Source, { value }: Member): string[] {
+  return (source.list(value, "unknown", 100) ?? []).flatMap((node) => {
+    const written = source.text(node, "an entry of unknown", 256);
+    if (written === null) return [];
+    const found = signalNamed(written);
+    if (!("fault" in found)) return [found.name];
+    source.error(node, "unknown_signal", found.fault);
+    return [];
+  });
 }
 
 const TARGET_KEYS = [

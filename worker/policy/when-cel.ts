@@ -1,11 +1,11 @@
 import { Environment, ParseError } from "@marcbachmann/cel-js";
 import type { ASTNode } from "@marcbachmann/cel-js";
 import type { Node } from "yaml";
-import { CelValues, named, Refused, type Value } from "./cel-values.ts";
+import { CelValues, inCaseOf, named, Refused, type Value } from "./cel-values.ts";
 import type { Predicate, TextTest, Tree } from "./condition.ts";
 import type { Source } from "./document.ts";
-import { MOST_LISTED, unequal, unordered } from "./operands.ts";
-import { PatternFault, readPattern } from "./pattern.ts";
+import { MOST_LISTED, patternFor, unequal, unordered } from "./operands.ts";
+import { PatternFault } from "./pattern.ts";
 import type { Constants } from "./when-map.ts";
 
 /** Longest expression, in characters, and most nodes of its tree: what one condition may cost. */
@@ -70,7 +70,7 @@ export function readWhenCel(
         limit ? "too_large" : "cel_syntax",
         limit
           ? `this expression costs too much: ${plain(cause.summary)}`
-          : `not CEL: ${plain(cause.summary)}`,
+          : `not CEL: ${plain(cause.summary)}${advice(expression, start)}`,
       );
       return null;
     }
@@ -83,6 +83,20 @@ function plain(summary: string): string {
     "EOF",
     "the end is reached too early",
   );
+}
+
+/** Signs of other languages, where one stands at the fault or ends right before it. */
+const SIGNS: readonly (readonly [RegExp, string])[] = [
+  [/(?<![=!<>])=$/, "; equality is =="],
+  [/\band$/i, "; 'and' is written &&"],
+  [/\bor$/i, "; 'or' is written ||"],
+  [/\bnot$/i, "; 'not' is written !"],
+];
+
+function advice(expression: string, at: number): string {
+  const word = /^(\w+|=)/.exec(expression.slice(at))?.[0] ?? "";
+  const upTo = [expression.slice(0, at) + word, expression.slice(0, at).trimEnd()];
+  return SIGNS.find(([sign]) => upTo.some((text) => sign.test(text)))?.[1] ?? "";
 }
 
 class Compiler {
@@ -139,7 +153,8 @@ class Compiler {
   #equal(node: ASTNode, [left, right]: [ASTNode, ASTNode]): Tree<Predicate> {
     const a = this.#values.value(left);
     const b = this.#values.value(right);
-    const [one, other, place] = a.constant === undefined ? [a, b, right] : [b, a, left];
+    const [one, against, place] = a.constant === undefined ? [a, b, right] : [b, a, left];
+    const other = inCaseOf(one, against);
     if (one.constant !== undefined) {
       throw new Refused(node, "constant_condition", "this compares two constants");
     }
@@ -204,8 +219,8 @@ class Compiler {
       const signal = this.#values.signal(left, `${right.args}.${left.args}`);
       return { is: "exists", of: signal.term };
     }
-    const a = this.#values.value(left);
-    const b = this.#values.value(right);
+    const [one, list] = [this.#values.value(left), this.#values.value(right)];
+    const [a, b] = [inCaseOf(list, one), inCaseOf(one, list)];
     if (b.type !== "strings" && b.type !== "numbers" && b.type !== "any") {
       throw new Refused(right, "type_error", `'in' needs a list, and this is ${named(b)}`);
     }
@@ -272,24 +287,16 @@ class Compiler {
       if (first?.op !== "value" || typeof first.args !== "string" || args.length !== 1) {
         throw new Refused(node, "type_error", "matches() takes one pattern in quotes");
       }
-      try {
-        readPattern(first.args);
-      } catch (cause) {
-        if (!(cause instanceof PatternFault)) throw cause;
-        throw new Refused(
-          first,
-          "bad_pattern",
-          `not a pattern: ${cause.message} (at character ${cause.at + 1} of it)`,
-        );
-      }
-      return { is: "matches", of: text.term, pattern: first.args };
+      const pattern = patternFor(text.facts, first.args);
+      if (pattern instanceof PatternFault) throw new Refused(first, "bad_pattern", pattern.message);
+      return { is: "matches", of: text.term, pattern };
     }
     if (Object.hasOwn(METHODS, name)) {
       if (first === undefined || args.length !== 1) {
         throw new Refused(node, "type_error", `${name}() takes one text`);
       }
       const text = this.#text(on, name);
-      const part = this.#values.value(first);
+      const part = inCaseOf(text, this.#values.value(first));
       if (part.type !== "string" && part.type !== "any") {
         throw new Refused(
           first,

@@ -6,14 +6,15 @@ import { hint } from "./nearest.ts";
 import {
   kindOf,
   MOST_LISTED,
+  patternFor,
   signalNamed,
   textOf,
   typeName,
   unequal,
   unordered,
 } from "./operands.ts";
-import { PatternFault, readPattern } from "./pattern.ts";
-import type { SignalFacts } from "./signals.ts";
+import { PatternFault } from "./pattern.ts";
+import { asRead, FAMILIES, SIGNAL_NAMES, type SignalFacts } from "./signals.ts";
 
 /** Names that a document gave to values, under `constants:`. */
 export type Constants = ReadonlyMap<string, Constant>;
@@ -36,6 +37,10 @@ const OPERATORS = [
 type Operator = (typeof OPERATORS)[number];
 
 const GROUPS = ["all", "any", "not"] as const;
+/** What stands before the dot in the name of a signal. */
+const CLASSES: readonly string[] = [
+  ...new Set([...SIGNAL_NAMES, ...Object.keys(FAMILIES)].map((name) => name.split(".")[0] ?? "")),
+];
 const MOST_DEPTH = 8;
 
 /**
@@ -90,7 +95,15 @@ function readMember(
   if ("fault" in found) {
     const group = hint(name, GROUPS);
     const fault = group === "" || name.includes(".") ? found.fault : `${found.fault}${group}`;
-    source.error(key, "unknown_signal", fault);
+    const [first] = isMap(value) ? value.items : [];
+    const inner = first === undefined ? undefined : source.scalar(first.key as Node);
+    source.error(
+      key,
+      "unknown_signal",
+      typeof inner === "string" && CLASSES.includes(name)
+        ? `'${name}' is a class of signals: write a signal's whole name, as ${name}.${short(inner)}`
+        : fault,
+    );
     return null;
   }
   return readTest(source, found, member, constants);
@@ -154,8 +167,9 @@ function readOperator(
     if (wanted === null) return null;
     return wanted ? { is: "exists", of } : { not: { is: "exists", of } };
   }
-  const value = readConstant(source, node, constants, place);
-  if (value === null) return null;
+  const written = readConstant(source, node, constants, place);
+  if (written === null) return null;
+  const value = operator === "matches" ? written : asRead(facts, written);
   switch (operator) {
     case "eq":
     case "ne": {
@@ -244,16 +258,9 @@ function readOperator(
       if (facts.type === "bool" || facts.type === "number") {
         return wrong(`${name} is ${typeName(facts)}: matches is for text`);
       }
-      try {
-        readPattern(value);
-      } catch (cause) {
-        if (!(cause instanceof PatternFault)) throw cause;
-        return wrong(
-          `not a pattern: ${cause.message} (at character ${cause.at + 1} of it)`,
-          "bad_pattern",
-        );
-      }
-      return onText(facts, of, (text) => ({ is: "matches", of: text, pattern: value }));
+      const pattern = patternFor(facts, value);
+      if (pattern instanceof PatternFault) return wrong(pattern.message, "bad_pattern");
+      return onText(facts, of, (text) => ({ is: "matches", of: text, pattern }));
     }
   }
 }

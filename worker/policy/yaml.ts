@@ -1,10 +1,12 @@
-import { isMap, isSeq, LineCounter, parseAllDocuments } from "yaml";
+import { isMap, isScalar, isSeq, LineCounter, parseAllDocuments } from "yaml";
 import type { Document, Node, YAMLMap, YAMLSeq } from "yaml";
-import { Source } from "./document.ts";
+import { nodesOf, Source } from "./document.ts";
 
 /** Larger documents are refused unread. */
 const MOST_DOCUMENT = 256 * 1024;
 const MOST_DEPTH = 24;
+/** Names, values, lists and maps, those that aliases stand for included. */
+const MOST_VALUES = 20_000;
 
 /**
  * Reads a text as YAML 1.2 with plain JSON values: no tags, no merge keys, few aliases. A text may hold two documents, a
@@ -45,11 +47,9 @@ export function readYaml(file: string, text: string, testFile: string): Source[]
     const marked = text.startsWith("---", start) ? 1 : 0;
     const before = index === 0 ? 0 : lines.linePos(start).line - 1 + marked;
     const source = new Source(index === 0 ? file : testFile, text, lines, document, before);
-    for (const error of document.errors) {
-      source.errorAt(error.pos[0], error.pos[1] - error.pos[0], "yaml", plainYamlError(error));
-    }
-    for (const error of document.warnings) {
-      source.errorAt(error.pos[0], error.pos[1] - error.pos[0], "yaml", plainYamlError(error));
+    for (const error of [...document.errors, ...document.warnings]) {
+      const { at, length, message } = plainYamlError(error, document);
+      source.errorAt(at, length, "yaml", message);
     }
     if (!source.refused) boundAliases(source);
     return source;
@@ -72,28 +72,64 @@ function parsedOrNull(
 
 /** Aliases are followed wherever they stand: what they unfold to is bounded before anything follows them. */
 function boundAliases(source: Source): void {
-  let budget = 20_000;
-  const visit = (node: Node | null, depth: number): void => {
+  let budget = MOST_VALUES;
+  const walk = (node: Node | null, depth: number): void => {
     if (--budget < 0 || depth > MOST_DEPTH || node === null) return;
     const found = source.resolve(node);
     if (isMap(found)) {
       for (const { key, value } of (found as YAMLMap<Node, Node | null>).items) {
-        visit(key, depth + 1);
-        visit(value, depth + 1);
+        walk(key, depth + 1);
+        walk(value, depth + 1);
       }
     } else if (isSeq(found)) {
-      for (const each of (found as YAMLSeq<Node | null>).items) visit(each, depth + 1);
+      for (const each of (found as YAMLSeq<Node | null>).items) walk(each, depth + 1);
     }
     if (depth === MOST_DEPTH) {
       source.error(node, "too_large", `the document is nested deeper than ${MOST_DEPTH} levels`);
     }
   };
-  visit(source.root, 0);
-  if (budget < 0) source.error(source.root, "too_large", "the document has too many values");
+  walk(source.root, 0);
+  if (budget < 0)
+    source.error(source.root, "too_large", `the document has more than ${MOST_VALUES} values`);
 }
 
-function plainYamlError(error: { code: string; message: string }): string {
-  if (error.code === "DUPLICATE_KEY") return "this name stands in the map already";
-  const text = error.message.split("\n", 1)[0] ?? "";
-  return `not YAML: ${text.charAt(0).toLowerCase()}${text.slice(1, 200)}`;
+/** What a fault of the YAML says, and where: what a newcomer most often meant is said with it. */
+function plainYamlError(
+  { code, message, pos }: { code: string; message: string; pos: [number, number] },
+  document: Document.Parsed,
+): { at: number; length: number; message: string } {
+  const [at, end] = pos;
+  const told = (text: string) => ({ at, length: end - at, message: text });
+  if (code === "DUPLICATE_KEY") return told("this name stands in the map already");
+  const text = message.split("\n", 1)[0] ?? "";
+  if (code === "MISSING_CHAR" && text.startsWith("Missing closing")) {
+    return {
+      at: lastQuote(document) ?? at,
+      length: 1,
+      message: "not YAML: this quote is never closed",
+    };
+  }
+  const advice = ADVICE.find(([of, part]) => of === code && text.includes(part))?.[2] ?? "";
+  return told(`not YAML: ${text.charAt(0).toLowerCase()}${text.slice(1, 200)}${advice}`);
+}
+
+const ADVICE: readonly (readonly [code: string, part: string, advice: string])[] = [
+  ["TAB_AS_INDENT", "", "; use spaces"],
+  ["TAG_RESOLVE_FAILED", "", "; a text that begins with '!' stands in quotes"],
+  ["BLOCK_AS_IMPLICIT_KEY", "Nested", "; a text with ': ' in it stands in quotes"],
+  ["BLOCK_IN_FLOW", "", "; a text with ': ' in it stands in quotes"],
+  [
+    "UNEXPECTED_TOKEN",
+    "at node end",
+    `; a text that begins with a quote stands in other quotes as a whole, as '"a" in identity.groups'`,
+  ],
+];
+
+/** Where the last text in quotes begins. */
+function lastQuote(document: Document.Parsed): number | null {
+  let last: number | null = null;
+  for (const node of nodesOf(document.contents)) {
+    if (isScalar(node) && node.type?.startsWith("QUOTE") === true) last = node.range?.[0] ?? last;
+  }
+  return last;
 }

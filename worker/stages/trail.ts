@@ -63,6 +63,8 @@ function judgedBy(verdict: Verdict | undefined): Partial<DecisionData & RefusalD
       ) as Record<string, boolean | number | string | string[] | null>,
       unknown: signals.unknown,
       predicates: signals.predicates,
+      ...(signals.onlyHeld && { onlyHeld: true as const }),
+      ...(signals.failed && { failed: signals.failed }),
     },
   };
 }

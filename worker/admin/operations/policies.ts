@@ -1,6 +1,6 @@
 import * as z from "zod";
 import type { AdminContext } from "../context.ts";
-import { ORG, PAGE, reference } from "../fields.ts";
+import { exactly, ORG, PAGE, reference } from "../fields.ts";
 import { inOrg, operation } from "../operation.ts";
 import {
   bundleOf,
@@ -141,7 +141,8 @@ const put = operation({
   event: "policy.changed",
   text: "yaml",
   orgFrom: "workspace",
-  input: z.object({
+  input: exactly({
+    ...ORG,
     workspace,
     yaml,
     tests: yaml.nullish(),
@@ -180,20 +181,20 @@ export async function putIntoForce(
   checked: Checked,
   how: { dryRun: boolean; ifMatch: string | null | undefined; restores: number | null },
 ) {
-  const current = await versionOf(ctx, scope, null);
-  matches(how.ifMatch, current);
   const { plan, faults, suite, source, tests, targets } = checked;
+  const { dryRun, ifMatch, restores } = how;
   if (plan === null) {
-    if (!how.dryRun) await recordRejected(ctx, scope, faults);
+    matches(ifMatch, await versionOf(ctx, scope, null));
+    if (!dryRun) await recordRejected(ctx, scope, faults);
     throw refusedDocument(faults);
   }
-  const publication = { scope, source, tests, plan, targets, restores: how.restores };
-  const { row, changed } = await publish(ctx, current, publication, how.dryRun);
+  const publication = { scope, source, tests, plan, targets, restores };
+  const { row, changed } = await publish(ctx, publication, { dryRun, ifMatch });
   ctx.headers.etag = `"${row.version}"`;
   return {
     ...versionFields(row),
     changed,
-    dry_run: how.dryRun,
+    dry_run: dryRun,
     warnings: faults.map((each) => faultFields(each) as z.input<typeof fault>),
     coverage: coverageFields(suite) as z.input<typeof coverage>,
   };
@@ -284,7 +285,8 @@ const rollback = operation({
   permission: { resource: "policy", action: "write" },
   event: "policy.changed",
   orgFrom: "workspace",
-  input: z.object({
+  input: exactly({
+    ...ORG,
     workspace,
     team,
     version: z.coerce.number().int().min(1),
