@@ -237,12 +237,11 @@ describe("a policy", () => {
 
   it("is published only by a call that says so, whatever form its body has", async () => {
     const current = await inForce("rules: [{ id: stands, route: open }]");
-    const send = async (path: string, body: object | string, type: string, method = "PUT") => {
-      const answer = await fetch(`${gw.url}/policy/finance${path}`, {
-        method,
-        headers: { authorization: `Bearer ${gw.masterKey}`, "content-type": type },
-        body: typeof body === "string" ? body : JSON.stringify(body),
-      });
+    const send = async (path: string, sent: object | string, type: string) => {
+      const method = path.startsWith("/rollback") ? "POST" : "PUT";
+      const body = typeof sent === "string" ? sent : JSON.stringify(sent);
+      const headers = { authorization: `Bearer ${gw.masterKey}`, "content-type": type };
+      const answer = await fetch(`${gw.url}/policy/finance${path}`, { method, headers, body });
       const told = (await answer.json()) as Answer["body"];
       return { status: answer.status, dry: told["dry_run"], message: told.error?.message ?? "" };
     };
@@ -250,7 +249,7 @@ describe("a policy", () => {
     const yaml = "rules: [{ id: tried, route: open }]";
     expect(await send("?dry_run=true", { yaml }, json)).toMatchObject({ status: 200, dry: true });
     expect(await send("?team=no-such-team", { yaml }, json)).toMatchObject({ status: 404 });
-    expect(await send("/rollback?dry_run", { version: 1 }, json, "POST")).toMatchObject({
+    expect(await send("/rollback?dry_run", { version: 1 }, json)).toMatchObject({
       status: 200,
       dry: true,
     });

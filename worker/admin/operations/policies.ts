@@ -142,7 +142,6 @@ const put = operation({
   text: "yaml",
   orgFrom: "workspace",
   input: exactly({
-    ...ORG,
     workspace,
     yaml,
     tests: yaml.nullish(),
@@ -286,7 +285,6 @@ const rollback = operation({
   event: "policy.changed",
   orgFrom: "workspace",
   input: exactly({
-    ...ORG,
     workspace,
     team,
     version: z.coerce.number().int().min(1),
