@@ -1,6 +1,6 @@
 import { validate } from "@readme/openapi-parser";
 import { describe, expect, it } from "vitest";
-import { endpoints } from "../../worker/admin/documents.ts";
+import { endpoints } from "../../worker/admin/endpoints.ts";
 import { openApi } from "../../worker/admin/openapi.ts";
 import { OPERATIONS } from "../../worker/admin/operations/index.ts";
 import { AUDIT_EVENTS } from "../../worker/core/audit.ts";

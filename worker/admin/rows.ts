@@ -11,7 +11,7 @@ import type { ModelBudgets } from "../store/schema.ts";
 import type { TeamMemberRow, TeamRow } from "../store/teams.ts";
 import type { UserRow } from "../store/users.ts";
 import type { LIMITS } from "./fields.ts";
-import { shownSettings } from "./router.ts";
+import { shownSettings } from "./routing-settings.ts";
 
 const instant = z.string().describe("RFC 3339");
 const object = z.record(z.string(), z.unknown());

@@ -8,7 +8,7 @@ import { invalidField } from "../faults.ts";
 import { alias, ORG, reference } from "../fields.ts";
 import { isKnown } from "../new-model.ts";
 import { notFound, operation } from "../operation.ts";
-import { FALLBACK_TYPE_NAMES, FALLBACK_TYPES, type FallbackType } from "../router.ts";
+import { FALLBACK_TYPE_NAMES, FALLBACK_TYPES, type FallbackType } from "../routing-settings.ts";
 import { changeRouting, routedOrg } from "./config.ts";
 
 const type = z

@@ -5,7 +5,7 @@ import type { Role } from "../core/principal.ts";
 import { ROLE_GRANTS } from "../policy/authz/roles.ts";
 import type { Operation, OperationFacts, Route } from "./operation.ts";
 import { OPERATIONS } from "./operations/index.ts";
-import { PATHS, type PathFacts } from "./routes.ts";
+import { PATHS, type PathFacts } from "./data-plane.ts";
 
 /** One endpoint as the documents show it; OpenAPI and the page are both made of this. */
 export interface Endpoint {
