@@ -82,7 +82,17 @@ describe("hostile input", () => {
     await world.make("/organization/new", { organization_alias: "acme" });
     const post = (text: string, headers = {}) =>
       world.call(MASTER, "POST", "/team/new", text, headers);
-    for (const text of ["{", "[]", "1", '"x"', "null", '{"a":}', deep(129), deep(10_000)]) {
+    for (const text of [
+      "{",
+      "[]",
+      "1",
+      '"x"',
+      "null",
+      '{"a":}',
+      '{"\\q":1}',
+      deep(129),
+      deep(10_000),
+    ]) {
       expect(await post(text), text.slice(0, 20)).toMatchObject({
         status: 400,
         body: { error: { type: "invalid_request_error", code: "invalid_request" } },

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { parseObject, readText } from "../core/body.ts";
 import type { Authenticated, Credentialed } from "../core/call.ts";
 import { GatewayError } from "../core/errors.ts";
 import { learningSettings } from "../core/learning.ts";
@@ -29,7 +30,7 @@ export async function feedback(
   { identity }: Authenticated<Credentialed>,
   request: Request,
 ): Promise<FeedbackAnswer> {
-  const { call_id, thumb, score, chosen_model } = read(await request.text());
+  const { call_id, thumb, score, chosen_model } = await read(request);
   const { principal, shared } = identity;
   const said = score ?? (thumb == null ? null : thumb === "up" ? 1 : 0);
   if (said === null && chosen_model == null) {
@@ -72,17 +73,9 @@ function isModel(deps: Deps, shared: OrgShared, name: string): boolean {
   return resolve(name, { shared, hasPlatformKey }).found;
 }
 
-function read(text: string): z.output<typeof FORM> {
-  let value: unknown;
-  if (text.length > MOST_BYTES) {
-    throw new GatewayError("request_too_large", "Feedback holds at most 16 KB.");
-  }
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new GatewayError("invalid_request", "The body is not JSON.");
-  }
-  const parsed = FORM.safeParse(value);
+async function read(request: Request): Promise<z.output<typeof FORM>> {
+  const { text } = await readText(request, MOST_BYTES);
+  const parsed = FORM.safeParse(parseObject(text).body);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const param = issue?.path.join(".") ?? "";

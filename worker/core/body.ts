@@ -1,0 +1,105 @@
+import { joined } from "./bytes.ts";
+import { GatewayError } from "./errors.ts";
+import { isJsonObject, scanJson, type JsonObject, type JsonScan } from "./json.ts";
+
+/** Deeper bodies are refused before a parser sees them; real tool schemas stay far below. */
+const MAX_DEPTH = 128;
+/** How much of a refused body is still read, in limits. */
+const DISCARDED = 2;
+
+/**
+ * The body of a request as text, at most `limit` bytes of it. `counted` is told the size of each piece before it is kept,
+ * and may refuse. Throws `request_too_large`, and `invalid_request` for what is no plain UTF-8.
+ */
+export async function readText(
+  request: Request,
+  limit: number,
+  counted: (bytes: number) => void = () => undefined,
+): Promise<{ text: string; bytes: number }> {
+  const tooLarge = () =>
+    new GatewayError("request_too_large", `The body is larger than ${limit} bytes.`);
+  if (Number(request.headers.get("content-length") ?? 0) > limit) {
+    await discard(request.body, limit);
+    throw tooLarge();
+  }
+  const encoding = request.headers.get("content-encoding");
+  if (encoding !== null && encoding !== "identity") {
+    throw new GatewayError("invalid_request", "The body must be sent without content-encoding.");
+  }
+  if (request.body === null) return { text: "", bytes: 0 };
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  try {
+    const body = request.body as ReadableStream<Uint8Array>;
+    for await (const chunk of body.values({ preventCancel: true })) {
+      bytes += chunk.byteLength;
+      if (bytes > limit) throw tooLarge();
+      counted(chunk.byteLength);
+      chunks.push(chunk);
+    }
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(joined(chunks));
+    return { text, bytes };
+  } catch (cause) {
+    if (cause instanceof GatewayError) await discard(request.body, limit);
+    if (cause instanceof TypeError) {
+      throw new GatewayError("invalid_request", "The body is not valid UTF-8 text.", { cause });
+    }
+    throw cause;
+  }
+}
+
+/**
+ * Reads what is left of a refused body and forgets it: a client that is still sending would see its connection break
+ * instead of the refusal. What is larger still is cut.
+ */
+async function discard(body: ReadableStream<Uint8Array> | null, limit: number): Promise<void> {
+  if (body === null) return;
+  let left = DISCARDED * limit;
+  try {
+    for await (const chunk of body) {
+      left -= chunk.byteLength;
+      if (left < 0) return;
+    }
+  } catch {
+    // The client left first.
+  }
+}
+
+/** A text as the JSON object that it has to be, and where its members stand. Throws `invalid_request`. */
+export function parseObject(text: string): { body: JsonObject; scan: JsonScan } {
+  const scan = scanned(text);
+  if (scan.depth > MAX_DEPTH) {
+    throw new GatewayError(
+      "invalid_request",
+      `The body is nested deeper than ${MAX_DEPTH} levels.`,
+    );
+  }
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch (cause) {
+    parseFault(text, cause);
+  }
+  if (!isJsonObject(body)) {
+    throw new GatewayError("invalid_request", "The body must be a JSON object.");
+  }
+  return { body, scan };
+}
+
+/** The scan of a text that may be no JSON at all: its depth is wanted before anything parses it. */
+function scanned(text: string): JsonScan {
+  try {
+    return scanJson(text);
+  } catch {
+    return parseFault(text);
+  }
+}
+
+/** Throws what is wrong with a text that is no JSON. */
+function parseFault(text: string, cause?: unknown): never {
+  // The parser's own message quotes the body; only the place may be told.
+  const at = cause instanceof Error ? /position (\d+)/.exec(cause.message)?.[1] : undefined;
+  const where = at === undefined ? "" : ` (the fault is at character ${at})`;
+  const what = text.trim() === "" ? "The body is empty" : `The body is not valid JSON${where}`;
+  throw new GatewayError("invalid_request", `${what}; send a JSON object.`);
+}
