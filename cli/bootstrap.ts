@@ -31,7 +31,7 @@ const user = "admin";
 export async function bootstrap(options: BootstrapOptions): Promise<Bootstrapped> {
   const { url, masterKey, keyAliases = ["first-key"] } = options;
   const call = (path: string, body: object) => post(`${url}${path}`, masterKey, body);
-  await call("/organization/new", {
+  const founded = await call("/organization/new", {
     organization_id: organization,
     organization_alias: organization,
   });
@@ -42,7 +42,9 @@ export async function bootstrap(options: BootstrapOptions): Promise<Bootstrapped
     user_role: "org_admin",
     auto_create_key: false,
   });
-  await call("/team/new", { organization_id: organization, team_alias: team });
+  // A new organization begins with this team; in one that was there it may be missing.
+  if (founded === null)
+    await call("/team/new", { organization_id: organization, team_alias: team });
   for (const key_alias of keyAliases) {
     const made = await call("/key/generate", {
       organization_id: organization,

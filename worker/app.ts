@@ -1,5 +1,5 @@
 import { Hono, type Context } from "hono";
-import { mountAdmin } from "./admin/http.ts";
+import { mountAdmin, wrongMethod } from "./admin/http.ts";
 import type { AdminDeps } from "./admin/ports.ts";
 import type { FromUrl } from "./core/call.ts";
 import type { DialectName } from "./core/chat.ts";
@@ -117,6 +117,7 @@ export function buildApp(): Hono<AppEnv> {
     app.all(path, (c) => refusal(c, wrongMethod("GET")));
     app.all(`${path}/:id{.+}`, (c) => refusal(c, wrongMethod("GET")));
   }
+  app.get("/", (c) => c.redirect("/docs"));
   for (const path of ["/health/liveliness", "/health/liveness"]) {
     app.get(path, (c) => c.json("I'm alive!"));
   }
@@ -141,6 +142,7 @@ export function buildApp(): Hono<AppEnv> {
         "not_found",
         `There is no ${c.req.method} ${c.req.path.slice(0, 128)} here; GET /docs shows every endpoint.`,
       ),
+      dialectBelow(c.req.path),
     ),
   );
   app.onError((cause, c) => {
@@ -157,10 +159,12 @@ function googleCall(text: string, alt: string | undefined): FromUrl | null {
   return { model, stream, ...(stream && alt !== "sse" && { array: true }) };
 }
 
-function wrongMethod(allowed: string): GatewayError {
-  return new GatewayError("method_not_allowed", `This endpoint takes ${allowed} requests.`, {
-    headers: { allow: allowed },
-  });
+/** What is spoken where no endpoint is: the dialect of whose clients ask there. */
+function dialectBelow(path: string): DialectName {
+  if (path.startsWith("/v1beta/")) return "gemini";
+  return /^(\/anthropic)?(\/v1)?\/messages\/|^\/anthropic\//.test(path)
+    ? "anthropic"
+    : "openai-chat";
 }
 
 function refusal(

@@ -2,6 +2,7 @@ import { validate } from "@readme/openapi-parser";
 import { describe, expect, it } from "vitest";
 import { endpoints } from "../../worker/admin/endpoints.ts";
 import { openApi } from "../../worker/admin/openapi.ts";
+import { buildApp } from "../../worker/app.ts";
 import { OPERATIONS } from "../../worker/admin/operations/index.ts";
 import { AUDIT_EVENTS } from "../../worker/core/audit.ts";
 import { ERROR_KINDS } from "../../worker/core/errors.ts";
@@ -202,6 +203,21 @@ describe("documents", () => {
     const document = openApi();
     const result = await validate(structuredClone(document) as never);
     expect(result).toMatchObject({ valid: true });
+  });
+
+  it("show every path that is served, and none that is not", () => {
+    const documented = endpoints().flatMap((each) =>
+      each.http.map(({ method, path }) => `${method} ${path.replaceAll(/\{\w+\}/g, "*")}`),
+    );
+    // Pages for people and their parts; the counters, which are no JSON.
+    const beside = /^GET (\/|\/docs.*|\/openapi\.json|\/invitation(\/[a-z]+\.[a-z]+)?|\/metrics)$/;
+    const served = buildApp()
+      .routes.filter(({ method, path }) => method !== "ALL" && !path.includes(":call"))
+      .map(({ method, path }) => `${method} ${path.replaceAll(/:\w+(\{[^}]*\})?/g, "*")}`)
+      .filter((route) => !beside.test(route));
+    const google = documented.filter((route) => route.includes("*:"));
+    expect(google).toHaveLength(9);
+    expect(new Set(documented.filter((route) => !google.includes(route)))).toEqual(new Set(served));
   });
 
   it("say of every endpoint who may call it, what it is for, an example and its refusals", () => {

@@ -101,12 +101,30 @@ describe("the admin plane over HTTP", () => {
     expect((await call("sk-wrong", "GET", "/team/list")).status).toBe(401);
   });
 
+  it("names an endpoint that is not there in the words of whoever asks", async () => {
+    const missing = async (path: string) => {
+      const answer = await fetch(gateway.url + path, { method: "POST" });
+      expect(answer.status, path).toBe(404);
+      return answer.json();
+    };
+    expect(await missing("/v1beta/models/m:embedContent")).toMatchObject({
+      error: { code: 404, status: "NOT_FOUND", message: expect.stringContaining("/docs") },
+    });
+    expect(await missing("/anthropic/v1/files")).toMatchObject({
+      type: "error",
+      error: { type: "not_found_error" },
+    });
+    expect(await missing("/v1/images/generations")).toMatchObject({ error: { code: "not_found" } });
+  });
+
   it("serves its documents to anybody, and never a secret in answers or logs", async () => {
     for (const path of ["/openapi.json", "/docs", "/docs/style.css", "/docs/search.js"]) {
       const answer = await fetch(gateway.url + path);
       expect(answer.status, path).toBe(200);
       expect(answer.headers.get("content-security-policy")).toContain("default-src 'none'");
     }
+    const root = await fetch(gateway.url, { redirect: "manual" });
+    expect([root.status, root.headers.get("location")]).toEqual([302, "/docs"]);
     const page = await (await fetch(`${gateway.url}/docs`)).text();
     expect(page).not.toMatch(/<script(?! src="\/docs)|style="|(src|href)="https?:/);
     const api_key = "sk-upstream-canary-aaaabbbbcccc9Z8y";

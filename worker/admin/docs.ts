@@ -84,7 +84,7 @@ function article(endpoint: Endpoint): string {
   ].flatMap(([name, value]) => (value ? [`<dt>${name}</dt><dd>${value}</dd>`] : []));
   return `<article id="${escape(endpoint.id)}">
 <h3>${badge(route?.method ?? "")} <a href="#${escape(endpoint.id)}"><code>${escape(route?.path ?? "")}</code></a></h3>
-<p class="summary">${escape(endpoint.summary)}</p>${endpoint.notes && `<p>${escape(endpoint.notes)}</p>`}
+<p class="summary">${escape(endpoint.summary)}</p>${endpoint.notes && `<p>${prose(endpoint.notes)}</p>`}
 <dl>${facts.join("")}</dl>
 ${fieldTable(endpoint)}
 <div class="pair"><figure><figcaption>Request</figcaption><pre><code>${escape(curl(endpoint))}</code></pre></figure>
@@ -123,7 +123,7 @@ function fieldRows(schema: JsonObject | null, prefix: string): string[] {
 function fieldRow(name: string, schema: JsonObject, required: boolean): string {
   const { description } = schema;
   const notes = [
-    typeof description === "string" ? escape(description) : "",
+    typeof description === "string" ? prose(description) : "",
     schema.default === undefined
       ? ""
       : `Default <code>${escape(JSON.stringify(schema.default))}</code>`,
@@ -166,7 +166,7 @@ function curl(endpoint: Endpoint): string {
   const [route] = endpoint.http;
   const { input } = endpoint.example;
   const path = endpoint.parameters.reduce(
-    (text, each) => text.replace(`{${each.name}}`, "gpt-4o-mini"),
+    (text, each) => text.replace(`{${each.name}}`, each.example),
     route?.path ?? "",
   );
   const query = route?.method === "GET" && input !== null ? queryText(input) : "";
@@ -184,6 +184,11 @@ function queryText(input: Record<string, Json>): string {
       `${name}=${encodeURIComponent(typeof value === "string" ? value : JSON.stringify(value))}`,
   );
   return pairs.length === 0 ? "" : `?${pairs.join("&")}`;
+}
+
+/** Text with what stands in backticks as code. */
+function prose(text: string): string {
+  return escape(text).replaceAll(/`([^`]+)`/g, "<code>$1</code>");
 }
 
 function escape(text: string): string {

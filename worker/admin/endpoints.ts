@@ -5,7 +5,8 @@ import type { Role } from "../core/principal.ts";
 import { ROLE_GRANTS } from "../policy/authz/roles.ts";
 import type { Operation, OperationFacts, Route } from "./operation.ts";
 import { OPERATIONS } from "./operations/index.ts";
-import { PATHS, type PathFacts } from "./data-plane.ts";
+import { DATA_PLANE, type PathFacts, type PathParameter } from "./data-plane.ts";
+import { OPEN_PATHS } from "./open-paths.ts";
 
 /** One endpoint as the documents show it; OpenAPI and the page are both made of this. */
 export interface Endpoint {
@@ -19,7 +20,7 @@ export interface Endpoint {
   /** Roles that may do it, with how far they reach: `admin`, `developer (own)`. */
   roles: string[];
   event: string | null;
-  parameters: { name: string; description: string }[];
+  parameters: PathParameter[];
   input: JsonObject | null;
   /** The member that a plain-text body becomes; null where only JSON is taken. */
   text: string | null;
@@ -43,9 +44,9 @@ const PROTECTED_ERRORS: ErrorKind[] = [
   "internal_error",
 ];
 
-/** Every endpoint: the data plane first, then the operations in their order. */
+/** Every endpoint: the data plane first, then what is open, then the operations in their order. */
 export function endpoints(): Endpoint[] {
-  return [...PATHS.map(fromPath), ...OPERATIONS.map(fromOperation)];
+  return [...[...DATA_PLANE, ...OPEN_PATHS].map(fromPath), ...OPERATIONS.map(fromOperation)];
 }
 
 function fromPath(facts: PathFacts): Endpoint {

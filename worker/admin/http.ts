@@ -33,14 +33,18 @@ export function mountAdmin<E extends Env>(
     const allow = allowed.join(", ");
     app.all(path, (c) => {
       const deps = depsOf(c);
-      const error = new GatewayError("method_not_allowed", `This endpoint takes ${allow}.`, {
-        headers: { allow },
-      });
-      return refusal(error, headersFor(c.req.raw, greet(deps, c.req.raw).requestId));
+      return refusal(wrongMethod(allow), headersFor(c.req.raw, greet(deps, c.req.raw).requestId));
     });
   }
   mountInvitation(app, depsOf);
   mountDocs(app);
+}
+
+/** The refusal of a path that is known by other methods. */
+export function wrongMethod(allow: string): GatewayError {
+  return new GatewayError("method_not_allowed", `This endpoint takes ${allow} requests.`, {
+    headers: { allow },
+  });
 }
 
 /** One admin call, from its credential to its answer. */

@@ -22,7 +22,7 @@ export async function proveCredential(parts: Parts, asked: Credentialed): Promis
   if (token === null) {
     throw new GatewayError(
       "missing_api_key",
-      "No API key was sent. Send one as `Authorization: Bearer sk-…`.",
+      "No API key was sent. Send one as `Authorization: Bearer sk-…` (or `x-api-key`, `api-key`, `x-goog-api-key`).",
     );
   }
   if (parts.keys.isMaster(token)) return proveMaster(parts);
@@ -154,5 +154,8 @@ function isUsable(key: KeyRecord, team: TeamRecord | null, user: UserRecord | nu
 }
 
 function unknownKey(): GatewayError {
-  return new GatewayError("invalid_api_key", "Incorrect API key provided.");
+  return new GatewayError(
+    "invalid_api_key",
+    "Incorrect API key provided: it is no key of this gateway (they begin with `sk-rt-`), or it was revoked or blocked.",
+  );
 }
