@@ -18,7 +18,12 @@ import {
   notAlerting,
 } from "../alerting.ts";
 import { readWebhook } from "../../store/webhooks.ts";
-import { litellmSettings, routerPartOf, settingFields, shownSettings } from "../routing-settings.ts";
+import {
+  litellmSettings,
+  routerPartOf,
+  settingFields,
+  shownSettings,
+} from "../routing-settings.ts";
 
 /** The organization that a call acts in, as its router settings' owner. */
 export async function routedOrg(ctx: AdminContext) {
