@@ -549,4 +549,5 @@ export const NO_REFERENCES: ReadonlySet<string> = new Set([
   "byok.rotate api_key",
   "audit_log.list request_id",
   "audit_log.unlink customer_id",
+  "audit_log.unlink user_email",
 ]);

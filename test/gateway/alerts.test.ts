@@ -375,7 +375,7 @@ test("a budget that begins anew says so, with what was spent before; events that
 }, 60_000);
 
 test("a secret that the gateway makes is shown once, and a webhook that moves to another host gets another", async () => {
-  const made = await alerting({ alerting_webhook_url: "http://localhost:9/a" });
+  const made = await alerting({ alerting_webhook_url: "http://localhost:9/path-token" });
   const { organizationId } = tenant;
   const secret = String(made["general_settings"]?.["alerting_webhook_secret"]);
   expect(secret).toMatch(/^whsec_[\w-]{43}$/);
@@ -385,13 +385,14 @@ test("a secret that the gateway makes is shown once, and a webhook that moves to
   );
   expect(listed["general_settings"]).toEqual({
     alerting: ["webhook"],
-    alerting_webhook_url: "http://localhost:9/a",
+    alerting_webhook_url: "http://localhost:9/path-token",
     alerting_webhook_secret: `…${secret.slice(-4)}`,
     alerting_events: ["budget.reset"],
   });
   const record = JSON.stringify(await gw.sql("select * from audit_events"));
   expect(record).toContain("localhost:9");
   expect(record).not.toContain(secret);
+  expect(record).not.toContain("path-token");
   await alerting({ alerting_webhook_url: null });
   const gone = await gw.admin<typeof made>("GET", `/config/list?organization_id=${organizationId}`);
   expect(gone["general_settings"]).toEqual({});

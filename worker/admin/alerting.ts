@@ -1,3 +1,4 @@
+import { sha256, toHex } from "../core/bytes.ts";
 import * as z from "zod";
 import { AUDIT_EVENTS } from "../core/audit.ts";
 import { shownOrgId } from "../core/ids.ts";
@@ -125,8 +126,11 @@ async function commit(
   await ctx.commit({ statements: [statement], touches: [], events: [event] });
 }
 
-/** A query may hold a token, so that it is not recorded. */
+/** A path or a query may hold a token, so that they are recorded by their digest alone. */
 function recorded({ url, events }: Shown): JsonObject {
-  const { origin, pathname } = new URL(url);
-  return { alerting_webhook_url: origin + pathname, alerting_events: events };
+  return {
+    alerting_webhook_url: `${new URL(url).origin}/…`,
+    alerting_webhook_url_sha256: toHex(sha256(url)),
+    alerting_events: events,
+  };
 }

@@ -13,10 +13,9 @@ import { pageShape } from "../rows.ts";
 const PERMISSION = { resource: "audit", action: "read" } as const;
 
 /** A day, or a moment. */
-const time = z.union([
-  z.iso.date({ error: "Must be a day, as 2026-11-21, or a time, as 2026-11-21T10:00:00Z" }),
-  z.iso.datetime({ offset: true }),
-]);
+const time = z.union([z.iso.date(), z.iso.datetime({ offset: true })], {
+  error: "Must be a day, as 2026-11-21, or a time, as 2026-11-21T10:00:00Z",
+});
 
 const page = z.coerce.number().int().min(1).max(1_000);
 const record = z.record(z.string(), z.unknown());

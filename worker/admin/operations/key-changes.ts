@@ -38,14 +38,15 @@ function event(
   after: KeyRow | null,
   data: ChangeEvent["data"] = {},
 ): ChangeEvent {
-  const { handle, teamId } = after ?? before;
+  const { handle, teamId, userId } = after ?? before;
   return {
     type,
     objectId: handle,
     teamId: teamId ?? undefined,
     before: keyFields(before),
     ...(after && { after: keyFields(after) }),
-    data,
+    // Whose it is, also where that did not change: its alias and metadata are that person's.
+    data: { user_id: userId, ...data },
   };
 }
 

@@ -7,7 +7,7 @@ import type { Json, JsonObject } from "../json.ts";
 // The log names people by pseudonyms: keyed hashes whose salt lies beside the log, one per person. Who deletes the salt
 // unlinks the person from every record, and no hash of the log changes.
 
-export type PersonKind = "user" | "customer" | "email" | "name" | "address";
+export type PersonKind = "user" | "customer" | "email" | "name" | "address" | "text";
 
 /** A person, as rows name it. */
 export interface PersonId {
@@ -37,6 +37,7 @@ const MEMBERS: Readonly<Record<string, PersonKind>> = {
   changed_by: "user",
   user_email: "email",
   user_alias: "name",
+  key_alias: "name",
   customer_id: "customer",
   customer_ids: "customer",
   end_user_id: "customer",
@@ -52,23 +53,26 @@ const OF_CUSTOMERS: Readonly<Record<string, PersonKind>> = {
   alias: "name",
 };
 
-/** Kinds of ledger scopes that name a person. */
-const SCOPES: Readonly<Record<string, PersonKind>> = {
-  user: "user",
-  team_member: "user",
-  customer: "customer",
-};
-
 const ABOUT_USERS = /^(user\.|role\.|organization\.member_)/;
 /** Who acts without being a person. */
 const NOBODY = /^(master|service|session|key)(:|$)/;
+
+/** Members that together are a ledger's scope, which may be a person. */
+const SCOPES = [
+  ["kind", "id"],
+  ["scope", "scope_id"],
+] as const;
+/** Free text that belongs to a row: of a person's row it is a person's. */
+const FREE = "metadata";
+const EMAIL = /[\w.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}/g;
 
 /** The record with pseudonyms in the place of users, customers and addresses. */
 export function pseudonymized(record: AuditRecord, of: Pseudonyms): AuditRecord {
   const customers = record.type.startsWith("customer.");
   const members = customers ? OF_CUSTOMERS : MEMBERS;
   const person = subjectOf(record);
-  const data = hidden(record.data, members, of, person);
+  const change = "updated_values" in record.data || "before_value" in record.data;
+  const data = hidden(record.data, { members, of, change }, person);
   if (person !== null) data["object_id"] = of(person.kind, person.id, null);
   const [, user] = /^user:(.+)$/s.exec(record.actor) ?? [];
   return {
@@ -86,21 +90,42 @@ function subjectOf({ type, data }: AuditRecord): PersonId | null {
   return ABOUT_USERS.test(type) ? { kind: "user", id } : null;
 }
 
-function hidden(
-  value: JsonObject,
-  members: Readonly<Record<string, PersonKind>>,
-  of: Pseudonyms,
-  around: PersonId | null,
-): JsonObject {
+/** How the persons of one record are hidden. */
+interface Hiding {
+  members: Readonly<Record<string, PersonKind>>;
+  of: Pseudonyms;
+  /** An administrative change, whose rows hold what their authors wrote. */
+  change: boolean;
+}
+
+function hidden(value: JsonObject, hiding: Hiding, around: PersonId | null): JsonObject {
+  const { members, of } = hiding;
   const out: JsonObject = {};
   const owner = personIn(value, members) ?? around;
-  const { kind } = value;
-  const scope = typeof kind === "string" ? SCOPES[kind] : undefined;
   for (const [name, each] of Object.entries(value)) {
-    const said = name === "id" ? scope : members[name.slice(name.lastIndexOf(".") + 1)];
-    out[name] = each === undefined ? each : replaced(each, said, members, of, owner);
+    const said = members[name.slice(name.lastIndexOf(".") + 1)];
+    const free = name === FREE && owner !== null ? "text" : said;
+    out[name] = each === undefined ? each : replaced(each, free, hiding, owner);
   }
+  // A scope stands as { kind, id }, as { scope, scope_id }, or in one text.
+  for (const [kind, id] of SCOPES) {
+    const [named, which] = [value[kind], value[id]];
+    if (typeof named === "string" && typeof which === "string")
+      out[id] = scopeId(named, which, of) ?? out[id];
+  }
+  const { attached_to: text } = value;
+  const [, named, which] = (typeof text === "string" && /^([a-z_]+):(.+)$/s.exec(text)) || [];
+  const hiddenId = named === undefined ? null : scopeId(named, which ?? "", of);
+  if (hiddenId !== null) out["attached_to"] = `${named}:${hiddenId}`;
   return out;
+}
+
+/** A ledger scope's id with its person hidden; null for a scope that names none. */
+function scopeId(kind: string, id: string, of: Pseudonyms): string | null {
+  if (kind === "user" || kind === "customer") return of(kind, id, null);
+  if (kind !== "team_member") return null;
+  const at = id.indexOf("/") + 1;
+  return id.slice(0, at) + of("user", id.slice(at), null);
 }
 
 /** Whom an object is about: the person that it names by id. */
@@ -119,13 +144,25 @@ function personIn(
 function replaced(
   value: Json,
   kind: PersonKind | undefined,
-  members: Readonly<Record<string, PersonKind>>,
-  of: Pseudonyms,
+  hiding: Hiding,
   owner: PersonId | null,
 ): Json {
-  if (Array.isArray(value)) return value.map((each) => replaced(each, kind, members, of, owner));
-  if (isJsonObject(value)) return hidden(value, members, of, owner);
-  if (kind === undefined || typeof value !== "string" || value === "") return value;
+  if (Array.isArray(value)) return value.map((each) => replaced(each, kind, hiding, owner));
+  if (isJsonObject(value)) {
+    if (kind !== "text") return hidden(value, hiding, owner);
+    const members = Object.entries(value).map(([name, each]): [string, Json] => [
+      name,
+      replaced(each ?? null, kind, hiding, owner),
+    ]);
+    return Object.fromEntries(members);
+  }
+  if (typeof value !== "string" || value === "") return value;
+  const { of, change } = hiding;
+  // What nobody is named by is no person's name.
+  if (kind === undefined || (kind === "name" && owner === null))
+    return change
+      ? value.replaceAll(EMAIL, (each) => of("email", each.toLowerCase(), owner))
+      : value;
   if (kind === "user" && NOBODY.test(value)) return value;
   return of(kind, value, kind === "user" || kind === "customer" ? null : owner);
 }
