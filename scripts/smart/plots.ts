@@ -20,34 +20,59 @@ interface Line {
 
 const COLORS = { smart: "#c2410c", length: "#0369a1", keywords: "#4d7c0f", random: "#9ca3af" };
 
+/** Round values that a range is read by, four to eight of them; the first lies at or below it, the last at or above. */
+function ticks(low: number, high: number): number[] {
+  const raw = (high - low) / 6 || 1;
+  const power = 10 ** Math.floor(Math.log10(raw));
+  const step = power * ([1, 2, 2.5, 5, 10].find((each) => each * power >= raw) ?? 10);
+  const count = Math.ceil(high / step) - Math.floor(low / step);
+  return Array.from({ length: count + 1 }, (_, at) => (Math.floor(low / step) + at) * step);
+}
+
+/** Heights of labels that keep their order and stand at least 16 apart. */
+function apart(heights: readonly number[]): number[] {
+  const placed = [...heights];
+  const order = heights
+    .map((_, at) => at)
+    .toSorted((a, b) => (heights[a] ?? 0) - (heights[b] ?? 0));
+  for (const [rank, at] of order.entries()) {
+    const above = placed[order[rank - 1] ?? -1] ?? -Infinity;
+    placed[at] = Math.max(placed[at] ?? 0, above + 16);
+  }
+  return placed;
+}
+
 function chart(title: string, axes: { x: string; y: string }, lines: readonly Line[]): string {
-  const [width, height, left, bottom, top, right] = [560, 360, 62, 46, 36, 110];
-  const xs = lines.flatMap(({ points }) => points.map(([x]) => x));
-  const ys = lines.flatMap(({ points }) => points.map(([, y]) => y));
-  const [x0, x1] = [Math.min(...xs), Math.max(...xs)];
-  const pad = (Math.max(...ys) - Math.min(...ys)) * 0.05;
-  const [y0, y1] = [Math.min(...ys) - pad, Math.max(...ys) + pad];
-  const px = (x: number) => left + ((x - x0) / (x1 - x0)) * (width - left - right);
+  const longest = Math.max(...lines.map(({ name }) => name.length));
+  const [width, height, left, bottom, top] = [620, 360, 62, 46, 36];
+  const right = 24 + longest * 7;
+  const xs = ticks(0, Math.max(...lines.flatMap(({ points }) => points.map(([x]) => x))));
+  const all = lines.flatMap(({ points }) => points.map(([, y]) => y));
+  const ys = ticks(Math.min(...all), Math.max(...all));
+  const [x1, y0, y1] = [xs.at(-1) ?? 1, ys[0] ?? 0, ys.at(-1) ?? 1];
+  const px = (x: number) => left + (x / x1) * (width - left - right);
   const py = (y: number) => height - bottom - ((y - y0) / (y1 - y0)) * (height - bottom - top);
-  const tick = (value: number) => Number(value.toPrecision(3)).toString();
-  const grid = [0, 1, 2, 3, 4].map((at) => {
-    const [x, y] = [x0 + ((x1 - x0) * at) / 4, y0 + ((y1 - y0) * at) / 4];
-    return `<line x1="${left}" x2="${width - right}" y1="${py(y).toFixed(1)}" y2="${py(y).toFixed(1)}" stroke="#e5e7eb"/>
-<text x="${left - 6}" y="${(py(y) + 4).toFixed(1)}" text-anchor="end">${tick(y)}</text>
-<text x="${px(x).toFixed(1)}" y="${height - bottom + 16}" text-anchor="middle">${tick(x)}</text>`;
+  const tick = (value: number) => Number(value.toPrecision(4)).toLocaleString("en-US");
+  const across = ys.map((y) => {
+    const at = py(y);
+    return `<line x1="${left}" x2="${width - right}" y1="${at.toFixed(1)}" y2="${at.toFixed(1)}" stroke="#e5e7eb"/>
+<text x="${left - 6}" y="${(at + 4).toFixed(1)}" text-anchor="end">${tick(y)}</text>`;
   });
-  const ends = lines.map(({ points }) => py(points.at(-1)?.[1] ?? 0));
+  const below = xs.map(
+    (x) =>
+      `<text x="${px(x).toFixed(1)}" y="${height - bottom + 16}" text-anchor="middle">${tick(x)}</text>`,
+  );
+  const labels = apart(lines.map(({ points }) => py(points.at(-1)?.[1] ?? 0) + 4));
   const drawn = lines.map(({ name, color, points }, at) => {
     const path = points.map(([x, y]) => `${px(x).toFixed(1)},${py(y).toFixed(1)}`).join(" ");
-    const crowded = ends.filter((each) => Math.abs(each - (ends[at] ?? 0)) < 40).length > 1;
-    const label = crowded ? top + 14 + at * 16 : (ends[at] ?? 0) + 4;
+    const end = px(points.at(-1)?.[0] ?? 0) + 8;
     return `<polyline points="${path}" fill="none" stroke="${color}" stroke-width="2"/>
-<text x="${width - right + 8}" y="${label.toFixed(1)}" fill="${color}" font-weight="600">${name}</text>`;
+<text x="${end.toFixed(1)}" y="${labels[at]?.toFixed(1)}" fill="${color}" font-weight="600">${name}</text>`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="11" fill="#374151">
 <rect width="${width}" height="${height}" fill="#ffffff"/>
 <text x="${left}" y="20" font-size="13" font-weight="600">${title}</text>
-${grid.join("\n")}
+${[...across, ...below].join("\n")}
 ${drawn.join("\n")}
 <text x="${(left + width - right) / 2}" y="${height - 10}" text-anchor="middle">${axes.x}</text>
 <text transform="translate(14 ${(top + height - bottom) / 2}) rotate(-90)" text-anchor="middle">${axes.y}</text>
@@ -69,7 +94,7 @@ for (const { slice, curves } of report.slices) {
   writeFileSync(
     join(folder, `${name}.svg`),
     chart(
-      `${slice}: quality by share of strong calls, areas and tasks held out`,
+      `${slice}, areas and tasks held out: quality by share of strong calls`,
       { x: "share of requests to the strong model, %", y: "quality" },
       lines,
     ),
