@@ -4,14 +4,7 @@ import { dirname, join, relative } from "node:path";
 import { readCheckpoint } from "../worker/core/sealed-log/checkpoint.ts";
 import { HEAD, isBeyond } from "../worker/core/sealed-log/layout.ts";
 import type { LogObjects } from "../worker/core/sealed-log/report.ts";
-
-/** A gateway, and who asks there. */
-export interface Gateway {
-  url: string;
-  key: string;
-  /** Id or alias; absent = the key's own. */
-  organization?: string;
-}
+import { ask, type Gateway } from "./gateway.ts";
 
 /** The gateway or the folder can't be read; the message says which and why. */
 export class Unreadable extends Error {
@@ -60,7 +53,7 @@ export async function download(
   const differ: string[] = [];
   do {
     const query = after === null ? "" : `?after=${encodeURIComponent(after)}`;
-    const text = await ask(gateway, "GET", `/audit-log/objects${query}`);
+    const text = await readFrom(gateway, `/audit-log/objects${query}`);
     const page = JSON.parse(text) as {
       objects: { name: string; bytes: string }[];
       after: string | null;
@@ -112,31 +105,11 @@ export async function saveIn(folder: string, name: string, bytes: Uint8Array): P
   return true;
 }
 
-/** One call of the admin API; what is refused or can't be reached is told by status and message. */
-export async function ask(
-  { url, key, organization }: Gateway,
-  method: "GET" | "POST",
-  path: string,
-  body?: object,
-): Promise<string> {
-  let answer: Response;
+/** One answer of the admin API; whatever keeps it away makes the log `Unreadable`. */
+export async function readFrom(gateway: Gateway, path: string): Promise<string> {
   try {
-    answer = await fetch(url + path, {
-      method,
-      headers: {
-        authorization: `Bearer ${key}`,
-        "content-type": "application/json",
-        ...(organization !== undefined && { "x-organization-id": organization }),
-      },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    });
+    return await ask(gateway, "GET", path);
   } catch (cause) {
-    throw new Unreadable(`${url} can't be reached: ${(cause as Error).message}`);
+    throw new Unreadable((cause as Error).message);
   }
-  const text = await answer.text();
-  if (!answer.ok)
-    throw new Unreadable(
-      `${method} ${path.split("?")[0]} answered ${answer.status}: ${text.slice(0, 300)}`,
-    );
-  return text;
 }

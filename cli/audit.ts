@@ -1,6 +1,5 @@
 // `routero audit …`: takes a log out of a gateway and checks it without one.
 import { readFile } from "node:fs/promises";
-import { parseArgs } from "node:util";
 import { readCheckpoint } from "../worker/core/sealed-log/checkpoint.ts";
 import type { Checkpoint } from "../worker/core/sealed-log/checkpoint.ts";
 import { proofFrom } from "../worker/core/sealed-log/find.ts";
@@ -10,15 +9,16 @@ import { checkProof } from "../worker/core/sealed-log/proof.ts";
 import type { Fault, LogObjects, Report } from "../worker/core/sealed-log/report.ts";
 import { verifyLog } from "../worker/core/sealed-log/verify.ts";
 import {
-  ask,
   download,
   folderObjects,
   gatewayObjects,
+  readFrom,
   saveIn,
   Unreadable,
 } from "./audit-objects.ts";
-import type { Gateway } from "./audit-objects.ts";
 import { replayLog } from "./audit-replay.ts";
+import { gatewayOf, type Gateway } from "./gateway.ts";
+import { parsed, UsageError, type Output } from "./usage.ts";
 
 const usage = `Usage: npm run -s routero -- audit <command> [options]
 
@@ -44,16 +44,6 @@ Options
 Exit codes: 0 sound or done · 1 something is wrong with the log or the proof · 2 wrong usage · 3 can't be read
 `;
 
-/** A mistake on the command line. */
-export class AuditUsage extends Error {
-  override name = "AuditUsage";
-}
-
-export interface Output {
-  out: (line: string) => void;
-  err: (line: string) => void;
-}
-
 const OPTIONS = {
   since: { type: "string" },
   trust: { type: "string", multiple: true },
@@ -65,30 +55,23 @@ const OPTIONS = {
   organization: { type: "string" },
 } as const;
 
-/** Runs one command; returns the exit code of what was found. Throws `AuditUsage` and `Unreadable`. */
+/** Runs one command; returns the exit code of what was found. Throws `UsageError` and `Unreadable`. */
 export async function auditCommand(words: string[], output: Output): Promise<number> {
   const [command, ...rest] = words;
   if (command === undefined || rest.includes("--help") || command === "--help") {
     output.out(usage.trimEnd());
     return command === undefined ? 2 : 0;
   }
-  const { values, positionals } = parsed(rest);
+  const { values, positionals } = parsed({ args: rest, options: OPTIONS, allowPositionals: true });
   const [place, second] = positionals;
-  const gateway = (url = values.url ?? process.env["ROUTERO_URL"]): Gateway => {
-    const key = values.key ?? process.env["ROUTERO_KEY"] ?? process.env["MASTER_KEY"] ?? "";
-    if (url === undefined || !/^https?:\/\//.test(url) || !URL.canParse(url))
-      throw new AuditUsage("--url needs the gateway's address");
-    if (key === "") throw new AuditUsage("--key needs a key that may read the log");
+  const gateway = (url = values.url): Gateway => {
+    const key = values.key ?? process.env["ROUTERO_KEY"] ?? process.env["MASTER_KEY"];
     const { organization } = values;
-    return {
-      url: url.replace(/\/+$/, ""),
-      key,
-      ...(organization !== undefined && { organization }),
-    };
+    return { ...gatewayOf({ url, key }), ...(organization !== undefined && { organization }) };
   };
   const needs = (what: string): string => {
     if (place === undefined)
-      throw new AuditUsage(`${command} needs ${what}; audit --help tells more`);
+      throw new UsageError(`${command} needs ${what}; audit --help tells more`);
     return place;
   };
   const progress = steps(output);
@@ -124,10 +107,10 @@ export async function auditCommand(words: string[], output: Output): Promise<num
     }
     case "prove": {
       const where = needs("a folder or a gateway's address");
-      if (second === undefined) throw new AuditUsage("prove needs an event id");
+      if (second === undefined) throw new UsageError("prove needs an event id");
       if (/^https?:\/\//.test(where)) {
         const path = `/audit-log/${encodeURIComponent(second)}/proof?format=text`;
-        output.out((await ask(gateway(where), "GET", path)).trimEnd());
+        output.out((await readFrom(gateway(where), path)).trimEnd());
         return 0;
       }
       const found = await proofFrom(folderObjects(where), second);
@@ -143,7 +126,7 @@ export async function auditCommand(words: string[], output: Output): Promise<num
       const record = values.record === undefined ? null : await fileText(values.record);
       const keys = (values.trust ?? []).map((key) => keyOf(key));
       if (keys.length === 0)
-        throw new AuditUsage("check-proof needs --trust with the log's public key");
+        throw new UsageError("check-proof needs --trust with the log's public key");
       const proved = await checkProof(text, record?.replace(/\n$/, "") ?? null, keys);
       if ("wrong" in proved) {
         output.out(`not proved: ${proved.wrong}`);
@@ -178,15 +161,7 @@ export async function auditCommand(words: string[], output: Output): Promise<num
       return odd === 0 ? 0 : 1;
     }
     default:
-      throw new AuditUsage(`there is no command "audit ${command}"; audit --help lists them`);
-  }
-}
-
-function parsed(words: string[]) {
-  try {
-    return parseArgs({ args: words, options: OPTIONS, allowPositionals: true });
-  } catch (cause) {
-    throw new AuditUsage((cause as Error).message);
+      throw new UsageError(`there is no command "audit ${command}"; audit --help lists them`);
   }
 }
 
@@ -194,7 +169,7 @@ function keyOf(text: string, kind: NoteKey["kind"] = "log"): NoteKey {
   const key = readVerifierKey(text);
   if (key?.kind === kind) return key;
   const option = kind === "log" ? "--trust" : "--witness";
-  throw new AuditUsage(`${option} needs a key of a ${kind} in the form name+id+base64`);
+  throw new UsageError(`${option} needs a key of a ${kind} in the form name+id+base64`);
 }
 
 /** A checkpoint that was kept: the signed note, or the gateway's JSON that has it as a member. */

@@ -1,6 +1,8 @@
 // The first organization, team, user and key, made through the public admin API with the master key.
 // Every step may have been done before: repeated after a crash, it goes on where it stopped.
 
+import { ask, Refused, type Gateway } from "./gateway.ts";
+
 /** Where to and as whom. */
 export interface BootstrapOptions {
   /** The gateway's address. */
@@ -18,19 +20,14 @@ export interface Bootstrapped {
   key: string | null;
 }
 
-/** Thrown when the gateway refuses a step; the message has its status and what it said. */
-class BootstrapError extends Error {
-  override name = "BootstrapError";
-}
-
 const organization = "default";
 const team = "default";
 const user = "admin";
 
-/** Makes what is missing. An existing thing of the same name is left as it is. */
+/** Makes what is missing. An existing thing of the same name is left as it is. Throws `Refused` and `Unreachable`. */
 export async function bootstrap(options: BootstrapOptions): Promise<Bootstrapped> {
   const { url, masterKey, keyAliases = ["first-key"] } = options;
-  const call = (path: string, body: object) => post(`${url}${path}`, masterKey, body);
+  const call = (path: string, body: object) => post({ url, key: masterKey }, path, body);
   const founded = await call("/organization/new", {
     organization_id: organization,
     organization_alias: organization,
@@ -53,7 +50,7 @@ export async function bootstrap(options: BootstrapOptions): Promise<Bootstrapped
       key_alias,
     });
     if (made === null) continue;
-    if (typeof made.key !== "string") throw new BootstrapError("/key/generate answered no key");
+    if (typeof made.key !== "string") throw new Error("/key/generate answered no key");
     return { organization, team, user, key: made.key };
   }
   return { organization, team, user, key: null };
@@ -61,21 +58,14 @@ export async function bootstrap(options: BootstrapOptions): Promise<Bootstrapped
 
 /** The answer's object; null when it exists already (409). */
 async function post(
-  url: string,
-  masterKey: string,
+  gateway: Gateway,
+  path: string,
   body: object,
 ): Promise<Record<string, unknown> | null> {
-  const answer = await fetch(url, {
-    method: "POST",
-    headers: { authorization: `Bearer ${masterKey}`, "content-type": "application/json" },
-    body: JSON.stringify(body),
-  });
-  const said = await answer.text();
-  if (answer.status === 409) return null;
-  if (!answer.ok) {
-    throw new BootstrapError(
-      `POST ${new URL(url).pathname} answered ${answer.status}: ${said.slice(0, 300)}`,
-    );
+  try {
+    return JSON.parse(await ask(gateway, "POST", path, body)) as Record<string, unknown>;
+  } catch (error) {
+    if (error instanceof Refused && error.status === 409) return null;
+    throw error;
   }
-  return JSON.parse(said) as Record<string, unknown>;
 }

@@ -1,5 +1,6 @@
 // Moves what a gateway has stored to its newest secrets while it serves, through the public admin API.
 import { setTimeout as pause } from "node:timers/promises";
+import { ask, Refused } from "./gateway.ts";
 
 /** Where to, as whom, and who is told what happens. */
 export interface RotateOptions {
@@ -19,7 +20,7 @@ export interface Rotated {
   tokensLeft: number;
 }
 
-/** Thrown when the gateway refuses a step or makes no headway; the message has its status and what it said. */
+/** Thrown when the gateway makes no headway. */
 class RotateError extends Error {
   override name = "RotateError";
 }
@@ -37,7 +38,7 @@ const MOST_ATTEMPTS = 10;
 
 /**
  * Rewraps every organization's stored provider credentials, batch by batch, until none is left under an older
- * key-encryption key. Safe to interrupt and to repeat: it goes on where it stopped.
+ * key-encryption key. Safe to interrupt and to repeat: it goes on where it stopped. Throws `Refused` and `Unreachable` too.
  */
 export async function rotate(options: RotateOptions): Promise<Rotated> {
   const sum: Rotated = { organizations: 0, rewrapped: 0, keysLeft: 0, tokensLeft: 0 };
@@ -85,17 +86,12 @@ async function call(
   body?: object,
 ): Promise<unknown> {
   for (let attempt = 1; ; attempt++) {
-    const answer = await fetch(url + path, {
-      method,
-      headers: { authorization: `Bearer ${masterKey}`, "content-type": "application/json" },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    });
-    const said = await answer.text();
-    if (answer.ok) return JSON.parse(said) as unknown;
-    if (answer.status !== 503 || attempt === MOST_ATTEMPTS) {
-      const place = `${method} ${path.split("?")[0]}`;
-      throw new RotateError(`${place} answered ${answer.status}: ${said.slice(0, 300)}`);
+    try {
+      return JSON.parse(await ask({ url, key: masterKey }, method, path, body)) as unknown;
+    } catch (error) {
+      const again = error instanceof Refused && error.status === 503 && attempt < MOST_ATTEMPTS;
+      if (!again) throw error;
+      await pause((error.retryAfter ?? 1) * 1000);
     }
-    await pause(Number(answer.headers.get("retry-after") ?? 1) * 1000);
   }
 }

@@ -1,10 +1,12 @@
 // `routero policy …`: checks and tests documents offline, and brings them to a gateway through its admin API.
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { parseArgs } from "node:util";
+import type { parseArgs } from "node:util";
 import { checkDocument } from "../worker/policy/checked.ts";
 import { faultText } from "../worker/policy/faults.ts";
 import { OFFLINE } from "../worker/policy/known.ts";
+import { ask, gatewayOf } from "./gateway.ts";
+import { parsed, UsageError, type Output } from "./usage.ts";
 
 const POLICY_USAGE = `Usage: npm run -s routero -- policy <command> [options]
 
@@ -30,17 +32,6 @@ Options
 Exit codes: 0 done, 1 refused (a fault, a failing case, a change that is not wanted), 2 usage, 3 no gateway answered.
 `;
 
-/** What `main` does with the outcome. */
-export interface PolicyIo {
-  out: (line: string) => void;
-  err: (line: string) => void;
-}
-
-/** A mistake on the command line. */
-export class PolicyUsage extends Error {
-  override name = "PolicyUsage";
-}
-
 const OPTIONS = {
   url: { type: "string" },
   key: { type: "string" },
@@ -59,20 +50,14 @@ type Values = ReturnType<
   typeof parseArgs<{ options: typeof OPTIONS; allowPositionals: true }>
 >["values"];
 
-/** Runs one command; answers the process's exit code. */
-export async function policyCommand(words: string[], io: PolicyIo): Promise<number> {
+/** Runs one command; answers the process's exit code. Throws `UsageError`, `Refused` and `Unreachable`. */
+export async function policyCommand(words: string[], io: Output): Promise<number> {
   const [command, ...rest] = words;
   if (command === undefined || command === "help" || words.includes("--help")) {
     io.out(POLICY_USAGE.trimEnd());
     return command === undefined ? 2 : 0;
   }
-  let parsed: { values: Values; positionals: string[] };
-  try {
-    parsed = parseArgs({ args: rest, options: OPTIONS, allowPositionals: true });
-  } catch (error) {
-    throw new PolicyUsage((error as Error).message);
-  }
-  const { values, positionals } = parsed;
+  const { values, positionals } = parsed({ args: rest, options: OPTIONS, allowPositionals: true });
   switch (command) {
     case "check":
       return check(files(positionals), values, io);
@@ -87,11 +72,11 @@ export async function policyCommand(words: string[], io: PolicyIo): Promise<numb
     case "explain":
       return explain(values, io);
     default:
-      throw new PolicyUsage(`there is no "policy ${command}"; policy --help lists the commands`);
+      throw new UsageError(`there is no "policy ${command}"; policy --help lists the commands`);
   }
 }
 
-async function check(names: string[], values: Values, io: PolicyIo): Promise<number> {
+async function check(names: string[], values: Values, io: Output): Promise<number> {
   let wrong = 0;
   for (const name of names) {
     const { yaml, tests } = await read(name);
@@ -122,9 +107,9 @@ async function check(names: string[], values: Values, io: PolicyIo): Promise<num
   return wrong === 0 ? 0 : 1;
 }
 
-async function test(names: string[], values: Values, io: PolicyIo): Promise<number> {
+async function test(names: string[], values: Values, io: Output): Promise<number> {
   const least = values["min-coverage"] === undefined ? 0 : Number(values["min-coverage"]);
-  if (!(least >= 0 && least <= 100)) throw new PolicyUsage("--min-coverage takes a percentage");
+  if (!(least >= 0 && least <= 100)) throw new UsageError("--min-coverage takes a percentage");
   let failed = false;
   for (const name of names) {
     const { yaml, tests } = await read(name);
@@ -148,7 +133,7 @@ async function test(names: string[], values: Values, io: PolicyIo): Promise<numb
   return failed ? 1 : 0;
 }
 
-async function apply(name: string, values: Values, io: PolicyIo): Promise<number> {
+async function apply(name: string, values: Values, io: Output): Promise<number> {
   const { yaml, tests } = await read(name);
   const answer = await call(values, "PUT", `/policy/${workspaceOf(values)}`, {
     yaml,
@@ -172,9 +157,9 @@ async function apply(name: string, values: Values, io: PolicyIo): Promise<number
   return 0;
 }
 
-async function rollback(values: Values, io: PolicyIo): Promise<number> {
+async function rollback(values: Values, io: Output): Promise<number> {
   const version = Number(values.version);
-  if (!Number.isInteger(version)) throw new PolicyUsage("--version takes the number to bring back");
+  if (!Number.isInteger(version)) throw new UsageError("--version takes the number to bring back");
   const answer = await call(values, "POST", `/policy/${workspaceOf(values)}/rollback`, {
     version,
     dry_run: values["dry-run"] === true,
@@ -195,7 +180,7 @@ interface Difference {
   to: { rule: string | null; route: string | null; blocked: boolean };
 }
 
-async function simulate(name: string, values: Values, io: PolicyIo): Promise<number> {
+async function simulate(name: string, values: Values, io: Output): Promise<number> {
   const { yaml } = await read(name);
   const answer = await call(values, "POST", "/policy/simulate", {
     workspace: workspaceOf(values),
@@ -216,11 +201,11 @@ async function simulate(name: string, values: Values, io: PolicyIo): Promise<num
   return 0;
 }
 
-async function explain(values: Values, io: PolicyIo): Promise<number> {
+async function explain(values: Values, io: Output): Promise<number> {
   const id = values["call-id"];
   const file = values.request;
   if ((id === undefined) === (file === undefined)) {
-    throw new PolicyUsage("explain takes either --call-id or --request");
+    throw new UsageError("explain takes either --call-id or --request");
   }
   const named = values.workspace === undefined ? {} : { organization_id: values.workspace };
   const asked =
@@ -234,18 +219,18 @@ async function explain(values: Values, io: PolicyIo): Promise<number> {
 
 function files(positionals: string[]): string[] {
   const documents = positionals.filter((each) => !/\.test\.ya?ml$/.test(each));
-  if (documents.length === 0) throw new PolicyUsage("name the documents to read");
+  if (documents.length === 0) throw new UsageError("name the documents to read");
   return documents;
 }
 
 function one(positionals: string[]): string {
   const [only, ...more] = files(positionals);
-  if (only === undefined || more.length > 0) throw new PolicyUsage("name one document");
+  if (only === undefined || more.length > 0) throw new UsageError("name one document");
   return only;
 }
 
 function workspaceOf(values: Values): string {
-  if (values.workspace === undefined) throw new PolicyUsage("--workspace names the organization");
+  if (values.workspace === undefined) throw new UsageError("--workspace names the organization");
   return encodeURIComponent(values.workspace);
 }
 
@@ -256,20 +241,10 @@ function urlOf(values: Values): string {
 /** A document, and its tests where `<name>.test.yaml` lies beside it. */
 async function read(name: string): Promise<{ yaml: string; tests: string | null }> {
   const yaml = await readFile(name, "utf8").catch(() => {
-    throw new PolicyUsage(`there is no file ${name}`);
+    throw new UsageError(`there is no file ${name}`);
   });
   const tests = await readFile(name.replace(/(\.ya?ml)$/, ".test$1"), "utf8").catch(() => null);
   return { yaml, tests };
-}
-
-/** The gateway refused a call; the message is what it said. */
-export class PolicyRefused extends Error {
-  override name = "PolicyRefused";
-}
-
-/** No gateway answered. */
-export class PolicyUnreachable extends Error {
-  override name = "PolicyUnreachable";
 }
 
 async function call(
@@ -278,19 +253,7 @@ async function call(
   path: string,
   body: object,
 ): Promise<Record<string, unknown>> {
-  const url = urlOf(values);
-  const key = values.key ?? process.env["ROUTERO_KEY"] ?? process.env["MASTER_KEY"] ?? "";
-  if (!URL.canParse(url)) throw new PolicyUsage("--url needs the gateway's address");
-  if (key === "") throw new PolicyUsage("--key needs a key that may do this");
-  const answer = await fetch(url.replace(/\/+$/, "") + path, {
-    method,
-    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
-    body: JSON.stringify(body),
-  }).catch((cause: unknown) => {
-    throw new PolicyUnreachable(`no gateway answers at ${url}: ${(cause as Error).message}`);
-  });
-  const value = (await answer.json().catch(() => ({}))) as Record<string, unknown>;
-  if (answer.ok) return value;
-  const error = value["error"] as { message?: string } | undefined;
-  throw new PolicyRefused(`${answer.status}: ${error?.message ?? "refused"}`);
+  const key = values.key ?? process.env["ROUTERO_KEY"] ?? process.env["MASTER_KEY"];
+  const gateway = gatewayOf({ url: values.url, key });
+  return JSON.parse(await ask(gateway, method, path, body)) as Record<string, unknown>;
 }

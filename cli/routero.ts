@@ -1,68 +1,90 @@
 // The command line of a gateway: `npm run -s routero -- <command> …`
 import { createReadStream } from "node:fs";
-import { parseArgs } from "node:util";
-import { auditCommand, AuditUsage } from "./audit.ts";
+import { auditCommand } from "./audit.ts";
 import { Unreadable } from "./audit-objects.ts";
 import { bootstrap } from "./bootstrap.ts";
 import { classifyLines } from "./classify.ts";
+import { gatewayOf, Unreachable } from "./gateway.ts";
 import { rotate } from "./keys.ts";
+import { policyCommand } from "./policy.ts";
 import { RouteError, routePrompt, routeText } from "./route.ts";
-import { policyCommand, PolicyUnreachable, PolicyUsage } from "./policy.ts";
+import { parsed, UsageError, type Output } from "./usage.ts";
 
 const usage = `Usage: npm run -s routero -- <command> [options]
 
-Commands
-  bootstrap   make the first organization, team, user and key of a gateway
-  keys rotate rewrap stored provider credentials under the newest key-encryption key, while serving
-  route "PROMPT" [--dial NAME] [--models a/b,c/d] [--json]
-              offline: where the smart router would send a prompt, what it weighed, and why
-  classify --jsonl [FILE]
-              offline: {id, prompt} or {id, messages} a line in, {id, score, category, difficulty, ms} a line out
-  policy check|test|apply|rollback|simulate|explain
-              policy documents, offline and at a gateway; policy --help tells more
-  audit export|verify|prove|check-proof|replay
-              the audit log: out of a gateway, and checked without one; audit --help tells more
+A deployment
+  bootstrap        make the first organization, team, user and key
+  keys rotate      move stored provider credentials to the newest key-encryption key, while serving
 
-Options of bootstrap and keys
-  --url URL          address of the gateway        (or ROUTERO_URL)
-  --master-key KEY   the gateway's master key      (or MASTER_KEY)
+Policies
+  policy check | test | apply | rollback | simulate | explain
 
-What a script needs goes to standard output, everything else to standard error.
+The audit log
+  audit export | verify | prove | check-proof | replay
+
+The smart router, offline
+  route "PROMPT"   where it would send a prompt, what it weighed, and why
+  classify         task and difficulty of many prompts
+
+<command> --help tells more of each. What a script needs goes to standard output, everything else to standard error.
+Exit codes: 0 done, 1 refused or something is wrong, 2 wrong usage, 3 no gateway or file could be read.
 `;
 
-/** A mistake on the command line; the process exits with 2. */
-class UsageError extends Error {
-  override name = "UsageError";
-}
+const gatewayOptions = `
+Options
+  --url URL          address of the gateway     (or ROUTERO_URL)
+  --master-key KEY   the gateway's master key   (or MASTER_KEY)
+`;
+
+const helpOf: Record<string, string> = {
+  bootstrap: `Usage: npm run -s routero -- bootstrap [options]
+
+Makes the organization "default" with a team, a user and a key, and prints the key. What is there already stays as it is;
+the key is shown once.
+${gatewayOptions}`,
+  keys: `Usage: npm run -s routero -- keys rotate [options]
+
+Moves the stored provider credentials of every organization to the newest key-encryption key (KEK), batch by batch, while the
+gateway serves. Safe to interrupt and to repeat. docs/design/keys.md tells the whole rotation.
+${gatewayOptions}`,
+  route: `Usage: npm run -s routero -- route "PROMPT" [options]
+
+Where the smart router would send a prompt, what it weighed, and why. Asks no gateway.
+
+Options
+  --dial NAME          quality, balanced, fast, cheap, or 0 to 10 (balanced)
+  --models a/b,c/d     the models to choose among, as provider/model; a usual handful if not given
+  --json               the explanation as JSON
+`,
+  classify: `Usage: npm run -s routero -- classify --jsonl [FILE]
+
+Reads {id, prompt} or {id, messages}, one a line, from the file or from standard input, and writes
+{id, score, category, difficulty, ms}, one a line. Asks no gateway.
+`,
+};
+
+const output: Output = {
+  out: (line) => console.log(line),
+  err: (line) => console.error(line),
+};
 
 async function main(words: string[]): Promise<number> {
   const [command, ...rest] = words;
-  if (command === "policy") {
-    return policyCommand(rest, {
-      out: (line) => console.log(line),
-      err: (line) => console.error(line),
-    });
-  }
-  if (command === "audit") {
-    return auditCommand(rest, {
-      out: (line) => console.log(line),
-      err: (line) => console.error(line),
-    });
-  }
+  if (command === "policy") return policyCommand(rest, output);
+  if (command === "audit") return auditCommand(rest, output);
   if (command === undefined || command === "help" || words.includes("--help")) {
-    process.stdout.write(usage);
+    process.stdout.write(helpOf[command ?? ""] ?? usage);
     return command === undefined ? 2 : 0;
   }
   if (command === "bootstrap") return runBootstrap(rest);
-  if (command === "keys" && rest[0] === "rotate") return runRotate(rest.slice(1));
+  if (command === "keys") return runKeys(rest);
   if (command === "classify") return runClassify(rest);
   if (command === "route") return runRoute(rest);
   throw new UsageError(`there is no command "${command}"; --help lists them`);
 }
 
 async function runBootstrap(words: string[]): Promise<number> {
-  const { url, masterKey } = readOptions(words);
-  const made = await bootstrap({ url, masterKey });
+  const made = await bootstrap(readOptions(words));
   console.error(`organization ${made.organization}, team ${made.team}, user ${made.user}`);
   if (made.key === null) {
     console.error(
@@ -74,7 +96,8 @@ async function runBootstrap(words: string[]): Promise<number> {
   return 0;
 }
 
-async function runRotate(words: string[]): Promise<number> {
+async function runKeys([what, ...words]: string[]): Promise<number> {
+  if (what !== "rotate") throw new UsageError("keys takes rotate; keys --help tells more");
   const progress = (line: string) => console.error(line);
   const { organizations, rewrapped, keysLeft, tokensLeft } = await rotate({
     ...readOptions(words),
@@ -87,29 +110,22 @@ async function runRotate(words: string[]): Promise<number> {
 }
 
 function runRoute(words: string[]): number {
-  let said: ReturnType<typeof routePrompt>;
-  let json = false;
-  try {
-    const { values, positionals } = parseArgs({
-      args: words,
-      allowPositionals: true,
-      options: {
-        dial: { type: "string", default: "balanced" },
-        models: { type: "string", default: "" },
-        json: { type: "boolean", default: false },
-      },
-    });
-    const [prompt] = positionals;
-    if (prompt === undefined || positionals.length > 1) {
-      throw new RouteError("route takes one prompt, in quotation marks");
-    }
-    json = values.json;
-    const models = values.models.split(",").filter((each) => each !== "");
-    said = routePrompt({ prompt, dial: values.dial, models });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
+  const { values, positionals } = parsed({
+    args: words,
+    allowPositionals: true,
+    options: {
+      dial: { type: "string", default: "balanced" },
+      models: { type: "string", default: "" },
+      json: { type: "boolean", default: false },
+    },
+  });
+  const [prompt] = positionals;
+  if (prompt === undefined || positionals.length > 1) {
+    throw new UsageError("route takes one prompt, in quotation marks; route --help tells more");
   }
-  process.stdout.write(json ? `${JSON.stringify(said, null, 2)}\n` : routeText(said));
+  const models = values.models.split(",").filter((each) => each !== "");
+  const said = routePrompt({ prompt, dial: values.dial, models });
+  process.stdout.write(values.json ? `${JSON.stringify(said, null, 2)}\n` : routeText(said));
   return 0;
 }
 
@@ -128,25 +144,18 @@ async function runClassify(words: string[]): Promise<number> {
 }
 
 function readOptions(words: string[]): { url: string; masterKey: string } {
-  let values: { url?: string | undefined; "master-key"?: string | undefined };
-  try {
-    const options = { url: { type: "string" }, "master-key": { type: "string" } } as const;
-    ({ values } = parseArgs({ args: words, options }));
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-  const url = values.url ?? process.env["ROUTERO_URL"] ?? "";
-  const masterKey = values["master-key"] ?? process.env["MASTER_KEY"] ?? "";
-  if (!URL.canParse(url)) throw new UsageError("--url needs the gateway's address");
-  if (masterKey === "") throw new UsageError("--master-key needs the gateway's master key");
-  return { url: url.replace(/\/+$/, ""), masterKey };
+  const options = { url: { type: "string" }, "master-key": { type: "string" } } as const;
+  const { values } = parsed({ args: words, options });
+  const key = values["master-key"] ?? process.env["MASTER_KEY"];
+  const gateway = gatewayOf({ url: values.url, key }, "--master-key");
+  return { url: gateway.url, masterKey: gateway.key };
 }
 
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
   console.error(`routero: ${(error as Error).message}`);
-  const usages = [UsageError, PolicyUsage, AuditUsage];
-  const away = error instanceof PolicyUnreachable || error instanceof Unreadable;
-  process.exitCode = usages.some((kind) => error instanceof kind) ? 2 : away ? 3 : 1;
+  const usages = error instanceof UsageError || error instanceof RouteError;
+  const away = error instanceof Unreachable || error instanceof Unreadable;
+  process.exitCode = usages ? 2 : away ? 3 : 1;
 }

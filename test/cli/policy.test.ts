@@ -2,7 +2,9 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { policyCommand, PolicyRefused, PolicyUnreachable, PolicyUsage } from "../../cli/policy.ts";
+import { Refused, Unreachable } from "../../cli/gateway.ts";
+import { policyCommand } from "../../cli/policy.ts";
+import { UsageError } from "../../cli/usage.ts";
 import { startGateway, type TestGateway } from "../support/cluster/index.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "routero-policy-"));
@@ -58,11 +60,11 @@ describe("offline", () => {
   });
 
   it("a mistake on the command line is told apart from a refusal", async () => {
-    await expect(run("aply")).rejects.toThrow(PolicyUsage);
-    await expect(run("check")).rejects.toThrow(PolicyUsage);
-    await expect(run("check", join(folder, "none.yaml"))).rejects.toThrow(PolicyUsage);
+    await expect(run("aply")).rejects.toThrow(UsageError);
+    await expect(run("check")).rejects.toThrow(UsageError);
+    await expect(run("check", join(folder, "none.yaml"))).rejects.toThrow(UsageError);
     const lost = ["--url", "http://127.0.0.1:9", "--key", "k", "--workspace", "w"];
-    await expect(run("apply", file("good.yaml", GOOD), ...lost)).rejects.toThrow(PolicyUnreachable);
+    await expect(run("apply", file("good.yaml", GOOD), ...lost)).rejects.toThrow(Unreachable);
   });
 });
 
@@ -83,7 +85,7 @@ describe("at a gateway", () => {
     expect((await run("apply", path, ...at)).out).toContain("published as version 1");
     expect((await run("apply", path, ...at)).out).toContain("unchanged, version 1");
     const next = file("next.yaml", "rules: [{ id: none, residency: eu-only }]");
-    await expect(run("apply", next, ...at, "--if-match", "7")).rejects.toThrow(PolicyRefused);
+    await expect(run("apply", next, ...at, "--if-match", "7")).rejects.toThrow(Refused);
     expect((await run("apply", next, ...at, "--if-match", "1")).out).toContain("version 2");
     expect((await run("rollback", "--version", "1", ...at)).out).toBe("version 3 brings back 1");
     const asked = file(
