@@ -1,6 +1,7 @@
 import type { Scope } from "../worker/core/scope.ts";
 import { thresholdsOf } from "../worker/core/limits.ts";
-import type { Limits } from "../worker/core/limits.ts";
+import type { Limits, ThresholdName } from "../worker/core/limits.ts";
+import type { NanoUsd } from "../worker/core/money.ts";
 import type { Entry } from "./ledger-entries.ts";
 import { budgetRecord, resetRecord } from "./ledger-events.ts";
 import { spendKey, spendOf, spendRowOf } from "./ledger-leases.ts";
@@ -10,36 +11,51 @@ import type { Terms } from "./ledger-terms.ts";
 
 interface Charged {
   scope: Scope;
-  /** The window that was charged. */
-  windowId: string;
   terms: Terms;
-  entry: Entry;
+  entry: Pick<Entry, "orgId" | "teamId" | "requestId">;
   now: number;
 }
 
-/** Tells of the thresholds that a window has reached, of each once. */
-export function tell(tables: LedgerTables, charged: Charged): void {
-  const { scope, windowId, terms, entry, now } = charged;
+/** Tells of the thresholds that a window has reached, of each once; `windowId` = the one that was charged. */
+export function tell(tables: LedgerTables, charged: Charged & { windowId: string }): void {
+  const { scope, windowId, terms, now } = charged;
   const { window, limits } = terms;
   if (limits === null || window.id !== windowId) return;
-  const row = spendRowOf(tables, scope, windowId);
-  if (row.told === undefined) begin(tables, charged, limits);
-  const { told = [] } = row;
-  const reached = thresholdsOf(limits, now).filter(
-    ({ name, amount }) => row.settled.cost >= amount && !told.includes(name),
-  );
-  if (reached.length === 0) return;
-  spendOf(tables, scope, windowId, () => ({
-    told: [...told, ...reached.map(({ name }) => name)],
-  }));
-  for (const threshold of reached) {
-    const record = budgetRecord({ scope, row, limits, window, threshold, entry, now });
-    tables.append({ seq: tables.next("outbox"), kind: "alert", record });
+  begin(tables, charged, limits);
+  const { settled } = spendRowOf(tables, scope, windowId);
+  for (const threshold of thresholdsOf(limits, now)) {
+    if (settled.cost >= threshold.amount) tellOnce(tables, charged, limits, threshold);
   }
 }
 
-/** Tells that a budget began anew, where there was a window before this one. */
-function begin(tables: LedgerTables, { scope, entry, now }: Charged, limits: Limits): void {
+/** Tells that a budget has too little left for a request, of the first in its window. */
+export function tellRefusal(tables: LedgerTables, charged: Charged): void {
+  const { limits, cheapCap } = charged.terms;
+  if (limits === null || !Number.isFinite(cheapCap.cost)) return;
+  begin(tables, charged, limits);
+  tellOnce(tables, charged, limits, { name: "refused", amount: cheapCap.cost });
+}
+
+function tellOnce(
+  tables: LedgerTables,
+  { scope, terms, entry, now }: Charged,
+  limits: Limits,
+  threshold: { name: ThresholdName; amount: NanoUsd },
+): void {
+  const { window } = terms;
+  const row = spendRowOf(tables, scope, window.id);
+  const { told = [] } = row;
+  // One that moved is another.
+  const name = `${threshold.name} ${threshold.amount}`;
+  if (told.includes(name)) return;
+  spendOf(tables, scope, window.id, () => ({ told: [...told, name] }));
+  const record = budgetRecord({ scope, row, limits, window, threshold, entry, now });
+  tables.append({ seq: tables.next("outbox"), kind: "alert", record });
+}
+
+/** Tells that a budget began anew, where there was a window before this one and nothing was told in this one. */
+function begin(tables: LedgerTables, { scope, terms, entry, now }: Charged, limits: Limits): void {
+  if (spendRowOf(tables, scope, terms.window.id).told !== undefined) return;
   const { id, startsAt } = windowOf(limits, now);
   if (limits.maxBudget === undefined || !Number.isFinite(startsAt)) return;
   spendOf(tables, scope, id, () => ({ told: [] }));

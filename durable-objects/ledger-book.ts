@@ -52,7 +52,7 @@ import {
   spendOf,
   spendRowOf,
 } from "./ledger-leases.ts";
-import { tell } from "./ledger-alerts.ts";
+import { tell, tellRefusal } from "./ledger-alerts.ts";
 import {
   countPast,
   isOfWindow,
@@ -125,12 +125,21 @@ export class LedgerBook {
       for (const { scope, max, min } of message.items) {
         const terms = this.#terms.of(scope, now);
         const row = spendRowOf(tables, scope, terms.window.id);
-        const enough = settleForLess && terms.limits?.tiers.capOutput !== false ? min : max;
+        const fewest = terms.limits?.tiers.capOutput === false ? max : min;
+        const enough = settleForLess ? fewest : max;
         const room = roomBelow(message.cheap ? terms.cheapCap : terms.cap, standingOf(row));
         const others = waiting + Number(!isNothing(row.outstanding));
         // Given back before it came: it must not be granted any more.
         if (known !== null || !covers(room, enough)) {
-          return refusal({ scope, terms, row, cheap: message.cheap, max, min }, now);
+          const refused = refusal(
+            { scope, terms, row, cheap: message.cheap, max, min: fewest },
+            now,
+          );
+          const { reason, waits } = refused;
+          if (reason === "budget" && !waits) {
+            tellRefusal(tables, { scope, terms, entry: message.request, now });
+          }
+          return refused;
         }
         lent.push({ scope, terms, lent: shareOf(room, { max, enough, others }) });
       }

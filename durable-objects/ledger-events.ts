@@ -65,7 +65,7 @@ export function budgetRecord(told: {
   const { scope, row, limits, window, threshold, entry, now } = told;
   const most = budgetAt(limits, now);
   const cap = blocksAt(limits, now);
-  const exceeded = threshold.name === "budget" || threshold.name === "cap";
+  const exceeded = ["budget", "cap", "refused"].includes(threshold.name);
   return {
     eventId: idOf(
       [entry.orgId, scopeKey(scope), row.windowId, threshold.name, threshold.amount],

@@ -16,7 +16,7 @@ export interface SpendRow {
   estimated: Amount;
   overrun: NanoUsd;
   late: number;
-  /** Names of the thresholds that were told of. */
+  /** The thresholds that were told of, by name and amount: one that moved is told of anew. */
   told?: string[];
 }
 

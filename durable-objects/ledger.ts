@@ -76,7 +76,12 @@ export class Ledger extends DurableObject<Env> {
   single(message: SingleMessage): Promise<Answer<SingleReply>> {
     return answered(async () => {
       this.#arm(WAKE_MS);
-      return this.#queue.ask(message);
+      const reply = await this.#queue.ask(message);
+      if (!reply.granted) {
+        this.#arm(RETRY_MS);
+        this.#drainSoon();
+      }
+      return reply;
     });
   }
 

@@ -72,6 +72,7 @@ export class OrgControlSqlite implements OrgControlStorage {
           all("kind = ? AND id >= ? AND id < ?", kind, from, until),
         ),
       ofKind: (kind) => all("kind = ?", kind),
+      otherwiseZoned: (zone) => all("told ->> '$.limits.timeZone' <> ?", zone),
       put: (told, dropped) => {
         this.#storage.transactionSync(() => {
           for (const each of told) {

@@ -7,7 +7,7 @@ import type { Delta, Opened } from "../worker/core/records.ts";
 import { writeChange } from "../worker/store/changes.ts";
 import type { WriteOutcome } from "../worker/store/changes.ts";
 import { openDb } from "../worker/store/database.ts";
-import { readLimits } from "../worker/store/limit-rows.ts";
+import { readLimits, readTimeZone } from "../worker/store/limit-rows.ts";
 import { readKey, readShared } from "../worker/store/org-rows.ts";
 import { makeTrailSink } from "../worker/store/trail-sink.ts";
 import { pause } from "../worker/core/time.ts";
@@ -87,6 +87,7 @@ export class OrgControl extends DurableObject<Env> {
       orgId,
       store: this.#storage.told,
       read: (names: readonly string[]) => readLimits(openDb(env.DB), orgId, names),
+      timeZone: () => readTimeZone(openDb(env.DB), orgId),
       ledger: (home: string) => ledger(env, orgId, home),
       now: Date.now,
     };

@@ -21,6 +21,8 @@ export interface ToldStore {
   /** Those of a scope, of the models within it, and of the members that a team or user has. */
   of(scope: Scope): Told[];
   ofKind(kind: ScopeKind): Told[];
+  /** Those whose windows follow the clock of another time zone. */
+  otherwiseZoned(timeZone: string): Told[];
   put(told: Told[], dropped: string[]): void;
 }
 
@@ -28,6 +30,8 @@ interface Parts {
   orgId: string;
   store: ToldStore;
   read: (names: readonly string[]) => Promise<ScopeLimits[]>;
+  /** The organization's. */
+  timeZone: () => Promise<string | null>;
   ledger: (home: string) => Pick<LedgerPort, "define">;
   now: () => number;
 }
@@ -60,6 +64,12 @@ export async function spreadLimits(
   for (const key of wanted.keys()) {
     const told = store.get(key);
     if (told) known.set(key, told);
+  }
+  for (const each of touched.includes("shared") ? await rezoned(parts) : []) {
+    const key = scopeKey(each.told.scope);
+    if (wanted.has(key) || known.has(key)) continue;
+    known.set(key, each.told);
+    wanted.set(key, each.wanted);
   }
   const messages = new Map<string, Definition[]>();
   const put: Told[] = [];
@@ -94,6 +104,17 @@ export async function spreadLimits(
   return { drainMs: tighter || first ? Math.max(0, ...drains) : 0, first };
 }
 
+/** What ledgers know by the clock of a time zone that was the organization's before, and as it has to be. */
+async function rezoned({ store, timeZone }: Parts) {
+  const zone = await timeZone();
+  return (zone === null ? [] : store.otherwiseZoned(zone)).flatMap((told) => {
+    const { scope, home, limits } = told;
+    if (zone === null || limits === null) return [];
+    const wanted = { scope, teamId: home, limits: { ...limits, timeZone: zone }, known: true };
+    return [{ told, wanted }];
+  });
+}
+
 /** What ledgers know of the row of a name, so that what is gone from it is taken back. */
 function toldOf(store: ToldStore, name: string): Told[] {
   const { kind, id } = splitName(name);
@@ -111,6 +132,7 @@ function isTighter(limits: Limits, before: Limits, now: number): boolean {
     less(limits.rpm, before.rpm) ||
     less(limits.tpm, before.tpm) ||
     less(limits.parallel, before.parallel) ||
-    limits.duration !== before.duration
+    limits.duration !== before.duration ||
+    limits.timeZone !== before.timeZone
   );
 }

@@ -28,6 +28,13 @@ test.each([
   ["1d", "Europe/Berlin", "2026-03-29T12:00:00Z", "2026-03-28T23:00", "2026-03-29T22:00"],
   ["1d", "Europe/Berlin", "2026-10-25T12:00:00Z", "2026-10-24T22:00", "2026-10-25T23:00"],
   ["1mo", "America/New_York", "2026-11-26T11:19:06Z", "2026-11-01T04:00", "2026-12-01T05:00"],
+  // Hours are those of the clock also on such a day.
+  ["6h", "Europe/Berlin", "2026-03-29T12:00:00Z", "2026-03-29T10:00", "2026-03-29T16:00"],
+  ["6h", "Europe/Berlin", "2026-03-29T03:30:00Z", "2026-03-28T23:00", "2026-03-29T04:00"],
+  ["12h", "America/New_York", "2026-11-01T20:00:00Z", "2026-11-01T17:00", "2026-11-02T05:00"],
+  ["2h", "America/New_York", "2026-11-01T06:30:00Z", "2026-11-01T04:00", "2026-11-01T07:00"],
+  ["90m", "America/New_York", "2026-11-01T06:15:00Z", "2026-11-01T05:30", "2026-11-01T08:00"],
+  ["1h", "America/New_York", "2026-11-01T06:30:00Z", "2026-11-01T06:00", "2026-11-01T07:00"],
   // There was no midnight in Beirut on this day: the clock went from 23:59:59 to 01:00:00.
   ["1d", "Asia/Beirut", "2022-03-27T12:00:00Z", "2022-03-26T22:00", "2022-03-27T21:00"],
 ])("%s in %s at %s", (duration, zone, now, start, end) => {
@@ -42,7 +49,22 @@ test("windows follow one another without a gap, and every instant of one has its
     "Asia/Kathmandu",
     "Australia/Lord_Howe",
   ];
-  const durations = ["30s", "7s", "15m", "1h", "2h", "7h", "1d", "2d", "7d", "30d", "45d", "2w"];
+  const durations = [
+    "30s",
+    "7s",
+    "15m",
+    "1h",
+    "90m",
+    "2h",
+    "6h",
+    "7h",
+    "1d",
+    "2d",
+    "7d",
+    "30d",
+    "45d",
+    "2w",
+  ];
   fc.assert(
     fc.property(
       fc.constantFrom(...zones),

@@ -293,3 +293,38 @@ test("a fault at any statement of a settlement leaves the books as they were; se
   expect(keySpend()).toMatchObject({ settled: { cost: 30 }, outstanding: { cost: 70 } });
   expect(book.outbox(9)).toHaveLength(3);
 });
+
+test("a threshold is told once, and again where it moved; so is the first request that a budget refuses", () => {
+  const limits = (maxBudget: number) => ({
+    maxBudget,
+    timeZone: "UTC",
+    since: 0,
+    tiers: DEFAULT_TIERS,
+  });
+  const define = (revision: number, maxBudget: number) =>
+    book.define([{ scope: KEY, revision, limits: limits(maxBudget) }], T);
+  const told = () =>
+    book
+      .outbox(100)
+      .flatMap((each) => (each.kind === "alert" ? [each.record.data] : []))
+      .map((data) => `${String(data["threshold"])} ${String(data["threshold_usd"])}`);
+  const ask = (requestId: string, max: number) => {
+    const items = [{ scope: KEY, max: amount(max), min: amount(max) }];
+    const named = { id: requestId, request: { ...IDS, requestId } };
+    const asked = { items, cheap: false, longestMs: 0, waitMs: 0 };
+    return book.single({ isolate: "i1", ...named, ...asked }, T, false);
+  };
+  define(1, 100_000);
+  book.settle([row("r1", 85_000)], T);
+  book.settle([row("r2", 1_000)], T);
+  expect(told()).toEqual(["warn 0.00008"]);
+  expect([ask("r3", 20_000), ask("r4", 20_000)]).toMatchObject([
+    { granted: false },
+    { granted: false },
+  ]);
+  expect(told()).toEqual(["warn 0.00008", "refused 0.0001"]);
+  define(2, 200_000);
+  book.settle([row("r5", 80_000)], T);
+  expect(ask("r6", 50_000)).toMatchObject({ granted: false });
+  expect(told().slice(2)).toEqual(["warn 0.00016", "refused 0.0002"]);
+});

@@ -70,6 +70,8 @@ test("where the whole answer is too dear a shorter one is given and named, unles
   expect(body.usage.completion_tokens).toBeGreaterThanOrEqual(16);
   const strict = await newKey({ ...limits, tiers: { cap_output: false } });
   const refused = await ask(strict, { max_tokens: WORDS });
+  // Nothing that others hold would help: it is refused for good.
+  expect(refused.headers.get("x-should-retry")).toBe("false");
   expect([refused.status, refused.body.error?.budget["needed_usd"]]).toEqual([
     429,
     expect.stringMatching(/^0\.000[45]/),
@@ -114,3 +116,61 @@ test("a budget of /budget/new holds for its team, for a model group whoever call
     .poll(async () => (await ask(key, { max_tokens: WORDS })).status, { timeout: 6_000 })
     .toBe(200);
 });
+
+test.concurrent("budgets begin anew by the organization's clock, and follow it when it is set to another zone", async ({
+  expect,
+}) => {
+  const { organizationId: organization_id, key } = await gw.newTenant("zoned");
+  const prices = { input_cost_per_token: 1e-6, output_cost_per_token: 1e-5 };
+  await gw.newModel("m", { upstream: up, organizationId: organization_id }, prices);
+  const limits = { max_budget: 0.0001, budget_duration: "1d" };
+  await gw.admin("POST", "/key/update", { organization_id, key, ...limits });
+  const reset = async () => (await ask(key, { max_tokens: WORDS })).body.error?.budget["reset_at"];
+  const hour = (text: string | undefined) => new Date(text ?? NaN).getUTCHours();
+  await expect.poll(async () => hour(await reset()), { timeout: 10_000 }).toBe(0);
+  await gw.admin("PATCH", "/organization/update", { organization_id, time_zone: "Asia/Tokyo" });
+  expect(hour(await reset())).toBe(15);
+}, 30_000);
+
+test.concurrent("whatever has a soft budget is warned of, also without another; the first request that a budget refuses is told", async ({
+  expect,
+}) => {
+  const { organizationId: organization_id, teamId, userId, key } = await gw.newTenant("soft");
+  const prices = { input_cost_per_token: 1e-6, output_cost_per_token: 1e-5 };
+  await gw.newModel("m", { upstream: up, organizationId: organization_id }, prices);
+  const soft = { organization_id, soft_budget: 0.000001 };
+  await gw.admin("PATCH", "/organization/update", soft);
+  await gw.admin("POST", "/team/update", { ...soft, team_id: teamId });
+  await gw.admin("POST", "/user/update", { ...soft, user_id: userId });
+  await gw.admin("POST", "/customer/new", { ...soft, user_id: "anna" });
+  await gw.admin("POST", "/budget/new", { ...soft, route: "m" });
+  await gw.admin("POST", "/key/update", { ...soft, key });
+  const told = async (type: string) => {
+    const query = new URLSearchParams({ organization_id, event_type: type });
+    const { data } = await gw.admin<{ data: Record<string, string>[] }>(
+      "GET",
+      `/audit-log?${query}`,
+    );
+    return data.map(({ scope, threshold }) => `${scope} ${threshold}`).toSorted();
+  };
+  const scopes = ["customer", "group", "key", "org", "team", "user"];
+  await expect
+    .poll(
+      async () => {
+        await ask(key, { max_tokens: WORDS, user: "anna" });
+        return told("budget.threshold_reached");
+      },
+      { timeout: 20_000 },
+    )
+    .toEqual(scopes.map((scope) => `${scope} soft`));
+  await gw.admin("POST", "/key/update", { organization_id, key, max_budget: 0.000002 });
+  await expect
+    .poll(
+      async () => {
+        expect((await ask(key, { max_tokens: WORDS })).status).toBe(429);
+        return told("budget.exceeded");
+      },
+      { timeout: 20_000, interval: 500 },
+    )
+    .toEqual(["key refused"]);
+}, 60_000);

@@ -132,7 +132,9 @@ export class LedgerWorld {
   #sendSingle(isolate: Borrower, request: HoldRequest, scopes: Scope[], admit: () => void): void {
     const id = `${isolate.id}/${++this.#requests}`;
     const items = structuredClone(isolate.memory.wanted(request, scopes));
-    const message = { isolate: isolate.id, id, items, cheap: false, longestMs: 1, waitMs: 0 };
+    const named = { id, request: { orgId: ORG, teamId: TEAM, requestId: request.requestId } };
+    const asked = { items, cheap: false, longestMs: 1, waitMs: 0 };
+    const message = { isolate: isolate.id, ...named, ...asked };
     const less = this.#requests % 2 === 0;
     this.flying.push({
       arrive: () => {

@@ -224,6 +224,8 @@ export interface SingleMessage {
   isolate: string;
   /** Names the message; sent again under the same id it is answered as before. */
   id: string;
+  /** Who asks: an event tells of the first that a budget refuses. */
+  request: { orgId: string; teamId: string; requestId: string };
   items: { scope: Scope; max: Amount; min: Amount }[];
   cheap: boolean;
   /** How long the request may run, milliseconds. */

@@ -61,7 +61,8 @@ export interface LimitFlags {
 export function flagsOf(limits: Limits | null): LimitFlags {
   if (limits === null) return {};
   return {
-    ...(limits.maxBudget !== undefined && { budget: true as const }),
+    // A warning alone refuses nothing, but its scope is charged where it stands.
+    ...((limits.maxBudget ?? limits.softBudget) !== undefined && { budget: true as const }),
     ...((limits.rpm ?? limits.tpm) !== undefined && { rate: true as const }),
     ...(limits.parallel !== undefined && { slots: true as const }),
   };
@@ -90,7 +91,8 @@ export function budgetAt(limits: Limits, now: number): NanoUsd | null {
   return limits.maxBudget === undefined ? null : limits.maxBudget + increaseOf(limits, now);
 }
 
-export type ThresholdName = "warn" | "soft" | "budget" | "cap";
+/** `refused`: the first request for which a budget has too little left, however much that is. */
+export type ThresholdName = "warn" | "soft" | "budget" | "cap" | "refused";
 
 /** The amounts at which something changes, the lowest first. */
 export function thresholdsOf(

@@ -57,20 +57,31 @@ export function isTimeZone(name: string): boolean {
   }
 }
 
-/** Lengths that divide a day begin at midnight, so that 1h is the clock's hour; others run from `since` on. */
+/**
+ * Lengths that divide a day begin at midnight, so that 1h is the clock's hour; others run from `since` on. On a day on
+ * which a zone's clock is put forward or back those of more than an hour still begin when it shows their beginning.
+ */
 function onTheClock(length: number, timeZone: string, since: number, now: number): Span {
   if (DAY % length !== 0) {
     const start = since + Math.floor((now - since) / length) * length;
     return span(start, start + length);
   }
   const day = dayOf(timeZone, now);
-  const midnight = startOfDay(timeZone, day);
-  const start = midnight + Math.floor((now - midnight) / length) * length;
-  return span(start, Math.min(start + length, startOfDay(timeZone, day + 1)));
+  if (length <= HOUR) {
+    const midnight = instantOf(timeZone, day, 0);
+    const start = midnight + Math.floor((now - midnight) / length) * length;
+    return span(start, Math.min(start + length, instantOf(timeZone, day + 1, 0)));
+  }
+  const shown = now + offsetAt(timeZone, now) - day * DAY;
+  for (let at = Math.floor(shown / length) * length; ; at += length) {
+    const end = instantOf(timeZone, day, at + length);
+    // A clock that was put back shows what it has shown before.
+    if (now < end) return span(instantOf(timeZone, day, at), end);
+  }
 }
 
 function between(timeZone: string, first: number, end: number): Span {
-  return span(startOfDay(timeZone, first), startOfDay(timeZone, end));
+  return span(instantOf(timeZone, first, 0), instantOf(timeZone, end, 0));
 }
 
 function span(startsAt: number, endsAt: number): Span {
@@ -88,19 +99,24 @@ function dateOf(day: number): { year: number; month: number } {
   return { year: date.getUTCFullYear() - 1900, month: date.getUTCMonth() };
 }
 
-/** The first instant of a date in a zone; where clocks jump over midnight, the instant of the jump. */
-function startOfDay(timeZone: string, day: number): number {
-  const wall = day * DAY;
+/**
+ * The first instant at which a zone's clock shows a time of a date, in milliseconds since its midnight; where it jumps
+ * over that, the instant of the jump.
+ */
+function instantOf(timeZone: string, day: number, time: number): number {
+  const wall = day * DAY + time;
+  const shownAt = (at: number) => at + offsetAt(timeZone, at);
   let low = wall - DAY;
   let high = wall + DAY;
-  for (const offset of [offsetAt(timeZone, low), offsetAt(timeZone, high)]) {
+  const offsets = [offsetAt(timeZone, low), offsetAt(timeZone, high)];
+  for (const offset of offsets.toSorted((a, b) => b - a)) {
+    // Most times of most days: the clock shows it, and a moment before something earlier.
     const at = wall - offset;
-    // Most days: midnight exists, and what comes a moment before belongs to the day before.
-    if (dayOf(timeZone, at) === day && dayOf(timeZone, at - 1) === day - 1) return at;
+    if (shownAt(at) === wall && shownAt(at - 1) < wall) return at;
   }
   while (high - low > 1) {
     const middle = Math.floor((low + high) / 2);
-    if (dayOf(timeZone, middle) < day) low = middle;
+    if (shownAt(middle) < wall) low = middle;
     else high = middle;
   }
   return high;

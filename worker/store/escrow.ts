@@ -239,10 +239,11 @@ class Escrow implements AccountPort {
     waitMs: number,
   ): Promise<HoldRefusal | null> {
     const { book, borrower } = place;
-    const { requestId, cheap = false, longestMs = LONGEST_MS } = request;
+    const { orgId, teamId, requestId, cheap = false, longestMs = LONGEST_MS } = request;
     const id = `${borrower}/${++this.#memory.n}`;
     const items = book.wanted(request, scopes);
-    const message = { isolate: borrower, id, items, cheap, longestMs, waitMs };
+    const named = { isolate: borrower, id, request: { orgId, teamId, requestId } };
+    const message = { ...named, items, cheap, longestMs, waitMs };
     const ask = () => inTime(CALL_MS, place.ledger(home).single(message));
     try {
       const reply = await ask().catch(ask);

@@ -187,6 +187,13 @@ export async function readLimits(
   return out;
 }
 
+/** The time zone of an organization; null where there is none. */
+export async function readTimeZone(db: Db, orgId: string): Promise<string | null> {
+  const { id, timeZone } = organizations;
+  const [row] = await db.select({ timeZone }).from(organizations).where(eq(id, orgId));
+  return row?.timeZone ?? null;
+}
+
 /** A member's window is that of the team's budget. */
 export function ofMember(
   member: typeof teamMembers.$inferSelect,
@@ -199,6 +206,7 @@ export function ofMember(
 export async function limitsCustomers(db: Db, orgId: string): Promise<boolean> {
   const some = or(
     isNotNull(customers.maxBudgetNano),
+    isNotNull(customers.softBudgetNano),
     isNotNull(customers.rpmLimit),
     isNotNull(customers.tpmLimit),
     isNotNull(customers.maxParallelRequests),
