@@ -16,7 +16,7 @@ import type {
   Spent,
   SpentMessage,
 } from "../worker/core/account.ts";
-import { covers, isAmount, isNothing, least, minus, NOTHING, plus } from "../worker/core/amount.ts";
+import { isAmount, least, minus, NOTHING, plus } from "../worker/core/amount.ts";
 import type { Amount } from "../worker/core/amount.ts";
 import type { Definition } from "../worker/core/limits.ts";
 import { scopeKey } from "../worker/core/scope.ts";
@@ -45,14 +45,12 @@ import {
   forgetAt,
   LEASE_TTL_MS,
   lend,
-  lendSingle,
   reclaim,
   RETENTION_MS,
   spendKey,
   spendOf,
-  spendRowOf,
 } from "./ledger-leases.ts";
-import { tell, tellRefusal } from "./ledger-alerts.ts";
+import { tell } from "./ledger-alerts.ts";
 import {
   countPast,
   isOfWindow,
@@ -65,9 +63,8 @@ import {
   undo,
 } from "./ledger-past.ts";
 import type { Debit, LedgerStorage, LedgerTables } from "./ledger-rows.ts";
-import { refusal, shareOf } from "./ledger-singles.ts";
-import { definitionKey, roomBelow, standingOf, viewOf } from "./ledger-terms.ts";
-import type { Terms } from "./ledger-terms.ts";
+import { holdSingle } from "./ledger-singles.ts";
+import { definitionKey, viewOf } from "./ledger-terms.ts";
 import { TermsInForce } from "./ledger-terms-in-force.ts";
 
 /** Rows of each kind that one tick looks at. */
@@ -118,38 +115,10 @@ export class LedgerBook {
     settleForLess: boolean,
     waiting: number = 0,
   ): SingleReply {
-    return this.#storage.transact((tables) => {
-      const known = tables.singles.get(message.id);
-      if (known !== null && known.grants.length > 0) return { granted: true, grants: known.grants };
-      const lent: { scope: Scope; terms: Terms; lent: Amount }[] = [];
-      for (const { scope, max, min } of message.items) {
-        const terms = this.#terms.of(scope, now);
-        const row = spendRowOf(tables, scope, terms.window.id);
-        const fewest = terms.limits?.tiers.capOutput === false ? max : min;
-        const enough = settleForLess ? fewest : max;
-        const room = roomBelow(message.cheap ? terms.cheapCap : terms.cap, standingOf(row));
-        const others = waiting + Number(!isNothing(row.outstanding));
-        // Given back before it came: it must not be granted any more.
-        if (known !== null || !covers(room, enough)) {
-          const refused = refusal(
-            { scope, terms, row, cheap: message.cheap, max, min: fewest },
-            now,
-          );
-          const { reason, waits } = refused;
-          if (reason === "budget" && !waits) {
-            tellRefusal(tables, { scope, terms, entry: message.request, now });
-          }
-          return refused;
-        }
-        lent.push({ scope, terms, lent: shareOf(room, { max, enough, others }) });
-      }
-      const { longestMs } = message;
-      const grants = lent.map(({ scope, ...each }) =>
-        lendSingle(tables, message.isolate, scope, { ...each, longestMs }, now),
-      );
-      tables.singles.put(message.id, { grants }, forgetAt(now, HOUR_MS));
-      return { granted: true, grants };
-    });
+    const termsOf = (scope: Scope) => this.#terms.of(scope, now);
+    return this.#storage.transact((tables) =>
+      holdSingle(tables, message, { termsOf, settleForLess, waiting }, now),
+    );
   }
 
   /**

@@ -30,6 +30,7 @@ import { makeInvitationTokens } from "./store/invitation-token.ts";
 import { issueKey, makeKeyVerifier, reissueKey } from "./store/key-verifier.ts";
 import { makeLearning } from "./store/learning.ts";
 import { firstOrgId } from "./store/orgs.ts";
+import { raiseBound } from "./store/overbilling.ts";
 import { makeVault } from "./store/vault.ts";
 import { consoleLog } from "./telemetry/log.ts";
 import { makeMetrics } from "./telemetry/metrics.ts";
@@ -96,6 +97,7 @@ export function compose(
   const vault = makeVault(config.keks, isolate.secrets);
   const { settings } = config;
   const log = consoleLog(now);
+  const told = (orgId: string) => delivery(env, orgId);
   const books = (orgId: string, teamId: string) => ledger(env, orgId, teamId);
   return {
     settings,
@@ -120,7 +122,14 @@ export function compose(
     witnesses: config.witnesses,
     policyArchive: policyArchive(env),
     previewRouters,
-    account: makeEscrow({ isolate, ledger: books, now, waitUntil, log }),
+    account: makeEscrow({
+      isolate,
+      ledger: books,
+      now,
+      waitUntil,
+      overbilled: (found) => waitUntil(raiseBound({ control, delivery: told, now, log }, found)),
+      log,
+    }),
     audit: groupedAudit({ isolate, send: trailSend(env), waitUntil, now }),
     healthObject: (orgId) => providerHealth(env, orgId),
     learningObject: (orgId) => smartLearning(env, orgId),
@@ -137,7 +146,7 @@ export function compose(
       now,
       waitUntil,
     }),
-    delivery: (orgId) => delivery(env, orgId),
+    delivery: told,
     deliveries: (orgId) => delivery(env, orgId),
     upstream: outbound,
     platformKey: (provider) => config.platformKeys.get(provider) ?? null,

@@ -149,7 +149,7 @@ test.concurrent("whatever has a soft budget is warned of, also without another; 
     const query = new URLSearchParams({ organization_id, event_type: type });
     const { data } = await gw.admin<{ data: Record<string, string>[] }>(
       "GET",
-      `/audit-log?${query}`,
+      `/audit-log?${query.toString()}`,
     );
     return data.map(({ scope, threshold }) => `${scope} ${threshold}`).toSorted();
   };

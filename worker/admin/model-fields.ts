@@ -34,10 +34,11 @@ export function factFields(facts: ModelFacts) {
   };
 }
 
-/** A row as the management API shows it; `lastFour` of its secret, where it has one. */
+/** A row as the management API shows it; `lastFour` of its secret, where it has one, and by how much it overbills. */
 export function modelFields(
   row: DeploymentRow,
   lastFour: string | undefined,
+  overbilling?: number,
 ): z.input<typeof modelShape> {
   return {
     model_name: row.group,
@@ -55,6 +56,7 @@ export function modelFields(
       db_model: true,
       litellm_provider: row.provider,
       ...factFields(row.facts),
+      ...(overbilling !== undefined && { overbilling }),
       ...provenanceFields(row),
     },
   };

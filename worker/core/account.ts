@@ -293,6 +293,16 @@ export interface ScopeSpend {
   view: ScopeView | null;
 }
 
+/** A deployment that billed beyond what its price and token limit say. */
+export interface Overbilled {
+  orgId: string;
+  /** The request that showed it. */
+  requestId: string;
+  deployment: string;
+  /** What its worst case is multiplied by from now on, more than 1. */
+  factor: number;
+}
+
 /** What one request is charged in the scopes of another ledger than its team's. */
 export interface ForeignDebit {
   orgId: string;

@@ -44,6 +44,7 @@ export const AUDIT_EVENTS = [
   "model.created",
   "model.updated",
   "model.deleted",
+  "model.overbilled",
   "config.updated",
   "credential.created",
   "credential.updated",

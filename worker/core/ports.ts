@@ -111,10 +111,10 @@ export interface AccountPort {
   /** Debits once per request id, whatever is sent again. */
   settle(row: SettleRow): Promise<void>;
   /**
-   * By how much a deployment is known to bill beyond what its price and token limit say, at least 1; learnt from what
-   * this isolate settled.
+   * By how much a deployment is known to bill beyond what its price and token limit say, at least 1: `known` by the
+   * organization's copy, or learnt here since.
    */
-  overbilling?(deployment: string): number;
+  overbilling?(orgId: string, deployment: string, known: number): number;
   /** Gives back a hold of a request that never reached a provider. */
   release(holdId: string): Promise<void>;
   /** How the tightest budget over a payer stands, as far as this isolate knows; absent = not known at all. */

@@ -109,6 +109,8 @@ export interface OrgShared {
   customers?: Readonly<Record<string, CustomerRules>>;
   /** Documents in force; their bundles travel apart, by hash. */
   policies?: PolicyPointer[];
+  /** By deployment, by how much it bills beyond its bound; absent = none does. */
+  overbilling?: Readonly<Record<string, number>>;
   /** What of the organization, its model groups, and of any of its customers is limited; absent = nothing. */
   limits?: {
     org?: LimitFlags;

@@ -39,7 +39,7 @@ export async function hold(
   steps: readonly Step[],
   cheap = false,
 ): Promise<Held> {
-  const beyond = overbillingIn(deps);
+  const beyond = overbillingIn(deps, call);
   const passed: Dropped[] = [];
   let first: GatewayError | undefined;
   let open = steps;
@@ -85,7 +85,7 @@ async function heldFor(
     leases,
     dropped,
     views,
-    ...(capped && { outputLimit: outputWithin(call, plan, amount, overbillingIn(deps)) }),
+    ...(capped && { outputLimit: outputWithin(call, plan, amount, overbillingIn(deps, call)) }),
   };
 }
 
@@ -101,7 +101,7 @@ export async function raise(
   { deployment, group }: Pick<Step, "deployment" | "group">,
   beside: readonly Deployment[] = [],
 ): Promise<boolean> {
-  const beyond = overbillingIn(deps);
+  const beyond = overbillingIn(deps, call);
   let max: Amount = { ...chargeOf(progress), requests: 0 };
   for (const each of beside) {
     max = plus(max, { ...worstCase(call, [each], call.outputLimit, beyond), requests: 0 });
@@ -119,8 +119,12 @@ export async function raise(
 }
 
 /** A provider that billed beyond its bound is expected to do so again. */
-function overbillingIn({ account }: Deps): Overbilling {
-  return (deployment) => account.overbilling?.(deployment) ?? 1;
+function overbillingIn({ account }: Deps, { identity }: Authorized): Overbilling {
+  const { shared, principal } = identity;
+  return (deployment) => {
+    const known = shared.overbilling?.[deployment] ?? 1;
+    return account.overbilling?.(principal.orgId, deployment, known) ?? known;
+  };
 }
 
 function holdUpTo(

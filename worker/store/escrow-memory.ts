@@ -194,14 +194,14 @@ export class EscrowMemory {
   }
 
   /**
-   * Ends a request's hold and puts its row into the queue. What it did not use is free again at once. Answers by how much
-   * it came to more than was held, at least 1.
+   * Ends a request's hold and puts its row into the queue. What it did not use is free again at once. Answers what was
+   * held; null where nothing was, or its row is known.
    */
-  settle(row: SettleRow, now: number): number {
-    if (this.queue.has(row.requestId)) return 1;
+  settle(row: SettleRow, now: number): Amount | null {
+    if (this.queue.has(row.requestId)) return null;
     const hold = this.#endHold(holdIdOf(row.requestId));
     this.queue.set(row.requestId, hold === null ? row : { ...row, leases: hold.leases });
-    if (hold === null) return 1;
+    if (hold === null) return null;
     const charged = chargeOf(row);
     for (const refs of byScope(hold.leases).values()) {
       const [first] = refs;
@@ -215,7 +215,7 @@ export class EscrowMemory {
       });
       stock.noteSpend(first.scope.meter === "slots" ? portion(first.scope, charged) : own, now);
     }
-    return hold.amount.cost === 0 ? 1 : Math.max(1, charged.cost / hold.amount.cost);
+    return hold.amount;
   }
 
   /** Ends the hold of a request that spent nothing. False where this is not its ledger, or it ended before. */

@@ -3,6 +3,7 @@ import { GatewayError } from "../core/errors.ts";
 import { scopeKey } from "../core/scope.ts";
 import type { Scope } from "../core/scope.ts";
 import type { EscrowMemory } from "./escrow-memory.ts";
+import type { Overbilling } from "./escrow-overbilling.ts";
 import type { Flights } from "./single-flight.ts";
 
 /** The escrow of one isolate: a memory per ledger, flights and the number of its last message. */
@@ -11,8 +12,7 @@ export interface Memory {
   /** By `org/team`, the most lately used last. */
   ledgers: Map<string, LedgerMemory>;
   flights: Flights;
-  /** By deployment, by how much it billed beyond what was held. */
-  overbilling: Map<string, number>;
+  overbilling: Overbilling;
 }
 
 export interface LedgerMemory {

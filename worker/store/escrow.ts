@@ -5,6 +5,7 @@ import type {
   HoldRefusal,
   HoldRequest,
   LedgerPort,
+  Overbilled,
   ReturnItem,
   SettleRow,
 } from "../core/account.ts";
@@ -13,6 +14,7 @@ import type { Isolate } from "../core/isolate.ts";
 import type { BudgetStanding } from "../core/policy.ts";
 import type { AccountPort, Log } from "../core/ports.ts";
 import { EscrowMemory } from "./escrow-memory.ts";
+import { Overbilling } from "./escrow-overbilling.ts";
 import { flightOf, isAwaited, unavailable } from "./escrow-place.ts";
 import type { Memory, Place } from "./escrow-place.ts";
 import { aged, tightestOf } from "./escrow-views.ts";
@@ -30,7 +32,6 @@ const MAX_SINGLES = 6;
 /** How long a request waits for what others have reserved, in all. */
 const WAIT_MS = 1_000;
 const LONGEST_MS = 600_000;
-const MOST_OVERBILLING = 10;
 const MAX_FAILURES = 2;
 const MAX_JITTER_MS = 50;
 /** Settlements that end within the same so many milliseconds go as one call. */
@@ -54,6 +55,8 @@ export interface EscrowParts {
   now: () => number;
   /** Keeps work alive within this request's own context. */
   waitUntil: (work: Promise<unknown>) => void;
+  /** Told of a deployment that bills beyond its bound; it keeps its own work alive. */
+  overbilled?: (found: Overbilled) => void;
   log: Log;
 }
 
@@ -76,7 +79,8 @@ class Escrow implements AccountPort {
     this.#parts = parts;
     let memory = memoryOf.get(parts.isolate);
     if (!memory) {
-      memory = { n: 0, ledgers: new Map(), flights: new Flights(), overbilling: new Map() };
+      const overbilling = new Overbilling();
+      memory = { n: 0, ledgers: new Map(), flights: new Flights(), overbilling };
       memoryOf.set(parts.isolate, memory);
     }
     this.#memory = memory;
@@ -106,7 +110,10 @@ class Escrow implements AccountPort {
    */
   settle(row: SettleRow): Promise<void> {
     const place = this.#place(row);
-    this.#learn(row, place.book.settle(row, this.#parts.now()));
+    const now = this.#parts.now();
+    const held = place.book.settle(row, now);
+    const found = held && this.#memory.overbilling.learn(row, held, now);
+    if (found) this.#parts.overbilled?.(found);
     const delivery = this.#deliver(place, row.requestId);
     this.#parts.waitUntil(delivery);
     this.#tidy(place);
@@ -114,18 +121,8 @@ class Escrow implements AccountPort {
     return delivery;
   }
 
-  overbilling(deployment: string): number {
-    return this.#memory.overbilling.get(deployment) ?? 1;
-  }
-
-  /** Where one attempt came to more than was held for it, its deployment is held for that much more from now on. */
-  #learn({ attempts }: SettleRow, factor: number): void {
-    const [attempt, another] = attempts;
-    if (factor === 1 || attempt === undefined || another !== undefined) return;
-    const known = this.overbilling(attempt.deployment);
-    const { overbilling } = this.#memory;
-    if (overbilling.size >= MAX_LEDGERS) overbilling.clear();
-    overbilling.set(attempt.deployment, Math.min(known * factor, MOST_OVERBILLING));
+  overbilling(orgId: string, deployment: string, known: number): number {
+    return this.#memory.overbilling.of(orgId, deployment, known, this.#parts.now());
   }
 
   standing(payer: Payer): BudgetStanding | undefined {
@@ -242,8 +239,8 @@ class Escrow implements AccountPort {
     const { orgId, teamId, requestId, cheap = false, longestMs = LONGEST_MS } = request;
     const id = `${borrower}/${++this.#memory.n}`;
     const items = book.wanted(request, scopes);
-    const named = { isolate: borrower, id, request: { orgId, teamId, requestId } };
-    const message = { ...named, items, cheap, longestMs, waitMs };
+    const asked = { id, request: { orgId, teamId, requestId }, items };
+    const message = { isolate: borrower, ...asked, cheap, longestMs, waitMs };
     const ask = () => inTime(CALL_MS, place.ledger(home).single(message));
     try {
       const reply = await ask().catch(ask);

@@ -10,6 +10,7 @@ import { KEY_COLUMNS, keyRecord } from "./keys.ts";
 import { pointersQuery } from "./policy-rows.ts";
 import { flagsOfRow, limitsCustomers, ofMember } from "./limit-rows.ts";
 import { orgRecord } from "./orgs.ts";
+import { overbillingQuery } from "./overbilling.ts";
 import {
   budgets,
   credentials,
@@ -35,31 +36,40 @@ export interface KeyRows {
 /** What all keys of an organization share; null if there is no such organization. */
 export async function readShared(db: Db, orgId: string): Promise<OrgShared | null> {
   const customersLimited = limitsCustomers(db, orgId);
-  const [orgRows, deploymentRows, credentialRows, blockedRows, ruledRows, policyRows, budgetRows] =
-    await db.batch([
-      db.select().from(organizations).where(eq(organizations.id, orgId)),
-      db
-        .select()
-        .from(deployments)
-        .where(eq(deployments.orgId, orgId))
-        .orderBy(asc(deployments.createdAt), asc(deployments.id)),
-      // The first that fits a provider serves it: its own key for the whole provider goes before those of single models.
-      db
-        .select()
-        .from(credentials)
-        .where(and(eq(credentials.orgId, orgId), ne(credentials.provider, WEBHOOK)))
-        .orderBy(desc(credentials.byok), asc(credentials.createdAt), asc(credentials.id)),
-      db
-        .select({ id: customers.id })
-        .from(customers)
-        .where(and(eq(customers.orgId, orgId), eq(customers.blocked, true))),
-      ruledCustomers(db, orgId),
-      pointersQuery(db, orgId),
-      db
-        .select()
-        .from(budgets)
-        .where(and(eq(budgets.orgId, orgId), isNotNull(budgets.route))),
-    ]);
+  const [
+    orgRows,
+    deploymentRows,
+    credentialRows,
+    blockedRows,
+    ruledRows,
+    policyRows,
+    budgetRows,
+    overbilled,
+  ] = await db.batch([
+    db.select().from(organizations).where(eq(organizations.id, orgId)),
+    db
+      .select()
+      .from(deployments)
+      .where(eq(deployments.orgId, orgId))
+      .orderBy(asc(deployments.createdAt), asc(deployments.id)),
+    // The first that fits a provider serves it: its own key for the whole provider goes before those of single models.
+    db
+      .select()
+      .from(credentials)
+      .where(and(eq(credentials.orgId, orgId), ne(credentials.provider, WEBHOOK)))
+      .orderBy(desc(credentials.byok), asc(credentials.createdAt), asc(credentials.id)),
+    db
+      .select({ id: customers.id })
+      .from(customers)
+      .where(and(eq(customers.orgId, orgId), eq(customers.blocked, true))),
+    ruledCustomers(db, orgId),
+    pointersQuery(db, orgId),
+    db
+      .select()
+      .from(budgets)
+      .where(and(eq(budgets.orgId, orgId), isNotNull(budgets.route))),
+    overbillingQuery(db, orgId, Date.now()),
+  ]);
   const org = orgRows[0];
   const anyCustomer = await customersLimited;
   if (!org) return null;
@@ -84,6 +94,11 @@ export async function readShared(db: Db, orgId: string): Promise<OrgShared | nul
     blockedCustomers: blockedRows.map((each) => each.id),
     customers: customerRules(ruledRows),
     policies: policyRows,
+    ...(overbilled.length > 0 && {
+      overbilling: Object.fromEntries(
+        overbilled.map(({ deployment, factor }) => [deployment, factor]),
+      ),
+    }),
   };
 }
 

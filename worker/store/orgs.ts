@@ -16,6 +16,8 @@ import {
   teamMembers,
   teams,
   users,
+  budgets,
+  overbilling,
 } from "./schema.ts";
 
 export type OrgRow = typeof organizations.$inferSelect;
@@ -109,7 +111,8 @@ export function mergeRouterSettings(
 
 /** Takes an organization away with all that belongs to it; what happened and what was spent stays on record. */
 export function deleteOrg(orgId: string): Statement[] {
-  const owned = [teams, teamMembers, users, invitations, keys, customers, deployments, credentials];
+  const people = [teams, teamMembers, users, invitations, keys, customers, budgets];
+  const owned = [...people, deployments, credentials, overbilling];
   return [
     statement(writer.delete(organizations).where(eq(organizations.id, orgId))),
     ...owned.map((table) => statement(writer.delete(table).where(eq(table.orgId, orgId)))),

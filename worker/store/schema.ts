@@ -321,6 +321,20 @@ export const deployments = sqliteTable(
   ],
 );
 
+/** Deployments that billed beyond their bound, whatever they were derived from. */
+export const overbilling = sqliteTable(
+  "overbilling",
+  {
+    orgId: orgId(),
+    deployment: text("deployment").notNull(),
+    /** More than 1: what its worst case is multiplied by. */
+    factor: real("factor").notNull(),
+    /** When it was last raised. */
+    seenAt: time("seen_at").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.orgId, table.deployment] })],
+);
+
 export const credentials = sqliteTable(
   "credentials",
   {

@@ -13,6 +13,7 @@ import {
   type DeploymentPatch,
   type DeploymentRow,
 } from "../../store/deployments.ts";
+import { forgetOverbilling } from "../../store/overbilling.ts";
 import { isAutoRouter, notARouter, updateRouter } from "../auto-router.ts";
 import type { ChangeEvent } from "../change-record.ts";
 import { POLICY, requireCapabilities } from "../capabilities.ts";
@@ -252,6 +253,7 @@ const update = operation({
       statements: [
         ...credential.statements,
         updateDeployment(ctx.orgId, row.id, patch satisfies DeploymentPatch),
+        forgetOverbilling(ctx.orgId, row.id),
       ],
       touches: ["shared"],
       events: [
@@ -314,7 +316,11 @@ const remove = operation({
       data: { provider: row.provider },
     };
     await ctx.commit({
-      statements: [deleteDeployment(ctx.orgId, row.id), ...gone.statements],
+      statements: [
+        deleteDeployment(ctx.orgId, row.id),
+        forgetOverbilling(ctx.orgId, row.id),
+        ...gone.statements,
+      ],
       touches: ["shared"],
       events: [event, ...gone.events],
     });

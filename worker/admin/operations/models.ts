@@ -7,6 +7,7 @@ import {
   listDeployments,
   type DeploymentRow,
 } from "../../store/deployments.ts";
+import { readOverbilling } from "../../store/overbilling.ts";
 import { createRouter, isAutoRouter, notARouter } from "../auto-router.ts";
 import type { ChangeEvent } from "../change-record.ts";
 import { POLICY, requireCapabilities } from "../capabilities.ts";
@@ -145,7 +146,8 @@ const info = operation({
   id: "model.info",
   section: "Models",
   summary: "List model deployments",
-  notes: "All of them, or one with litellm_model_id, or a page. Secrets are never shown.",
+  notes:
+    "All of them, or one with litellm_model_id, or a page. Secrets are never shown. `model_info.overbilling` stands where a deployment billed beyond its price and token limit: so many times its worst case is set aside for each request, for 30 days or until the model is changed.",
   http: [
     { method: "GET", path: "/model/info" },
     { method: "GET", path: "/v1/model/info" },
@@ -177,15 +179,20 @@ const info = operation({
     const { db } = ctx.deps;
     if (one) {
       const secret = one.credentialId && (await findCredential(db, ctx.orgId, one.credentialId));
-      const data = [modelFields(one, secret ? secret.lastFour : undefined)];
+      const overbilled = await readOverbilling(db, ctx.orgId, ctx.now);
+      const lastFour = secret ? secret.lastFour : undefined;
+      const data = [modelFields(one, lastFour, overbilled.get(one.id))];
       return { data, total_count: 1, current_page: 1, total_pages: 1, size: 1 };
     }
-    const [found, secrets] = await Promise.all([
+    const [found, secrets, overbilled] = await Promise.all([
       deploymentsOf(db, ctx.orgId, input),
       lastFours(ctx),
+      readOverbilling(db, ctx.orgId, ctx.now),
     ]);
     return {
-      data: found.rows.map((row) => modelFields(row, secrets.get(row.credentialId ?? ""))),
+      data: found.rows.map((row) =>
+        modelFields(row, secrets.get(row.credentialId ?? ""), overbilled.get(row.id)),
+      ),
       total_count: found.total,
       current_page: found.page,
       total_pages: found.total_pages,
