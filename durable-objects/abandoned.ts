@@ -1,4 +1,6 @@
 import type { AbandonedDecision, LeaseRef } from "../worker/core/account.ts";
+import { most } from "../worker/core/amount.ts";
+import { scopeKey } from "../worker/core/scope.ts";
 import type { AuditRecord } from "../worker/core/audit.ts";
 import { isJsonObject } from "../worker/core/json.ts";
 import type { Json } from "../worker/core/json.ts";
@@ -28,6 +30,20 @@ export function abandonedDecision(record: AuditRecord): AbandonedDecision | null
     stream: data.stream === true,
     decidedAt: record.at,
   };
+}
+
+/** The decision with all that its request came to hold: of each lease the most that any of its records says. */
+export function raisedDecision(record: AuditRecord, raises: readonly Json[]): AuditRecord {
+  if (raises.length === 0) return record;
+  const held = new Map<string, LeaseRef>();
+  for (const leases of [record.data["leases"] ?? [], ...raises]) {
+    for (const ref of Array.isArray(leases) ? leases.filter(isLeaseRef) : []) {
+      const key = `${ref.leaseId} ${scopeKey(ref.scope)}`;
+      const known = held.get(key);
+      held.set(key, known ? { ...known, reserved: most(known.reserved, ref.reserved) } : ref);
+    }
+  }
+  return { ...record, data: { ...record.data, leases: [...held.values()] as unknown as Json[] } };
 }
 
 function isLeaseRef(value: unknown): value is LeaseRef & Json {

@@ -3,7 +3,9 @@ import type { AppendResult, AuditQuery, AuditRecord } from "../worker/core/audit
 import { eventTime, firstEventId, readRecord } from "../worker/core/audit-record.ts";
 import { pseudonymOf } from "../worker/core/sealed-log/pseudonyms.ts";
 import type { PersonId, PersonKind } from "../worker/core/sealed-log/pseudonyms.ts";
+import type { Json } from "../worker/core/json.ts";
 import { DAY_MS } from "../worker/core/time.ts";
+import { raisedDecision } from "./abandoned.ts";
 import { rowOf } from "./audit-row.ts";
 import type { Row } from "./audit-row.ts";
 
@@ -22,6 +24,15 @@ export interface Stored {
   /** Hexadecimal digits; null until it is sealed. */
   recordHash: string | null;
   previous: string | null;
+}
+
+/** An open decision whose outcome is overdue. */
+export interface Due {
+  /** As it came, JSON. */
+  decision: string;
+  tries: number;
+  /** What its request came to hold since, by each further record: JSON. */
+  raises: string;
 }
 
 /** A person and the salt that its pseudonym was made with. */
@@ -56,8 +67,8 @@ export interface AuditLogStorage {
   list(query: Omit<AuditQuery, "cursor">, after: Position | null, limit: number): Stored[];
   /** How many records a query finds on all its pages. */
   count(query: AuditQuery): number;
-  /** Open decisions that are due, as JSON, the longest waiting first. */
-  due(now: number, limit: number): { decision: string; tries: number }[];
+  /** Open decisions that are due, the longest waiting first. */
+  due(now: number, limit: number): Due[];
   /** Counts one more try of open decisions and moves when they are due. */
   postpone(decisions: { requestId: string; due: number }[]): void;
   nextDue(): number | null;
@@ -183,7 +194,9 @@ export class AuditLogMachine {
       this.#storage.forget(firstEventId(now - FORGET_MS));
       const due = this.#storage.due(now, MAX_DUE);
       if (due.length > 0) {
-        const decisions = due.map(({ decision }) => JSON.parse(decision) as AuditRecord);
+        const decisions = due.map(({ decision, raises }) =>
+          raisedDecision(JSON.parse(decision) as AuditRecord, JSON.parse(raises) as Json[]),
+        );
         const later = decisions.flatMap(({ requestId }, at) =>
           requestId === undefined ? [] : [{ requestId, due: now + wait(due[at]?.tries ?? 0) }],
         );

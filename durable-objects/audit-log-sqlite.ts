@@ -1,7 +1,7 @@
 import type { AuditQuery } from "../worker/core/audit.ts";
 import { OUTCOMES } from "../worker/core/audit.ts";
 import type { PersonKind } from "../worker/core/sealed-log/pseudonyms.ts";
-import type { AuditLogStorage, People, Position, Stored } from "./audit-log-machine.ts";
+import type { AuditLogStorage, Due, People, Position, Stored } from "./audit-log-machine.ts";
 import { TABLES } from "./audit-log-tables.ts";
 import type { Row } from "./audit-row.ts";
 
@@ -31,6 +31,21 @@ const OPEN = `
     WHERE known.request_id = item.value ->> 'requestId' AND known.type IN (${ENDS})
   )`;
 
+const RAISE = `
+  INSERT OR IGNORE INTO raises (event_id, request_id, leases)
+  SELECT item.value ->> 'eventId', item.value ->> 'requestId', item.value ->> 'raise'
+  FROM json_each(?) AS item
+  WHERE item.value ->> 'raise' IS NOT NULL AND item.value ->> 'requestId' IS NOT NULL
+    AND NOT EXISTS (
+      SELECT 1 FROM entries AS known
+      WHERE known.request_id = item.value ->> 'requestId' AND known.type IN (${ENDS})
+    )`;
+
+const LOWER = `
+  DELETE FROM raises WHERE request_id IN (
+    SELECT item.value ->> 'requestId' FROM json_each(?) AS item WHERE item.value ->> 'ends'
+  )`;
+
 const CLOSE = `
   DELETE FROM open_decisions WHERE request_id IN (
     SELECT item.value ->> 'requestId' FROM json_each(?) AS item WHERE item.value ->> 'ends'
@@ -53,7 +68,10 @@ const UNLINK = `
   ) RETURNING 1`;
 
 const DUE = `
-  SELECT decision, tries FROM open_decisions WHERE due <= ? ORDER BY due LIMIT ?`;
+  SELECT decision, tries, (
+    SELECT json_group_array(json(leases)) FROM raises WHERE raises.request_id = open_decisions.request_id
+  ) AS raises
+  FROM open_decisions WHERE due <= ? ORDER BY due LIMIT ?`;
 
 const POSTPONE = `
   UPDATE open_decisions SET tries = tries + 1, due = later.value ->> 'due'
@@ -120,7 +138,11 @@ export class AuditLogSqlite implements AuditLogStorage {
     sql.exec(APPEND, json);
     sql.exec(REMEMBER, json);
     if (all.some((row) => row.due !== null)) sql.exec(OPEN, json);
-    if (all.some((row) => row.ends)) sql.exec(CLOSE, json);
+    if (all.some((row) => row.raise !== null)) sql.exec(RAISE, json);
+    if (all.some((row) => row.ends)) {
+      sql.exec(CLOSE, json);
+      sql.exec(LOWER, json);
+    }
   }
 
   pseudonym(kind: PersonKind, id: string): string | null {
@@ -184,10 +206,9 @@ export class AuditLogSqlite implements AuditLogStorage {
     return this.#storage.sql.exec<{ total: number }>(sql, ...bound).one().total;
   }
 
-  due(now: number, limit: number): { decision: string; tries: number }[] {
+  due(now: number, limit: number): Due[] {
     if (!this.#made) return [];
-    const { sql } = this.#storage;
-    return sql.exec<{ decision: string; tries: number }>(DUE, now, limit).toArray();
+    return this.#storage.sql.exec<{ [K in keyof Due]: Due[K] }>(DUE, now, limit).toArray();
   }
 
   postpone(decisions: { requestId: string; due: number }[]): void {
@@ -218,7 +239,10 @@ export class AuditLogSqlite implements AuditLogStorage {
   forget(before: string): void {
     if (!this.#made) return;
     const { sql } = this.#storage;
-    this.#storage.transactionSync(() => sql.exec("DELETE FROM seen WHERE event_id < ?", before));
+    this.#storage.transactionSync(() => {
+      sql.exec("DELETE FROM seen WHERE event_id < ?", before);
+      sql.exec("DELETE FROM raises WHERE event_id < ?", before);
+    });
   }
 }
 

@@ -30,6 +30,12 @@ export const TABLES = `
     decision TEXT NOT NULL
   ) WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS open_decisions_due ON open_decisions (due);
+  CREATE TABLE IF NOT EXISTS raises (
+    event_id TEXT PRIMARY KEY,
+    request_id TEXT NOT NULL,
+    leases TEXT NOT NULL
+  ) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS raises_request ON raises (request_id);
   CREATE TABLE IF NOT EXISTS persons (
     kind TEXT NOT NULL,
     id TEXT NOT NULL,

@@ -1,4 +1,4 @@
-import { DECISION, OUTCOMES } from "../worker/core/audit.ts";
+import { DECISION, OUTCOMES, RAISE } from "../worker/core/audit.ts";
 import type { AuditEventType, AuditRecord } from "../worker/core/audit.ts";
 import { timeOrderedId } from "../worker/core/ids.ts";
 import type { JsonObject } from "../worker/core/json.ts";
@@ -24,6 +24,8 @@ export interface Row {
   due: number | null;
   /** The decision as it came: its ledger charges real people. Kept until its outcome is there. */
   decision: string | null;
+  /** What a request holds besides, as it came: JSON. */
+  raise: string | null;
   ends: boolean;
 }
 
@@ -64,6 +66,7 @@ export function rowOf(record: AuditRecord, of: Pseudonyms, retentionDays: number
     body,
     due: open ? dueOf(record) : null,
     decision: open ? JSON.stringify(record) : null,
+    raise: record.type === RAISE ? JSON.stringify(record.data["leases"] ?? []) : null,
     ends: OUTCOMES.has(record.type),
   };
 }

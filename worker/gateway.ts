@@ -45,7 +45,8 @@ export async function gateway(
     // The decision is recorded while the provider already works, and is durable before its first byte leaves.
     const recording = recordDecision(deps, chosen);
     const answered = await dispatch(deps, chosen, progress);
-    if (!(await recording)) {
+    const durable = await Promise.all([recording, ...progress.recordings]);
+    if (durable.includes(false)) {
       await abandon(answered);
       throw new GatewayError(
         "audit_unavailable",

@@ -238,3 +238,51 @@ test("reads pages by time, type and request, each record on one page", async () 
   expect(ids({ from: START + 2_000, to: START + 3_000 })).toHaveLength(3);
   expect(ids({ cursor: "nonsense", limit: 2 })).toHaveLength(2);
 });
+
+describe("what a request came to hold after its decision", () => {
+  const ref = (kind: string, leaseId: string, cost: number) => ({
+    scope: { kind, id: "x" },
+    leaseId,
+    windowId: "life",
+    revision: 1,
+    reserved: { cost, requests: 1, tokens: 0 },
+  });
+  const raise = (requestId: string, leases: JsonObject[]) =>
+    record("request.hold_raised", requestId, { deployment: "d", group: "g", attempts: 1, leases });
+  const decision = (requestId: string) =>
+    record("request.routed", requestId, { deadline: now + MINUTE, leases: [ref("team", "1", 5)] });
+
+  test("is charged with it, in whatever order its records came, and in whatever life", async () => {
+    const charged = new Map<string, unknown>();
+    ledger = async (decisions) => {
+      for (const { requestId, data } of decisions) {
+        const leases = data["leases"] as ReturnType<typeof ref>[];
+        const sorted = leases.toSorted((a, b) => Number(a.leaseId) - Number(b.leaseId));
+        charged.set(requestId ?? "", sorted);
+      }
+    };
+    const first = [ref("team", "1", 9), ref("group", "2", 4)];
+    const second = [ref("team", "1", 12), ref("team", "3", 1), ref("group", "2", 4)];
+    await log.append([decision("r1"), raise("r1", first)]);
+    await log.append([raise("r2", second)]);
+    log = load();
+    await log.append([raise("r2", first), decision("r2"), decision("r3")]);
+    await runUntil(START + 10 * MINUTE);
+    expect(charged.get("r1")).toEqual(first);
+    expect(charged.get("r2")).toEqual([
+      ref("team", "1", 12),
+      ref("group", "2", 4),
+      ref("team", "3", 1),
+    ]);
+    expect(charged.get("r3")).toEqual([ref("team", "1", 5)]);
+  });
+
+  test("is forgotten with its outcome, and not remembered after it", async () => {
+    const left = () => disk.sql.exec("SELECT request_id FROM raises").toArray().length;
+    await log.append([decision("r1"), raise("r1", [ref("group", "2", 4)])]);
+    expect(left()).toBe(1);
+    await log.append([record("request.completed", "r1")]);
+    await log.append([raise("r1", [ref("group", "2", 4)])]);
+    expect(left()).toBe(0);
+  });
+});

@@ -104,9 +104,18 @@ async function served(model: string, by: Group, key?: string): Promise<void> {
   }
 }
 
-test("a fallback is charged to the group that served, and to that alone", async () => {
+test("a fallback is charged to the group that served, and to that alone; what it holds besides is on record", async () => {
   up.script("first", [{ failure: { kind: "server_error" } }]);
   await served("first", "second");
+  const query = `organization_id=${organization_id}&event_type=request.hold_raised`;
+  const { data } = await gw.admin<{ data: Record<string, unknown>[] }>(
+    "GET",
+    `/audit-log?${query}`,
+  );
+  expect(data).toHaveLength(1);
+  const held = data[0]?.["leases"] as { scope: { kind: string; id: string } }[];
+  const groups = held.filter(({ scope }) => scope.kind === "group").map(({ scope }) => scope.id);
+  expect([data[0]?.["group"], groups]).toEqual(["second", ["first", "second"]]);
 });
 
 test("a group without room is passed over where the chain goes on, and refuses where it does not", async () => {

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import type { AttemptRow, Outcome } from "./account.ts";
-import { DECISION, OUTCOMES } from "./audit.ts";
+import { DECISION, OUTCOMES, RAISE } from "./audit.ts";
 import type { AuditEventType } from "./audit.ts";
 import { isJsonObject } from "./json.ts";
 import type { JsonObject } from "./json.ts";
@@ -171,6 +171,16 @@ const decision = z.strictObject({
   leases: z.array(lease).max(256).optional(),
 });
 
+/** Everything that a request holds since a further attempt wanted more. */
+const raise = z.strictObject({
+  deployment: word,
+  group: word,
+  /** Attempts before it. */
+  attempts: whole,
+  leases: z.array(lease).max(256).optional(),
+  cut: words.optional(),
+});
+
 const refusal = z.strictObject({
   ...asked,
   ...judged,
@@ -250,6 +260,7 @@ const refusedCredential = z.strictObject({
 });
 
 export type DecisionData = z.input<typeof decision>;
+export type RaiseData = z.input<typeof raise>;
 export type RefusalData = z.input<typeof refusal>;
 export type OutcomeData = z.input<typeof outcome>;
 export type RefusedCredentialData = z.input<typeof refusedCredential>;
@@ -257,6 +268,7 @@ export type RefusedCredentialData = z.input<typeof refusedCredential>;
 /** The form of a record's `data`, by the record's type. */
 export function dataSchema(type: AuditEventType): z.ZodType {
   if (type === DECISION) return decision;
+  if (type === RAISE) return raise;
   if (type === "request.blocked") return refusal;
   if (type === "credential.refused") return refusedCredential;
   return OUTCOMES.has(type) ? outcome : change;

@@ -3,6 +3,7 @@ import type { JsonObject } from "./json.ts";
 /** Events that are written by now; an event is one row here. */
 export const AUDIT_EVENTS = [
   "request.routed",
+  "request.hold_raised",
   "request.blocked",
   "request.failed",
   "request.cancelled",
@@ -92,6 +93,9 @@ export interface AuditRecord {
 
 /** Says of a request what was decided; it stays open until one of its outcomes is on record. */
 export const DECISION: AuditEventType = "request.routed";
+
+/** Says what a request set aside beyond its decision, before a further attempt. */
+export const RAISE: AuditEventType = "request.hold_raised";
 
 /** Events that say how a request ended. */
 export const OUTCOMES: ReadonlySet<string> = new Set<AuditEventType>([

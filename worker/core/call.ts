@@ -119,6 +119,10 @@ export interface Progress {
   degraded: string[];
   /** Milliseconds since the request arrived, once content was there. */
   firstContentAt: number | null;
+  /** Everything that it holds, where a further attempt added to what its decision says. */
+  leases?: LeaseRef[];
+  /** Of records of that, whether each is durable. */
+  recordings: Promise<boolean>[];
   /** What the form of a whole answer says; only of answers that something is to be learned from. */
   signs?: Signs;
 }

@@ -13,6 +13,7 @@ import { outputWithin, USEFUL_OUTPUT, worstCase } from "../routing/worst-case.ts
 import { limitedScopes } from "./limited.ts";
 import { refusalOf, Throttled } from "./over-limit.ts";
 import { payerOf } from "./payer.ts";
+import { recordRaise } from "./trail.ts";
 
 /** What a request set aside before its provider is called. */
 export interface Held {
@@ -92,15 +93,17 @@ async function heldFor(
 /**
  * Makes room for one more attempt: what the earlier ones came to stays held beside its worst case (PLATFORM 26), and what
  * limits its own group is held as well. To be awaited before each attempt but the first; it costs no call where they came to nothing. False = no room is
- * left for this deployment: pass it over. `beside` = deployments that are being tried meanwhile. Never rejects.
+ * left for this deployment: pass it over. `beside` = deployments that are being tried meanwhile. What it adds to the hold goes on
+ * record. Never rejects.
  */
 export async function raise(
   deps: Deps,
   call: Chosen,
-  progress: Pick<Progress, "attempts">,
-  { deployment, group }: Pick<Step, "deployment" | "group">,
+  progress: Pick<Progress, "attempts" | "leases" | "recordings">,
+  step: Pick<Step, "deployment" | "group">,
   beside: readonly Deployment[] = [],
 ): Promise<boolean> {
+  const { deployment, group } = step;
   const beyond = overbillingIn(deps, call);
   let max: Amount = { ...chargeOf(progress), requests: 0 };
   for (const each of beside) {
@@ -111,11 +114,25 @@ export async function raise(
     const asked = { max, min: max, cheap: call.cheap === true };
     const answer = await holdUpTo(deps, call, group, asked);
     if (!answer.granted) return false;
-    return deployment.facts.prices !== undefined || !answer.views.some(isBudget);
+    if (deployment.facts.prices === undefined && answer.views.some(isBudget)) return false;
+    const { leases } = answer;
+    if (heldBy(leases) > heldBy(progress.leases ?? call.leases)) {
+      progress.leases = leases;
+      progress.recordings.push(recordRaise(deps, call, step, progress.attempts.length, leases));
+    }
+    return true;
   } catch {
     // What can't be held is not tried: the caller is told of the attempt that failed.
     return false;
   }
+}
+
+/** Holds only grow: two are the same where their sums are. */
+function heldBy(leases: readonly LeaseRef[]): number {
+  return leases.reduce(
+    (sum, { reserved: { cost, requests, tokens } }) => sum + cost + requests + tokens,
+    leases.length,
+  );
 }
 
 /** A provider that billed beyond its bound is expected to do so again. */

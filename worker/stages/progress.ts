@@ -12,5 +12,6 @@ export function noProgress(): Progress {
     fallbacks: 0,
     degraded: [],
     firstContentAt: null,
+    recordings: [],
   };
 }

@@ -1,6 +1,8 @@
+import type { LeaseRef } from "../core/account.ts";
+import { RAISE } from "../core/audit.ts";
 import type { AuditEventType, AuditRecord } from "../core/audit.ts";
 import { CANDIDATE_STATE, ENGINE, outcomeData, outcomeType } from "../core/audit-data.ts";
-import type { DecisionData, OutcomeData, RefusalData } from "../core/audit-data.ts";
+import type { DecisionData, OutcomeData, RaiseData, RefusalData } from "../core/audit-data.ts";
 import type { Authenticated, Authorized, Chosen, Progress } from "../core/call.ts";
 import type { GatewayError } from "../core/errors.ts";
 import { timeOrderedId } from "../core/ids.ts";
@@ -8,7 +10,7 @@ import type { JsonObject } from "../core/json.ts";
 import type { Deps } from "../core/ports.ts";
 import { actorOf } from "../core/principal.ts";
 import type { SignalValue, Verdict } from "../core/policy.ts";
-import type { CandidateState, Explanation, SmartDecision } from "../core/routing.ts";
+import type { CandidateState, Explanation, SmartDecision, Step } from "../core/routing.ts";
 import { inputsOf } from "./inputs.ts";
 import { payerOf } from "./payer.ts";
 import { totalCost, type Ending } from "./settle.ts";
@@ -41,6 +43,21 @@ export async function recordDecision(deps: Deps, call: Chosen): Promise<boolean>
   });
   deps.metrics.audit({ durable, lagMs: deps.now() - began });
   return durable;
+}
+
+/**
+ * Puts on record what a further attempt set aside beyond the decision: whoever charges the request if this isolate should
+ * not live to do it, charges that too. Like a decision it has to be durable before the first byte leaves.
+ */
+export function recordRaise(
+  deps: Deps,
+  call: Chosen,
+  { deployment, group }: Pick<Step, "deployment" | "group">,
+  attempts: number,
+  leases: LeaseRef[],
+): Promise<boolean> {
+  const at = { deployment: deployment.id, group: group.slice(0, 256), attempts };
+  return append(deps, call, RAISE, { ...at, leases });
 }
 
 /** What the policies read and decided, as records show it. */
@@ -182,7 +199,7 @@ async function append(
   deps: Deps,
   call: Authenticated,
   type: AuditEventType,
-  data: DecisionData | RefusalData | OutcomeData,
+  data: DecisionData | RaiseData | RefusalData | OutcomeData,
 ): Promise<boolean> {
   const { principal } = call.identity;
   const record: AuditRecord = {
