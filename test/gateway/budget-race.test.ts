@@ -2,11 +2,14 @@ import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { nanoUsd } from "../../worker/core/money.ts";
 import { startCluster, type Cluster } from "../support/cluster/index.ts";
-import { startUpstream, text, type Call, type Upstream } from "../support/upstream/index.ts";
+import { startUpstream, text, type Upstream } from "../support/upstream/index.ts";
+import { atOnce, inTurn } from "./support/races.ts";
 
-/** Callers at the same time, and how long each asks again. */
+/** Callers at the same time. */
 const CALLERS = 64;
-const PATIENCE_MS = 8_000;
+/** They ask again until nobody was served for so long: longer than isolates keep what they do not use. */
+const QUIET_MS = 4_500;
+const LONGEST_MS = 30_000;
 const FITS = 40;
 
 const WORDS = 20;
@@ -21,10 +24,7 @@ let up: Upstream;
 beforeAll(async () => {
   up = await startUpstream();
   cluster = await startCluster({ workers: 4, vars: { PROFILE: "self-hosted" } });
-  const { organizationId } = cluster.tenant;
-  up.model("cheap", { ...text(ANSWER), latency: 30 });
-  await cluster.newModel("cheap", { upstream: up, organizationId }, CHEAP);
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   await cluster?.stop();
   await up?.stop();
@@ -57,12 +57,16 @@ interface Race {
 
 /** What a provider would bill for a call, by its own count. */
 function costOf(model: string, { input, output }: { input: number; output: number }): number {
-  const factor = model === "cheap" ? 0.1 : 1;
+  const factor = model.endsWith("-cheap") ? 0.1 : 1;
   return Math.ceil((input * 1_000 + output * 10_000) * factor);
 }
 
 const callsOf = (models: readonly string[]) =>
   up.calls.all.filter((call) => models.includes(call.model));
+
+/** What is held for a call of so many tokens, and tokens that come to half as much again. */
+const WORST = 330_000;
+const BEYOND = { output: 49 };
 
 /** What one call comes to. */
 async function oneCall(model: string, key = cluster.firstKey): Promise<number> {
@@ -154,26 +158,42 @@ interface Asked {
 }
 
 /** All callers at once, buffered and streamed, over all workers and keys; each asks until it is served. */
-async function raceOn(keys: string[], teamId: string, more: Asked): Promise<Race> {
-  const before = new Set(callsOf([more.model, "cheap"]));
+function raceOn(keys: string[], teamId: string, more: Asked): Promise<Race> {
+  return inTurn((isQuiet) => run(keys, teamId, more, isQuiet));
+}
+
+async function run(
+  keys: string[],
+  teamId: string,
+  more: Asked,
+  isQuiet: () => void,
+): Promise<Race> {
+  const models = [more.model, `${more.model}-cheap`];
+  const before = new Set(callsOf(models));
   const began = Date.now();
   const status: number[] = [];
-  const until = Date.now() + PATIENCE_MS;
+  const until = began + LONGEST_MS;
+  let servedAt = began;
   const caller = async (at: number) => {
-    while (Date.now() < until) {
+    while (Date.now() < Math.min(until, servedAt + QUIET_MS)) {
+      if (servedAt > began && Date.now() > servedAt + QUIET_MS / 4) isQuiet();
       const stream = at % 2 === 0;
       const answer = await ask(keys[at % keys.length] ?? "", at, { ...more, stream });
       const said = await answer.text();
       status.push(answer.status);
-      if (answer.status === 200) return;
-      if (answer.status !== 429) throw new Error(said);
+      if (answer.status === 200) {
+        servedAt = Date.now();
+        return;
+      }
+      // On a machine that is busy with other things a call to an object may take too long.
+      if (answer.status !== 429 && answer.status !== 503) throw new Error(said);
       // Who is refused for good asks again all the same, as who does not listen: later, for all races run on one machine.
       const isFinal = answer.headers.get("x-should-retry") === "false";
       await wait((isFinal ? 500 : 50) + Math.random() * 100);
     }
   };
   await Promise.all(Array.from({ length: CALLERS }, (_, at) => caller(at)));
-  const calls = callsOf([more.model, "cheap"]).filter((call) => !before.has(call));
+  const calls = callsOf(models).filter((call) => !before.has(call));
   await Promise.all(calls.map((call) => call.ended));
   const billed = calls.reduce((sum, call) => sum + costOf(call.model, call.billed), 0);
   const spent = async () => {
@@ -198,21 +218,6 @@ async function raceOn(keys: string[], teamId: string, more: Asked): Promise<Race
   };
 }
 
-/** How many calls were in flight together, at most. */
-function atOnce(calls: Call[]): number {
-  const marks = calls.flatMap(({ at: { received = 0, end = Infinity } }) => [
-    { at: received, by: 1 },
-    { at: end, by: -1 },
-  ]);
-  let now = 0;
-  let most = 0;
-  for (const { by } of marks.toSorted((a, b) => a.at - b.at || a.by - b.by)) {
-    now += by;
-    most = Math.max(most, now);
-  }
-  return most;
-}
-
 const usd = (nano: number) => nano / 1e9;
 
 for (const [who, more] of [
@@ -228,9 +233,9 @@ for (const [who, more] of [
     const { served, billed, calls, spent } = await race(limits, { model, ...more });
     expect(billed).toBeLessThanOrEqual(budget);
     expect(served).toBeGreaterThanOrEqual(36);
-    expect(calls).toBe(served);
-    await expect.poll(spent, { timeout: 10_000 }).toBe(billed);
-  }, 60_000);
+    expect(calls).toBeGreaterThanOrEqual(served);
+    await expect.poll(spent, { timeout: 30_000 }).toBe(billed);
+  }, 120_000);
 }
 
 for (const [whose, make] of [
@@ -247,14 +252,17 @@ for (const [whose, make] of [
     const { served, billed, calls } = await raceOn(keys, teamIds[0] ?? "", asked);
     expect(billed).toBeLessThanOrEqual(budget);
     expect(served).toBeGreaterThanOrEqual(36);
-    expect(calls).toBe(served);
-  }, 60_000);
+    expect(calls).toBeGreaterThanOrEqual(served);
+  }, 120_000);
 }
 
 test.concurrent("a throttled team goes on with the cheaper model, and never beyond its cap", async ({
   expect,
 }) => {
   const model = await newModel();
+  const { organizationId } = cluster.tenant;
+  up.model(`${model}-cheap`, { ...text(ANSWER), latency: 30 });
+  await cluster.newModel(`${model}-cheap`, { upstream: up, organizationId }, CHEAP);
   const budget = 20 * (await oneCall(model));
   const cap = Math.round(budget * 1.2);
   const { served, billed, models, spent } = await race(
@@ -265,25 +273,25 @@ test.concurrent("a throttled team goes on with the cheaper model, and never beyo
   expect(dear).toBeLessThanOrEqual(20);
   expect(served).toBeGreaterThan(dear + 10);
   expect(billed).toBeLessThanOrEqual(cap);
-  await expect.poll(spent, { timeout: 10_000 }).toBe(billed);
-}, 60_000);
+  await expect.poll(spent, { timeout: 30_000 }).toBe(billed);
+}, 120_000);
 
 test.concurrent("what a provider bills beyond its own cap is settled in full, and after that no isolate is surprised again", async ({
   expect,
 }) => {
-  const model = await newModel({ output: WORDS * 1.5 });
+  const model = await newModel(BEYOND);
   const asked = { model, max_tokens: WORDS };
-  const budget = FITS * 330_000;
+  const budget = FITS * WORST;
   const first = await race({ max_budget: usd(budget) }, asked);
-  await expect.poll(first.spent, { timeout: 10_000 }).toBe(first.billed);
-  // Each call is at most half its answer over what was held for it.
-  expect(first.billed).toBeLessThanOrEqual(budget + first.calls * WORDS * 0.5 * 10_000);
+  await expect.poll(first.spent, { timeout: 30_000 }).toBe(first.billed);
+  // Each call is at most half over what was held for it.
+  expect(first.billed).toBeLessThanOrEqual(budget + first.calls * WORST * 0.5);
   await expect.poll(() => overbillingOf(model), { timeout: 10_000 }).toBeGreaterThan(1);
   const again = await race({ max_budget: usd(budget) }, asked);
   expect(again.billed).toBeLessThanOrEqual(budget);
   expect(again.served).toBeGreaterThanOrEqual(24);
-  await expect.poll(again.spent, { timeout: 10_000 }).toBe(again.billed);
-}, 90_000);
+  await expect.poll(again.spent, { timeout: 30_000 }).toBe(again.billed);
+}, 120_000);
 
 async function overbillingOf(model: string): Promise<unknown> {
   interface Info {
@@ -311,7 +319,7 @@ test.concurrent("requests and tokens of a minute are never more than the limit, 
   const byTokens = await race({ tpm_limit: tokens }, asked);
   expect(byTokens.tokens).toBeLessThanOrEqual(tokens * (1 + Number(byTokens.minuteEnded)));
   expect(byTokens.served).toBeGreaterThanOrEqual(8);
-}, 90_000);
+}, 120_000);
 
 test.concurrent("a slot comes back when a stream's caller leaves and when a provider fails", async ({
   expect,
@@ -342,7 +350,7 @@ test.concurrent("a slot comes back when a stream's caller leaves and when a prov
   up.script(model, [{ failure: { kind: "bad_request" } }]);
   expect(await served()).toBe(400);
   await expect.poll(served, { timeout: 25_000, interval: 200 }).toBe(200);
-}, 90_000);
+}, 120_000);
 
 test.concurrent("no more requests run at a time than allowed, and every slot comes back", async ({
   expect,
@@ -352,14 +360,13 @@ test.concurrent("no more requests run at a time than allowed, and every slot com
   const { served, most } = await race({ max_parallel_requests: parallel }, asked);
   expect(most).toBeLessThanOrEqual(parallel);
   expect(served).toBe(CALLERS);
-}, 60_000);
+}, 120_000);
 
 test("a bound that was raised outlives the isolate that learnt it, until an administrator changes the model", async () => {
   const organization_id = cluster.tenant.organizationId;
-  const model = await newModel({ output: WORDS * 1.5 });
-  const worst = 330_000;
+  const model = await newModel(BEYOND);
   // Pays the bound that was promised, not what is billed.
-  const limits = { max_budget: usd(worst * 1.2), tiers: { cap_output: false } };
+  const limits = { max_budget: usd(WORST * 1.2), tiers: { cap_output: false } };
   const status = async () => {
     const { keys } = await newTeam(limits, 1);
     const answer = await ask(keys[0] ?? "", 0, { model, max_tokens: WORDS });
@@ -380,4 +387,4 @@ test("a bound that was raised outlives the isolate that learnt it, until an admi
   await cluster.admin("POST", "/model/update", { organization_id, model_id: id, ...fields });
   expect(await overbillingOf(model)).toBe(undefined);
   await expect.poll(status, { timeout: 10_000 }).toBe(200);
-}, 60_000);
+}, 120_000);

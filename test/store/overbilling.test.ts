@@ -26,11 +26,12 @@ const attempt = (cost: number, tokens = 0, estimated = false): AttemptRow => ({
   durationMs: 1,
 });
 
-/** What is learnt of a request that 100 was held for. */
-function learn(attempts: AttemptRow[], orgId = "o1", now = T) {
+/** What is learnt of a request that 100 was held for, its bound raised by so much. */
+function learn(attempts: AttemptRow[], by = 1, orgId = "o1", now = T) {
   const ids = { orgId, teamId: "t1", requestId: "r1" };
   const row = { ...rowOf(ids, "k1", [], NOTHING, T), attempts };
-  return known.learn(row, { cost: 100, requests: 1, tokens: 100 }, now)?.factor ?? null;
+  const amount = { cost: 100, requests: 1, tokens: 100 };
+  return known.learn(row, { amount, overbilling: { d1: by } }, now)?.factor ?? null;
 }
 
 const of = (orgId: string, shared = 1, now = T) => known.of(orgId, "d1", shared, now);
@@ -39,10 +40,12 @@ test("the more a deployment bills beyond what is held, the more is held, up to t
   expect(learn([attempt(100, 100)])).toBe(null);
   expect(learn([attempt(142)])).toBe(1.45);
   expect(of("o1")).toBe(1.45);
-  expect(learn([attempt(110)])).toBe(1.6);
-  expect(learn([attempt(0, 150)])).toBe(2.4);
-  expect(learn([attempt(90_000)])).toBe(10);
-  expect(learn([attempt(90_000)])).toBe(null);
+  // Held before that was known: it tells nothing new.
+  expect(learn([attempt(142)])).toBe(null);
+  expect(learn([attempt(110)], 1.45)).toBe(1.6);
+  expect(learn([attempt(0, 150)], 1.6)).toBe(2.4);
+  expect(learn([attempt(90_000)], 2.4)).toBe(10);
+  expect(learn([attempt(90_000)], 10)).toBe(null);
   expect([of("o1"), of("o2")]).toEqual([10, 1]);
 });
 
@@ -54,10 +57,10 @@ test("nothing is learnt of sums of attempts, nor of what we estimated ourselves"
 
 test("what the organization knows goes on from where the isolate stopped, and soon has the last word", () => {
   expect(of("o1", 2)).toBe(2);
-  expect(learn([attempt(150)])).toBe(3);
+  expect(learn([attempt(150)], 2)).toBe(3);
   expect(of("o1", 2, T + 1_000)).toBe(3);
   expect(of("o1", 3, T + 5_000)).toBe(3);
   // An administrator changed the model.
   expect(of("o1", 1, T + 61_000)).toBe(1);
-  expect(learn([attempt(150)], "o1", T + 62_000)).toBe(1.5);
+  expect(learn([attempt(150)], 1, "o1", T + 62_000)).toBe(1.5);
 });

@@ -3,6 +3,7 @@ import type { Amount } from "./amount.ts";
 import type { AuditRecord } from "./audit.ts";
 import type { Definition } from "./limits.ts";
 import type { NanoUsd } from "./money.ts";
+import type { Overbillings } from "./overbilling.ts";
 import { bareScope, kept, scopeKey } from "./scope.ts";
 import type { Payer, Scope } from "./scope.ts";
 import { completionTokens, promptTokens } from "./usage.ts";
@@ -25,6 +26,8 @@ export interface HoldRequest {
   cheap?: boolean;
   /** How long the request may run, milliseconds. */
   longestMs?: number;
+  /** Deployments whose bound `max` raises, by how much. */
+  overbilling?: Overbillings;
 }
 
 /**
@@ -291,16 +294,6 @@ export interface ScopeSpend {
   late: number;
   /** How it stands against its limits; null = it has none. */
   view: ScopeView | null;
-}
-
-/** A deployment that billed beyond what its price and token limit say. */
-export interface Overbilled {
-  orgId: string;
-  /** The request that showed it. */
-  requestId: string;
-  deployment: string;
-  /** What its worst case is multiplied by from now on, more than 1. */
-  factor: number;
 }
 
 /** What one request is charged in the scopes of another ledger than its team's. */

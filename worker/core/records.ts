@@ -2,6 +2,7 @@ import type { AutoRouter } from "./auto-router.ts";
 import type { JsonObject } from "./json.ts";
 import type { LimitFlags } from "./limits.ts";
 import type { Deployment } from "./model.ts";
+import type { Overbillings } from "./overbilling.ts";
 import type { KeyType, Role } from "./principal.ts";
 import type { OrgRouting, RoutingLayer } from "./routing.ts";
 
@@ -110,7 +111,7 @@ export interface OrgShared {
   /** Documents in force; their bundles travel apart, by hash. */
   policies?: PolicyPointer[];
   /** By deployment, by how much it bills beyond its bound; absent = none does. */
-  overbilling?: Readonly<Record<string, number>>;
+  overbilling?: Overbillings;
   /** What of the organization, its model groups, and of any of its customers is limited; absent = nothing. */
   limits?: {
     org?: LimitFlags;

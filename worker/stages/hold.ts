@@ -1,5 +1,5 @@
 import { chargeOf } from "../core/account.ts";
-import type { HoldAnswer, HoldRefusal, LeaseRef, ScopeView } from "../core/account.ts";
+import type { HoldAnswer, HoldRefusal, HoldRequest, LeaseRef, ScopeView } from "../core/account.ts";
 import { plus } from "../core/amount.ts";
 import type { Amount } from "../core/amount.ts";
 import type { Authorized, Chosen, Dropped, Progress } from "../core/call.ts";
@@ -47,9 +47,9 @@ export async function hold(
   for (;;) {
     const group = open[0]?.group ?? call.model;
     const plan = open.map(({ deployment }) => deployment);
-    const max = worstCase(call, plan, Infinity, beyond);
-    const min = worstCase(call, plan, USEFUL_OUTPUT, beyond);
-    const answer = await holdUpTo(deps, call, group, { max, min, cheap });
+    const max = worstCase(call, plan, Infinity, beyond.of);
+    const min = worstCase(call, plan, USEFUL_OUTPUT, beyond.of);
+    const answer = await holdUpTo(deps, call, group, { max, min, cheap, ...beyond.found });
     if (answer.granted) return heldFor(deps, call, { plan, passed, max }, answer);
     const refusal = refusalOf(answer, min);
     if (answer.reason === "throttle") throw new Throttled(refusal, open);
@@ -86,7 +86,7 @@ async function heldFor(
     leases,
     dropped,
     views,
-    ...(capped && { outputLimit: outputWithin(call, plan, amount, overbillingIn(deps, call)) }),
+    ...(capped && { outputLimit: outputWithin(call, plan, amount, overbillingIn(deps, call).of) }),
   };
 }
 
@@ -107,11 +107,11 @@ export async function raise(
   const beyond = overbillingIn(deps, call);
   let max: Amount = { ...chargeOf(progress), requests: 0 };
   for (const each of beside) {
-    max = plus(max, { ...worstCase(call, [each], call.outputLimit, beyond), requests: 0 });
+    max = plus(max, { ...worstCase(call, [each], call.outputLimit, beyond.of), requests: 0 });
   }
-  max = plus(max, worstCase(call, [deployment], call.outputLimit, beyond));
+  max = plus(max, worstCase(call, [deployment], call.outputLimit, beyond.of));
   try {
-    const asked = { max, min: max, cheap: call.cheap === true };
+    const asked = { max, min: max, cheap: call.cheap === true, ...beyond.found };
     const answer = await holdUpTo(deps, call, group, asked);
     if (!answer.granted) return false;
     if (deployment.facts.prices === undefined && answer.views.some(isBudget)) return false;
@@ -136,19 +136,29 @@ function heldBy(leases: readonly LeaseRef[]): number {
 }
 
 /** A provider that billed beyond its bound is expected to do so again. */
-function overbillingIn({ account }: Deps, { identity }: Authorized): Overbilling {
+function overbillingIn({ account }: Deps, { identity }: Authorized): Beyond {
   const { shared, principal } = identity;
-  return (deployment) => {
+  const found: { overbilling?: Record<string, number> } = {};
+  const of = (deployment: string) => {
     const known = shared.overbilling?.[deployment] ?? 1;
-    return account.overbilling?.(principal.orgId, deployment, known) ?? known;
+    const factor = account.overbilling?.(principal.orgId, deployment, known) ?? known;
+    if (factor > 1) found.overbilling = { ...found.overbilling, [deployment]: factor };
+    return factor;
   };
+  return { of, found };
+}
+
+interface Beyond {
+  of: Overbilling;
+  /** Those that were asked for and are raised. */
+  found: Pick<HoldRequest, "overbilling">;
 }
 
 function holdUpTo(
   deps: Deps,
   call: Authorized,
   group: string,
-  asked: { max: Amount; min: Amount; cheap: boolean },
+  asked: Pick<HoldRequest, "max" | "min" | "cheap" | "overbilling">,
 ): Promise<HoldAnswer> {
   const payer = payerOf(call);
   const { orgId, teamId } = payer;

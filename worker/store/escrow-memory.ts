@@ -11,6 +11,7 @@ import type {
   ScopeView,
   SettleRow,
 } from "../core/account.ts";
+import type { Overbillings } from "../core/overbilling.ts";
 import type { Scope } from "../core/scope.ts";
 import { beyond, isNothing, least, most, NOTHING, plus } from "../core/amount.ts";
 import type { Amount } from "../core/amount.ts";
@@ -28,6 +29,8 @@ export interface Hold {
   /** Names of its single holds, by the ledger. */
   singles: { home: string | null; id: string }[];
   since: number;
+  /** The bounds that were raised for it. */
+  overbilling?: Overbillings | undefined;
 }
 
 /**
@@ -95,6 +98,7 @@ export class EscrowMemory {
       amount: most(held?.amount ?? NOTHING, amount),
       singles: [...(held?.singles ?? []), ...(this.#acquired.get(requestId) ?? [])],
       since: held?.since ?? now,
+      overbilling: request.overbilling,
     };
     this.#acquired.delete(requestId);
     this.#holds.set(holdId, hold);
@@ -194,10 +198,10 @@ export class EscrowMemory {
   }
 
   /**
-   * Ends a request's hold and puts its row into the queue. What it did not use is free again at once. Answers what was
-   * held; null where nothing was, or its row is known.
+   * Ends a request's hold and puts its row into the queue. What it did not use is free again at once. Answers the
+   * hold; null where there was none, or its row is known.
    */
-  settle(row: SettleRow, now: number): Amount | null {
+  settle(row: SettleRow, now: number): Hold | null {
     if (this.queue.has(row.requestId)) return null;
     const hold = this.#endHold(holdIdOf(row.requestId));
     this.queue.set(row.requestId, hold === null ? row : { ...row, leases: hold.leases });
@@ -215,7 +219,7 @@ export class EscrowMemory {
       });
       stock.noteSpend(first.scope.meter === "slots" ? portion(first.scope, charged) : own, now);
     }
-    return hold.amount;
+    return hold;
   }
 
   /** Ends the hold of a request that spent nothing. False where this is not its ledger, or it ended before. */

@@ -1,6 +1,7 @@
 import { chargeOf } from "../core/account.ts";
-import type { Overbilled, SettleRow } from "../core/account.ts";
-import type { Amount } from "../core/amount.ts";
+import type { SettleRow } from "../core/account.ts";
+import type { Overbilled } from "../core/overbilling.ts";
+import type { Hold } from "./escrow-memory.ts";
 
 /** A bound is raised in steps of a twentieth, so that it is not raised for each request anew. */
 const STEPS = 20;
@@ -9,6 +10,8 @@ const ROUNDING = 1e-9;
 /** How long what was learnt here counts by itself; the organization's copies have it long before. */
 const FRESH_MS = 60_000;
 const MOST_DEPLOYMENTS = 1_000;
+
+type Held = Pick<Hold, "amount" | "overbilling">;
 
 /**
  * By how much deployments bill beyond what their price and token limit say, as this isolate reckons with it: what the
@@ -32,7 +35,7 @@ export class Overbilling {
    * What a request tells that came to more than was held for it: its deployment is held for that much more from now on.
    * Null where nothing is learnt: several attempts have one sum, and an estimate is ours.
    */
-  learn(row: SettleRow, held: Amount, now: number): Overbilled | null {
+  learn(row: SettleRow, { amount: held, overbilling = {} }: Held, now: number): Overbilled | null {
     const paid = row.attempts.filter((each) => {
       const { cost, tokens } = chargeOf({ attempts: [each] });
       return cost > 0 || tokens > 0;
@@ -45,9 +48,10 @@ export class Overbilling {
     const beyond = Math.max(ratio(charged.cost, held.cost), ratio(charged.tokens, held.tokens));
     if (beyond <= 1) return null;
     const key = `${orgId}/${deployment}`;
-    const known = this.#factors.get(key)?.factor ?? 1;
-    const factor = Math.min(MOST, Math.ceil(known * beyond * STEPS - ROUNDING) / STEPS);
-    if (factor <= known) return null;
+    // Others may have taught more since it was held.
+    const heldBy = overbilling[deployment] ?? 1;
+    const factor = Math.min(MOST, Math.ceil(heldBy * beyond * STEPS - ROUNDING) / STEPS);
+    if (factor <= Math.max(heldBy, this.#factors.get(key)?.factor ?? 1)) return null;
     this.#keep(key, { factor, freshUntil: now + FRESH_MS });
     return { orgId, requestId, deployment, factor };
   }

@@ -5,12 +5,12 @@ import type {
   HoldRefusal,
   HoldRequest,
   LedgerPort,
-  Overbilled,
   ReturnItem,
   SettleRow,
 } from "../core/account.ts";
 import type { Payer, Scope } from "../core/scope.ts";
 import type { Isolate } from "../core/isolate.ts";
+import type { Overbilled } from "../core/overbilling.ts";
 import type { BudgetStanding } from "../core/policy.ts";
 import type { AccountPort, Log } from "../core/ports.ts";
 import { EscrowMemory } from "./escrow-memory.ts";

@@ -1,8 +1,8 @@
 import { and, eq, gt, sql } from "drizzle-orm";
-import type { Overbilled } from "../core/account.ts";
 import type { AuditRecord } from "../core/audit.ts";
 import type { DeliveryPort } from "../core/delivery.ts";
 import { base62, timePrefix } from "../core/ids.ts";
+import type { Overbilled } from "../core/overbilling.ts";
 import type { Change, Log, OrgControlPort, Statement } from "../core/ports.ts";
 import { sha256 } from "../core/sealed-log/merkle.ts";
 import { pause } from "../core/time.ts";
