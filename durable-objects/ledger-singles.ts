@@ -2,8 +2,9 @@ import type { HoldRefusal, ScopeView, SingleMessage, SingleReply } from "../work
 import { beyond, covers, isNothing, NOTHING } from "../worker/core/amount.ts";
 import type { Amount } from "../worker/core/amount.ts";
 import type { Scope } from "../worker/core/scope.ts";
+import { HOUR_MS } from "../worker/core/time.ts";
 import { tellRefusal } from "./ledger-alerts.ts";
-import { forgetAt, HOUR_MS, lendSingle, spendRowOf } from "./ledger-leases.ts";
+import { forgetAt, lendSingle, spendRowOf } from "./ledger-leases.ts";
 import type { LedgerTables, SpendRow } from "./ledger-rows.ts";
 import { roomBelow, standingOf, viewOf } from "./ledger-terms.ts";
 import type { Terms } from "./ledger-terms.ts";

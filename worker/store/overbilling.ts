@@ -4,14 +4,14 @@ import type { DeliveryPort } from "../core/delivery.ts";
 import { base62, timePrefix } from "../core/ids.ts";
 import type { Overbilled } from "../core/overbilling.ts";
 import type { Change, Log, OrgControlPort, Statement } from "../core/ports.ts";
-import { sha256 } from "../core/sealed-log/merkle.ts";
-import { pause } from "../core/time.ts";
+import { sha256 } from "../core/bytes.ts";
+import { DAY_MS, pause } from "../core/time.ts";
 import { statement, writer } from "./database.ts";
 import type { Db } from "./database.ts";
 import { overbilling } from "./schema.ts";
 
 /** After so long without another overrun a deployment is taken at its word again. */
-const LIFE_MS = 30 * 86_400_000;
+const LIFE_MS = 30 * DAY_MS;
 /** Isolates that learn the same within one such window tell it once. */
 const WINDOW_MS = 600_000;
 const TRIES = 3;
