@@ -9,6 +9,7 @@ import type {
 import {
   announcedOf,
   errorRate,
+  foundWell,
   medianLatency,
   newCell,
   recent,
@@ -127,15 +128,14 @@ export class ProviderHealthMachine {
       } else {
         // What can't be checked is not held back for ever.
         cell.proven = true;
-        if (result === "healthy") endRest(cell, at, now);
+        if (result === "healthy") foundWell(cell, at, now);
       }
       this.#keep(deployment, cell);
     }
     for (const { credential, at } of accepted) {
-      const shared = this.#cells.get(credential);
-      if (shared === undefined) continue;
-      endRest(shared.cell, at, now);
-      this.#keep(credential, shared.cell);
+      const { cell } = this.#of(credential);
+      foundWell(cell, at, now);
+      this.#keep(credential, cell);
     }
   }
 
@@ -219,12 +219,6 @@ export class ProviderHealthMachine {
     }
     if (oldest !== null) this.#cells.delete(oldest);
   }
-}
-
-/** The next request may probe it, since a check that began then found it well; of a failure since it knows nothing. */
-function endRest(cell: Cell, began: number, now: number): void {
-  if (cell.openUntil === null || cell.paused || (cell.openedAt ?? 0) >= began) return;
-  cell.openUntil = Math.min(cell.openUntil, now);
 }
 
 function sharedOf(cell: Cell, now: number): Shared {

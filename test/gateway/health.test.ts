@@ -133,7 +133,10 @@ test("a credential that is mended serves again at once, and one that is broken s
     litellm_params: { model: "openai/mended", litellm_credential_name: "renewed" },
   });
   await expect.poll(() => statusOf(model_id), { timeout: 5_000 }).toBe("unhealthy");
-  await ask("mended");
+  // The isolate holds the deployment and the key that is about to be replaced.
+  await expect
+    .poll(async () => (await ask("mended")).status, { timeout: 6_000, interval: 100 })
+    .not.toBe(404);
   expect(await state(model_id)).toBe("open");
 
   const patch = (api_key: string) =>
@@ -143,7 +146,7 @@ test("a credential that is mended serves again at once, and one that is broken s
   up.model("mended", text("mended"));
   // Well within the 60 s that a refused credential rests.
   await expect
-    .poll(async () => (await ask("mended")).status, { timeout: 6_000, interval: 100 })
+    .poll(async () => (await ask("mended")).status, { timeout: 10_000, interval: 100 })
     .toBe(200);
 
   await gw.admin("POST", "/model/update", {

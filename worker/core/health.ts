@@ -152,6 +152,8 @@ export interface Cell {
   openUntil: number | null;
   /** When it last went out for a failure. */
   openedAt?: number;
+  /** When a check last found it well. */
+  wellAt?: number;
   /** Out only because its provider asked for a pause: it is back when that is over, without a probe. */
   paused: boolean;
   reason: string | null;

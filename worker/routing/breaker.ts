@@ -17,6 +17,10 @@ const BUCKETS = 6;
 const LATENCIES = 32;
 /** The first time out of rotation; it doubles up to the cooldown of the rules. */
 const FIRST_REST_MS = 5_000;
+/** So long an isolate may go on with a credential that was renewed, with a margin (PLATFORM 15). */
+const STALE_MS = 10_000;
+/** The rest of a credential that is refused although it was just found well. */
+const RENEWED_REST_MS = 2_000;
 /** A provider that limits and does not say for how long. */
 const UNKNOWN_PAUSE_MS = 1_000;
 /** No announced pause is believed beyond this. */
@@ -98,8 +102,10 @@ function open(cell: Cell, fault: FaultClass, rules: BreakerRules, now: number): 
   if (cell.openUntil !== null && cell.openUntil > now && !cell.paused) return;
   cell.openings += 1;
   const grown = FIRST_REST_MS * 2 ** Math.min(cell.openings - 1, 20);
-  // A refused credential is seldom mended in seconds.
-  const rest = fault === "deployment" ? rules.cooldown : Math.min(rules.cooldown, grown);
+  // A refused credential is seldom mended in seconds, unless it just was: isolates may hold the former one.
+  const renewed = cell.wellAt !== undefined && now - cell.wellAt < STALE_MS;
+  const refused = renewed ? Math.min(rules.cooldown, RENEWED_REST_MS) : rules.cooldown;
+  const rest = fault === "deployment" ? refused : Math.min(rules.cooldown, grown);
   cell.openUntil = now + rest;
   cell.openedAt = now;
   cell.paused = false;
@@ -125,6 +131,13 @@ function close(cell: Cell): void {
   cell.openings = 0;
   cell.openUntil = null;
   cell.reason = null;
+}
+
+/** A check that began at `began` found it well: the next request may probe it. Of a failure since it knows nothing. */
+export function foundWell(cell: Cell, began: number, now: number): void {
+  cell.wellAt = now;
+  if (cell.openUntil === null || cell.paused) return;
+  if ((cell.openedAt ?? 0) < began) cell.openUntil = Math.min(cell.openUntil, now);
 }
 
 /** `due`: its rest is over, and one probe may show whether it is back. */
