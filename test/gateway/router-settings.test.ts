@@ -76,7 +76,23 @@ describe("settings of the router", () => {
     await expect.poll(async () => (await ask({ model: "nickname" })).status, SOON).toBe(200);
     ground.up.model("gpt-test", fails("server_error"));
     expect(await ask()).toMatchObject({ status: 503, retries: "0" });
-    await configure({ model_group_alias: null, model_group_settings: null });
+    // A chain of the alias is a chain of who asks by it; one of a name that stands for nothing would never serve.
+    const chain = (model: string) =>
+      ground.gw.admin("POST", "/fallbacks", {
+        organization_id: organization_id(),
+        model,
+        fallback_models: ["claude-test"],
+      });
+    await chain("nickname");
+    await expect
+      .poll(() => ask({ model: "nickname" }), SOON)
+      .toMatchObject({ status: 200, fallbacks: "1" });
+    expect((await ask()).status).toBe(503);
+    await expect(chain("nickname2")).rejects.toMatchObject({
+      status: 422,
+      body: { error: { param: "model" } },
+    });
+    await configure({ fallbacks: null, model_group_alias: null, model_group_settings: null });
   });
 
   test("what makes no sense is refused by name, and what means nothing here is named", async () => {

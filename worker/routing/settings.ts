@@ -1,7 +1,7 @@
 import type { Extensions } from "../core/call.ts";
 import type { Verdict } from "../core/policy.ts";
 import { strategyNamed } from "../core/router-settings.ts";
-import type { OrgRouting, RoutingLayer, RoutingSettings } from "../core/routing.ts";
+import type { Chains, OrgRouting, RoutingLayer, RoutingSettings } from "../core/routing.ts";
 
 /** What stands where nobody said otherwise (PROTOCOLS 10). */
 export const DEFAULTS: RoutingSettings = {
@@ -49,6 +49,23 @@ export function settingsFor({ org, group, key, verdict, hints }: Sources): Routi
   let settings = DEFAULTS;
   for (const layer of layers) if (layer !== undefined) settings = over(settings, layer);
   return hints === undefined ? settings : narrowed(settings, group, hints);
+}
+
+/** The chains of a name that stands for a group are the group's, where it has none of its own. */
+export function aliased(settings: RoutingSettings, alias: string, group: string): RoutingSettings {
+  const of = (chains: Chains): Chains => {
+    const list = Object.hasOwn(chains, alias) ? chains[alias] : undefined;
+    return list === undefined || Object.hasOwn(chains, group)
+      ? chains
+      : { ...chains, [group]: list };
+  };
+  if (alias === group) return settings;
+  return {
+    ...settings,
+    fallbacks: of(settings.fallbacks),
+    contextWindowFallbacks: of(settings.contextWindowFallbacks),
+    contentPolicyFallbacks: of(settings.contentPolicyFallbacks),
+  };
 }
 
 /** A layer over the settings below it. */

@@ -5,7 +5,7 @@ import type { Explanation, RoutingSettings } from "../core/routing.ts";
 import { affinityOf } from "../routing/affinity.ts";
 import { needsOf } from "../routing/capability.ts";
 import type { PlanFacts } from "../routing/plan.ts";
-import { settingsFor } from "../routing/settings.ts";
+import { aliased, settingsFor } from "../routing/settings.ts";
 import { estimateTokens } from "../routing/tokens.ts";
 import { usualCost } from "../routing/usual-cost.ts";
 import { admit } from "./authorize.ts";
@@ -26,13 +26,14 @@ export function routedAs(
   const aliases = shared.routing?.aliases ?? {};
   const meant = Object.hasOwn(aliases, named) ? (aliases[named] ?? named) : named;
   const model = cheaper ?? meant;
-  const settings = settingsFor({
+  const said = settingsFor({
     org: shared.routing,
     group: model,
     key: key?.routing,
     verdict: asked.verdict,
     hints: asked.extensions,
   });
+  const settings = cheaper === undefined ? aliased(said, named, model) : said;
   const deadline = Math.min(asked.deadline, asked.receivedAt + settings.timeouts.total);
   return { call: { ...asked, model, deadline }, settings };
 }

@@ -10,6 +10,7 @@ import { isKnown } from "../new-model.ts";
 import { notFound, operation } from "../operation.ts";
 import { FALLBACK_TYPE_NAMES, FALLBACK_TYPES, type FallbackType } from "../routing-settings.ts";
 import { changeRouting, routedOrg } from "./config.ts";
+import { SMART_NAMES } from "../../routing/smart/dial.ts";
 
 const type = z
   .enum(FALLBACK_TYPE_NAMES)
@@ -31,6 +32,16 @@ const EXAMPLE = {
 function chainsOf(row: OrgRow, which: FallbackType): Record<string, string[]> {
   const chains = row.config.router_settings?.[FALLBACK_TYPES[which]];
   return isJsonObject(chains) ? (chains as Record<string, string[]>) : {};
+}
+
+/** A name that is no model itself: all of them, an alias, or the router's own. */
+function standsFor({ config }: OrgRow, name: string): boolean {
+  const aliases = config.router_settings?.["model_group_alias"];
+  return (
+    name === "*" ||
+    SMART_NAMES.includes(name) ||
+    (isJsonObject(aliases) && Object.hasOwn(aliases, name))
+  );
 }
 
 /** Stores one kind of chains as they shall be. */
@@ -65,7 +76,10 @@ const create = operation({
     if (list.includes(model)) {
       throw invalidField(["fallback_models"], "A model can't be its own fallback");
     }
-    const known = await groupsAmong(ctx.deps.db, ctx.orgId, list);
+    const known = await groupsAmong(ctx.deps.db, ctx.orgId, [model, ...list]);
+    if (!known.has(model) && !isKnown(model) && !standsFor(row, model)) {
+      throw invalidField(["model"], "There is no such model: GET /model_group/info lists them");
+    }
     const unknown = list.findIndex((name) => !known.has(name) && !isKnown(name));
     if (unknown >= 0) {
       throw invalidField(
