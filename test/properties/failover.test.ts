@@ -113,7 +113,7 @@ async function simulate(seed: number, requests: number, everyMs: number) {
     while (at >= 0) {
       const step = plan[at] as Step;
       attempts += 1;
-      health.began(ORG, step.deployment, "g");
+      health.began(ORG, step.deployment, tried.length === 0 ? "g" : null);
       const good = isUp(step.deployment.id, now);
       now += good ? ANSWERS_IN : FAILS_IN;
       const seen = {

@@ -144,6 +144,21 @@ describe("health", () => {
   });
 });
 
+it("further attempts at what fails come to a fifth of a group's requests, not of its attempts", () => {
+  const port = health();
+  const rules = { allowedFails: 3, cooldown: 60_000, enabled: true };
+  const fails = (group: string | null) => {
+    port.began(ORG, a, group);
+    port.ended(ORG, a, { fault: "transient", status: 500, latency: null, tokens: 0 }, rules);
+  };
+  let further = 0;
+  for (let n = 0; n < 200; n++) {
+    fails("g");
+    for (; port.mayAdd(ORG, "g", a); further++) fails(null);
+  }
+  expect(further).toBe(40);
+});
+
 describe("a deployment whose protocol can't express the request", () => {
   const whole: Script = (request) => answerOf("openai-chat", request, text("yes"));
 

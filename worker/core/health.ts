@@ -58,8 +58,11 @@ export interface AttemptSeen {
 /** What isolates know together of the deployments of one organization. Nothing here waits but `probe`. */
 export interface HealthPort {
   standing(orgId: string, deployment: Deployment): Standing;
-  /** An attempt begins: it counts as in flight and uses up a probe. Each must end. */
-  began(orgId: string, deployment: Deployment, group: string): void;
+  /**
+   * An attempt begins: it counts as in flight and uses up a probe. Each must end. `group` = that of the request whose
+   * first attempt it is, null for a further one.
+   */
+  began(orgId: string, deployment: Deployment, group: string | null): void;
   ended(orgId: string, deployment: Deployment, seen: AttemptSeen, rules: BreakerRules): void;
   /** The credential itself was refused: whatever else is called with it at that address is out too (PROTOCOLS 6). */
   refused(orgId: string, deployment: Deployment, rules: BreakerRules): void;

@@ -126,8 +126,7 @@ export function makeHealth(world: HealthWorld): HealthPort & HealthLearning {
           own.probing = true;
         }
       }
-      const budget = budgetOf(org, group, now());
-      budget.requests += 1;
+      if (group !== null) budgetOf(org, group, now()).requests += 1;
       if (now() - org.syncedAt >= SYNC_MS) exchange(world, orgId, org);
     },
     ended(orgId, deployment, attempt, rules) {

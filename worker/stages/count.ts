@@ -93,7 +93,7 @@ async function ask(deps: Deps, call: Chosen, progress: Progress): Promise<string
     let sent = false;
     progress.deployment = deployment;
     progress.retries = progress.attempts.length;
-    deps.health.began(orgId, deployment, group);
+    deps.health.began(orgId, deployment, progress.attempts.length === 0 ? group : null);
     const ended = (result: Parameters<typeof record>[5]) =>
       record(deps, call, progress, deployment, { startedAt, endedAt: deps.now() }, result);
     try {

@@ -41,12 +41,12 @@ export function setOut(
   const passed = new Set<number>();
   let at = 0;
 
-  const begin = (place: number): Step => {
+  const begin = (place: number, first = false): Step => {
     const step = plan[place];
     if (step === undefined) throw new TypeError("A plan is never empty.");
     at = place;
     progress.deployment = step.deployment;
-    deps.health.began(orgId, step.deployment, step.group);
+    deps.health.began(orgId, step.deployment, first ? step.group : null);
     return step;
   };
 
@@ -109,7 +109,7 @@ export function setOut(
     first() {
       // Nothing of what was asked for is in the plan: the chain serves from its first attempt on.
       if (plan[0] !== undefined && plan[0].why !== "requested") progress.fallbacks += 1;
-      return begin(0);
+      return begin(0, true);
     },
     after(fault, from) {
       failed(fault, from);
