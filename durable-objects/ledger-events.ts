@@ -137,6 +137,7 @@ export function outcomeRecord(
     latencyMs: row.durationMs,
     timeToFirstTokenMs: row.timeToFirstTokenMs ?? null,
     attempts: row.attempts,
+    fallbacks: row.fallbacks ?? 0,
   });
   if (charge.estimated) data.estimated = true;
   if (charge.overrun > 0) data.overrun_usd = usdText(charge.overrun);

@@ -117,6 +117,15 @@ test("nobody is left in rotation: 503 with the time after which to come again", 
     .withResponse();
   expect(response.headers.get("x-routero-attempted-fallbacks")).toBe("1");
   expect(response.headers.get("x-routero-degraded")).toBe("fallbacks[0]");
+  const query = `organization_id=${organization_id}&event_type=request.completed`;
+  const logged = () =>
+    cluster.admin<{ data: { fallback_count: number }[] }>(
+      "GET",
+      `/audit-log?${query}&request_id=${response.headers.get("x-routero-call-id")}`,
+    );
+  await expect
+    .poll(async () => (await logged()).data[0]?.fallback_count, { timeout: 5_000 })
+    .toBe(1);
 });
 
 test("where nothing may serve each is named with its reason, on all workers within 5 s of the setting", async () => {

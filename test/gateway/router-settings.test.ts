@@ -23,6 +23,8 @@ interface Told {
   retries: string | null;
   fallbacks: string | null;
   route: string | null;
+  /** US dollars; of a failed request too. */
+  cost: number;
   content: string;
 }
 
@@ -35,6 +37,7 @@ async function ask(more: object = {}): Promise<Told> {
     retries: answer.headers.get("x-routero-attempted-retries"),
     fallbacks: answer.headers.get("x-routero-attempted-fallbacks"),
     route: answer.headers.get("x-routero-model-id"),
+    cost: Number(answer.headers.get("x-routero-response-cost") ?? Number.NaN),
     content: said,
   };
 }
@@ -54,7 +57,7 @@ describe("settings of the router", () => {
       .toMatchObject({ status: 200, retries: "1", fallbacks: "1" });
     expect((await ask()).content).toContain("from the other group");
     // The caller may narrow: no fallback, no retry.
-    expect((await ask({ disable_fallbacks: true })).status).toBe(503);
+    expect(await ask({ disable_fallbacks: true })).toMatchObject({ status: 503, cost: 0 });
     expect(await ask({ num_retries: 0 })).toMatchObject({ retries: "0", fallbacks: "1" });
 
     const query = `organization_id=${organization_id()}`;

@@ -132,6 +132,8 @@ export interface SettleRow extends Payer {
   /** HTTP status that the caller saw. */
   status: number;
   attempts: AttemptRow[];
+  /** Moves to another model group; absent = none. */
+  fallbacks?: number;
   /** Usage as shown to the caller. */
   usage: TokenUsage;
   /** The sum over all attempts. */

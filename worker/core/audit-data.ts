@@ -294,6 +294,8 @@ export interface Ended {
   latencyMs: number;
   timeToFirstTokenMs: number | null;
   attempts: readonly AttemptRow[];
+  /** Moves to another model group, as `x-routero-attempted-fallbacks` told them. */
+  fallbacks: number;
 }
 
 /** What every outcome record says: ids, counts and codes. */
@@ -311,7 +313,7 @@ export function outcomeData(ended: Ended): OutcomeData {
     cost_usd: usdText(ended.cost),
     latency_ms: ended.latencyMs,
     time_to_first_token_ms: ended.timeToFirstTokenMs,
-    fallback_count: new Set(attempts.map((row) => row.deployment)).size - (last ? 1 : 0),
+    fallback_count: ended.fallbacks,
     attempts: attempts.map((row) => ({
       deployment: row.deployment,
       provider: row.provider,

@@ -29,10 +29,7 @@ export function respond(deps: Deps, call: Answered, left: AbortSignal): Response
   const headers = headersOf(deps, call, progress);
   if (answer.kind === "whole") {
     headers.set("content-type", answer.contentType);
-    headers.set("x-routero-response-cost", usdText(totalCost(progress)));
-    if (deps.settings.litellmHeaders) {
-      headers.set("x-litellm-response-cost", usdText(totalCost(progress)));
-    }
+    setCost(deps, headers, progress);
     deps.waitUntil(finish(deps, call, progress, { outcome: "success", status: 200 }));
     return new Response(answer.body, { headers });
   }
@@ -79,9 +76,17 @@ export async function refuse(
     });
   }
   const headers = headersOf(deps, reached, progress);
+  if (progress.attempts.length > 0) setCost(deps, headers, progress);
   for (const [name, value] of Object.entries(retryHeaders(error))) headers.set(name, value);
   const body = dialectOf(dialect).client.encodeError(publicError(error), contextOf(reached));
   return Response.json(body, { status: error.status, headers });
+}
+
+/** What all attempts came to; known once the last one has ended. */
+function setCost(deps: Deps, headers: Headers, progress: Progress): void {
+  const cost = usdText(totalCost(progress));
+  headers.set("x-routero-response-cost", cost);
+  if (deps.settings.litellmHeaders) headers.set("x-litellm-response-cost", cost);
 }
 
 /** What the caller's dialect has to know of a request to answer it. */

@@ -53,6 +53,7 @@ function rowOf(deps: Deps, call: Chosen, progress: Progress, ending: Ending): Se
     outcome: ending.outcome,
     status: ending.status,
     attempts: progress.attempts,
+    ...(progress.fallbacks > 0 && { fallbacks: progress.fallbacks }),
     usage: progress.usage,
     cost: totalCost(progress),
     startedAt: call.receivedAt,

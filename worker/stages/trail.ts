@@ -191,6 +191,7 @@ export async function recordOutcome(
     latencyMs: deps.now() - call.receivedAt,
     timeToFirstTokenMs: progress.firstContentAt,
     attempts: progress.attempts,
+    fallbacks: progress.fallbacks,
   });
   return append(deps, call, outcomeType(ending.outcome), data);
 }
