@@ -36,8 +36,12 @@ const saying = ({ status, headers, body }: Refusal): Behaviour => ({
   ...(headers && { headers }),
 });
 
-const ask = (model: string, stream: boolean) =>
-  ground.post("openai", { model, stream, messages: [{ role: "user", content: "hi" }] });
+const ask = (model: string, stream: boolean, headers: Record<string, string> = {}) =>
+  ground.post(
+    "openai",
+    { model, stream, messages: [{ role: "user", content: "hi" }] },
+    { headers },
+  );
 
 interface Said {
   error: {
@@ -109,6 +113,41 @@ describe.each([false, true])("a filter that ends the answer, streamed: %s", (str
     const said = await answer.text();
     expect(said).toContain("So");
     expect(said).toContain('"finish_reason":"content_filter"');
+  });
+});
+
+/** Reasons to end that say that the answer is of no use. */
+const FAULTY = [
+  ["gemini", "MALFORMED_FUNCTION_CALL"],
+  ["bedrock", "malformed_tool_use"],
+  ["cohere", "ERROR"],
+] as const;
+
+describe.each(FAULTY)("%s that ends with %s", (name, finish) => {
+  const { model } = PROVIDERS.find((each) => each.name === name)!;
+
+  test.each([false, true])("is asked again, streamed: %s", async (stream) => {
+    ground.up.script(model, [{ parts: [], finish }, text("It rains.")]);
+    const answer = await ask(name, stream, { "x-litellm-num-retries": "1" });
+    expect([answer.status, await answer.text()]).toEqual([200, expect.stringContaining("rains")]);
+    expect(ground.up.calls.of(model)).toHaveLength(2);
+  });
+
+  test("has failed where nobody else answers, to every client", async () => {
+    ground.up.model(model, text("So far", { finish }));
+    const whole = await ask(name, false);
+    expect(whole.status).toBe(502);
+    expect(((await whole.json()) as Said).error).toMatchObject({
+      code: "upstream_bad_response",
+      upstream: { attempts: [{ error: "transient" }] },
+    });
+    const said = await (await ask(name, true)).text();
+    expect(said).toContain('"error":{');
+    expect(said).not.toContain('"finish_reason":"');
+    const message = { model: name, max_tokens: 9, messages: [{ role: "user", content: "hi" }] };
+    const told = await (await ground.post("anthropic", { ...message, stream: true })).text();
+    expect(told).toContain('"type":"error"');
+    expect(told).not.toContain('"stop_reason":"');
   });
 });
 

@@ -13,6 +13,15 @@ beforeAll(async () => {
     organization_id: gw.tenant.organizationId,
     litellm_params: { model: "gemini/gemini-signs", api_base: up.url, api_key: "k" },
   });
+  await gw.admin("POST", "/model/new", {
+    model_name: "somewhere",
+    organization_id: gw.tenant.organizationId,
+    litellm_params: {
+      model: "openai_compatible/somewhere",
+      api_base: `${up.url}/v1`,
+      api_key: "k",
+    },
+  });
   for (const [order, name] of ["first", "second"].entries()) {
     await gw.admin("POST", "/model/new", {
       model_name: "pair",
@@ -227,5 +236,79 @@ describe("encrypted reasoning of Responses through a client of OpenAI's chat", (
     expect(sentTo("account-two")[0]).not.toContain(state);
     expect(sentTo("account-two")[0]).toContain("It is so.");
     expect(other.headers.get("x-routero-degraded")).toContain("thinking");
+  });
+});
+
+describe("a conversation that another maker's model began", () => {
+  // As an OpenAI client sends it back: Claude's thinking, Gemini's call, and marks for Anthropic's cache.
+  const cache_control = { type: "ephemeral" };
+  const call = { id: "call_1", type: "function", function: { name: "weather", arguments: "{}" } };
+  const thought = { type: "thinking", thinking: "hm", signature: "of-claude" };
+  const messages = [
+    { role: "user", content: [{ type: "text", text: "hi", cache_control }] },
+    { role: "assistant", content: "Once.", thinking_blocks: [thought], reasoning_content: "hm" },
+    {
+      role: "assistant",
+      content: null,
+      tool_calls: [{ ...call, extra_content: { google: { thought_signature: "of-gemini" } } }],
+    },
+    { role: "tool", tool_call_id: "call_1", content: "rain", cache_control },
+  ];
+  const foreign = /cache_control|thinking_blocks|reasoning_content|extra_content|of-/;
+  const lost = "cache_control, thinking, thought_signature";
+
+  test.each([false, true])(
+    "goes on at OpenAI without what it refuses, streamed: %s",
+    async (stream) => {
+      ground.up.model("gpt-test", text("It rains."));
+      const answer = await ground.post("openai", { model: "gpt-test", messages, stream });
+      expect([answer.status, await answer.text()]).toEqual([200, expect.stringContaining("rains")]);
+      const [sent, ...more] = sentTo("gpt-test");
+      expect([more, sent]).toEqual([[], expect.not.stringMatching(foreign)]);
+      expect(JSON.parse(sent!)).toMatchObject({
+        messages: [{}, { content: "Once." }, { tool_calls: [call] }, {}],
+      });
+      expect(answer.headers.get("x-routero-degraded")).toBe(lost);
+    },
+  );
+
+  test.each([
+    [400, "'messages.0' : property 'cache_control' is unsupported"],
+    [422, "Extra inputs are not permitted: body.messages[1].reasoning_content"],
+  ])("goes on where nobody knew that it is refused (%i %s)", async (status, message) => {
+    ground.up.script("somewhere", [
+      { failure: { kind: "bad_request", status, message } },
+      text("It rains."),
+    ]);
+    const answer = await ground.post("openai", { model: "somewhere", messages });
+    expect([answer.status, await answer.text()]).toEqual([200, expect.stringContaining("rains")]);
+    const [first, second, ...more] = sentTo("somewhere");
+    expect([more, first, second]).toEqual([
+      [],
+      expect.stringMatching(foreign),
+      expect.not.stringMatching(foreign),
+    ]);
+    const told = new Set(answer.headers.get("x-routero-degraded")?.split(", "));
+    expect(told).toEqual(new Set(lost.split(", ")));
+  });
+
+  test("goes on at Anthropic without state and thinking of others", async () => {
+    ground.up.model("claude-test", text("It rains."));
+    const mine = { type: "thinking", thinking: "hm", signature: "of-claude" };
+    const said = { type: "text", text: "Once." };
+    const others = [
+      { type: "redacted_thinking", data: "google:of-gemini" },
+      { type: "redacted_thinking", data: "openai:of-openai" },
+      { type: "thinking", thinking: "of another", signature: "" },
+    ];
+    const turns = (content: object[]) => [ASK, { role: "assistant", content }, ASK];
+    const answer = await ground.post("anthropic", {
+      ...SIGNED,
+      messages: turns([others[2]!, ...others, mine, said]),
+    });
+    expect(answer.status, await answer.text()).toBe(200);
+    const [sent, ...more] = sentTo("claude-test");
+    expect([more, JSON.parse(sent!)]).toMatchObject([[], { messages: turns([mine, said]) }]);
+    expect(answer.headers.get("x-routero-degraded")).toBe("thinking");
   });
 });

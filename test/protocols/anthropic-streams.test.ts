@@ -197,4 +197,21 @@ describe("thinking that may be sent back", () => {
       '{"thinking_blocks":[{"type":"thinking","thinking":"why","signature":"sig"}]}',
     );
   });
+
+  test("reaches them all at once, however many pieces there are", () => {
+    const thinking = (index: number, signature: string) => [
+      block(index, { type: "thinking", thinking: "", signature: "" }),
+      delta(index, { type: "signature_delta", signature }),
+      { type: "content_block_stop", index },
+    ];
+    const redacted = [
+      block(1, { type: "redacted_thinking", data: "dark" }),
+      { type: "content_block_stop", index: 1 },
+    ];
+    const pieces = [...thinking(0, "one"), ...redacted, ...thinking(2, "two")];
+    const answer = events(START, ...pieces, end("end_turn"), STOP);
+    const chat = encoded(openai.client.encodeStream({ ...CONTEXT, includeUsage: false }), answer);
+    const [told, ...more] = chat.match(/"thinking_blocks":\[.*?\]/g) ?? [];
+    expect([more, told]).toEqual([[], expect.stringMatching(/"one".*"dark".*"two"/)]);
+  });
 });

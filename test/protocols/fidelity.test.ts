@@ -44,7 +44,9 @@ const CALLED: JsonObject[] = [
   { role: "user", content: "hi" },
   { role: "assistant", content: [{ type: "tool_use", id: "t1", name: "f", input: {} }] },
 ];
+const F = { name: "f", input_schema: { type: "object" } };
 const answered = (result: JsonObject) => ({
+  tools: [F],
   messages: [
     ...CALLED,
     { role: "user", content: [{ type: "tool_result", tool_use_id: "t1", ...result }] },
@@ -135,6 +137,7 @@ const FEATURES: Record<string, Feature> = {
   ),
   "a cache mark on a call": claude(
     {
+      tools: [F],
       messages: [
         hi,
         {

@@ -153,6 +153,8 @@ const turn = fc.oneof(
 );
 const request = fc
   .tuple(fc.option(said, { nil: undefined }), fc.array(turn, { minLength: 1, maxLength: 5 }), tools)
+  // Converse demands tools behind a history that called some.
+  .filter(([, turns, offered]) => offered.length > 0 || !JSON.stringify(turns).includes("toolCall"))
   .map(([system, turns, offered]): ChatRequest => ({
     model: "asked",
     messages: [...(system ? [{ role: "system" as const, parts: [system] }] : []), ...turns.flat()],
@@ -256,7 +258,6 @@ test.each(["bedrock-converse", "cohere"] as const)(
     fc.assert(
       fc.property(request, (asked) => {
         const { body, degraded } = writes.buildRequest(asked, target);
-        expect(degraded).toEqual([]);
         const sent = JSON.parse(JSON.stringify(body)) as Loose;
         // Converse takes no blank text.
         const blank = (part: Part) =>
@@ -264,6 +265,9 @@ test.each(["bedrock-converse", "cohere"] as const)(
         const meant = asked.messages
           .map((message) => ({ ...message, parts: message.parts.filter((part) => !blank(part)) }))
           .filter(({ parts }) => parts.length > 0);
+        // Instructions alone are what is asked there.
+        fc.pre(meant.some(({ role }) => role !== "system"));
+        expect(degraded).toEqual([]);
         expect(renumbered(words(READERS[protocol](sent)))).toEqual(renumbered(words(meant)));
         const offered =
           protocol === "cohere"

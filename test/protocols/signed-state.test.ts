@@ -55,9 +55,10 @@ describe("signed state comes home through clients of other families", () => {
     );
     const model = contents[1]!["parts"] as Loose[];
     expect(model).toEqual([...expected, { text: "", thoughtSignature: "c2lnLXRleHQ=" }]);
+    // In the order of the calls, since one of them has no id.
     expect(contents[2]!["parts"]).toEqual([
-      { functionResponse: { id: "own", name: "g", response: { y: 2 } } },
       { functionResponse: { name: "f", response: { output: "fine" } } },
+      { functionResponse: { id: "own", name: "g", response: { y: 2 } } },
     ]);
   });
 

@@ -38,6 +38,7 @@ describe("a chat request that passes through", () => {
     expect(request(text)).toEqual({
       text: text.replace('"a/b"', '"gpt-x"'),
       injectedUsage: false,
+      lost: [],
     });
   });
 
@@ -47,6 +48,7 @@ describe("a chat request that passes through", () => {
     expect(ask('{"model":"a","stream":true}')).toEqual({
       text: '{"model":"gpt-x","stream":true,"stream_options":{"include_usage":true}}',
       injectedUsage: true,
+      lost: [],
     });
     expect(
       ask('{"model":"a","stream":true,"stream_options":{ "include_obfuscation":false }}').text,
@@ -60,6 +62,7 @@ describe("a chat request that passes through", () => {
     expect(ask('{"model":"a","stream":true}', "none")).toEqual({
       text: '{"model":"gpt-x","stream":true}',
       injectedUsage: false,
+      lost: [],
     });
   });
 
@@ -80,6 +83,29 @@ describe("a chat request that passes through", () => {
     expect(request('{"model":"a","cache":true,"metadata":{}}').text).toBe(
       '{"model":"gpt-x","cache":true}',
     );
+  });
+
+  test("loses what its target refuses of other makers', and no more than that", () => {
+    const text =
+      '{"messages":[ {"role":"user","content":"cache_control"},{"role":"assistant","content":"x","reasoning":"hm","x":1.0} ],"tools":[{"type":"function","function":{"name":"f"},"cache_control":{}}],"model":"a"}';
+    const refuses = (...names: NonNullable<Target["refuses"]>) =>
+      request(text, { ...target, refuses: names });
+    const unchanged = text.replace('"a"', '"gpt-x"');
+    expect(refuses("extra_content")).toMatchObject({ text: unchanged, lost: [] });
+    expect(refuses("cache_control")).toMatchObject({
+      text: unchanged.replace(',"cache_control":{}', ""),
+      lost: ["cache_control"],
+    });
+    const { lost, text: sent } = refuses("cache_control", "reasoning");
+    expect(lost).toEqual(["thinking", "cache_control"]);
+    expect(JSON.parse(sent)).toEqual({
+      messages: [
+        { role: "user", content: "cache_control" },
+        { role: "assistant", content: "x", x: 1 },
+      ],
+      tools: [{ type: "function", function: { name: "f" } }],
+      model: "gpt-x",
+    });
   });
 
   test("and the same request rebuilt carry the same members to the provider", () => {

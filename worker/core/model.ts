@@ -25,6 +25,8 @@ export interface Quirks {
   refuses?: readonly string[];
   /** The target takes (and may demand) its own `reasoning_content` back in assistant turns. */
   echoesReasoning?: boolean;
+  /** The target takes no JSON schema of its answer: a tool that it must call stands in for it. */
+  schemaByTool?: boolean;
   /** The target takes no system text: it goes before the first turn of the user, named as `system`. */
   systemInTurn?: boolean;
 }

@@ -99,11 +99,20 @@ export function readFault(status: number, headers: Headers, body: string): Upstr
 }
 
 const STATE_TEXT =
-  /signature|encrypted[ _]content|thinking`? blocks .*cannot be modified|without its required .*(reasoning|following) item/i;
+  /signature|encrypted[ _]content|thinking`? blocks .*cannot be modified|redacted_thinking|without its required .*(reasoning|following) item/i;
+const FOREIGN = "(thinking_blocks|reasoning(_content)?|extra_content|cache_control)\\b";
+const REFUSED =
+  "(un(known|supported|expected|recognized)|not (permitted|allowed|supported)|extra inputs|missing)";
+const FOREIGN_TEXT = new RegExp(`${FOREIGN}.{0,80}${REFUSED}|${REFUSED}.{0,80}\\b${FOREIGN}`, "i");
 
-/** A refusal of signed state in the history (PROTOCOLS 23): it is stale, of another account, or was changed. */
+/**
+ * A refusal of what an earlier turn's model left in the history (PROTOCOLS 23): signed state that is stale, of another
+ * account or was changed, or a member that only another maker's model knows, or that this one misses.
+ */
 export function isAboutState({ status, code = "", message }: UpstreamFault): boolean {
-  return status === 400 && (code === "invalid_encrypted_content" || STATE_TEXT.test(message));
+  if (status !== 400 && status !== 422) return false;
+  if (code === "invalid_encrypted_content") return true;
+  return STATE_TEXT.test(message) || FOREIGN_TEXT.test(message);
 }
 
 /** What an error names, out of the shapes that providers use. */

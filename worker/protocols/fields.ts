@@ -137,13 +137,14 @@ export function define(object: JsonObject, name: string, value: Json | undefined
   }
 }
 
-/** Base64 bytes of a data URL; null for every other URL. */
+/** Base64 bytes of a data URL; null for every other URL. JPEG's common misspelling is put right: nobody takes it. */
 export function dataUrl(url: string): { mediaType: string; data: string } | null {
   if (!url.startsWith("data:")) return null;
   const comma = url.indexOf(",");
   const head = comma < 0 ? "" : url.slice(5, comma);
   if (!head.endsWith(";base64")) return null;
-  return { mediaType: head.slice(0, -7) || "text/plain", data: url.slice(comma + 1) };
+  const mediaType = (head.slice(0, -7) || "text/plain").replace(/^image\/jpg\b/i, "image/jpeg");
+  return { mediaType, data: url.slice(comma + 1) };
 }
 
 /** Parsed JSON, or undefined for text that is none. */

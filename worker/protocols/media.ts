@@ -28,6 +28,13 @@ export function typeByName(name: string): string | undefined {
   return ending === undefined ? undefined : TYPES[ending.toLowerCase()];
 }
 
+/** Media types whose bytes are plain text to read, whatever they call it. */
+export function isTextual(mediaType: string): boolean {
+  return /^(text\/|application\/(json|xml|yaml|x-yaml|toml|x-ndjson|jsonl|javascript|sql)\b)/.test(
+    mediaType,
+  );
+}
+
 /** The media type of an audio format as OpenAI names it. */
 export function audioType(format: string): string {
   return format.includes("/") ? format : `audio/${format || "wav"}`;

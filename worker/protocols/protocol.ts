@@ -12,6 +12,7 @@ import type { JsonObject, JsonScan } from "../core/json.ts";
 import type { ModelFacts } from "../core/model.ts";
 import type { Framing } from "./framing.ts";
 import type { LimitHeaders } from "./limits.ts";
+import type { ForeignMember } from "./openai-chat/foreign.ts";
 import type { SseEvent } from "./sse.ts";
 
 /**
@@ -91,6 +92,8 @@ export interface Target {
   facts: ModelFacts;
   /** How usage in streams is had: asked for, always there, or never. */
   streamUsage: "include_usage" | "always" | "none";
+  /** Members of messages and tools that are other makers' and that it is known to refuse. */
+  refuses?: readonly ForeignMember[];
   /** Whose credential at whose address: signed state of another account is no good there. */
   account?: string;
   /** Tokens that the answer may have at most, by budget and context; the model's own maximum where absent. */
@@ -152,14 +155,15 @@ export interface StreamParser {
 export interface Verbatim {
   /**
    * The caller's text with the model's value replaced, extension members removed and the usage option injected where
-   * needed. `injectedUsage` says that the answer's usage must be taken out again.
+   * needed. `injectedUsage` says that the answer's usage must be taken out again; `lost` names what another maker's model
+   * left in the conversation and this one is known to refuse (PROTOCOLS 23): it is gone.
    */
   request(
     text: string,
     scan: JsonScan,
     body: JsonObject,
     target: Target,
-  ): { text: string; injectedUsage: boolean };
+  ): { text: string; injectedUsage: boolean; lost: string[] };
   /**
    * One raw SSE block (its blank line included) as the caller may see it: `""` drops it. `event` is the same block,
    * parsed. With `injectedUsage` the usage we asked for is cut out; with `meta` it is appended to the last usage.

@@ -1,4 +1,5 @@
 import type { ProtocolName } from "../core/chat.ts";
+import { FOREIGN_MEMBERS, type ForeignMember } from "../protocols/openai-chat/foreign.ts";
 import type { Hosting } from "./hosting.ts";
 
 /**
@@ -30,6 +31,8 @@ export interface ProviderRow {
   streamUsage: "include_usage" | "always" | "none";
   /** Member of a request that says which conversation's prompt cache it is to meet, where the provider has one. */
   cacheKey?: string;
+  /** Members of other makers' in a conversation that it answers with a refusal; absent = unknown, they are sent. */
+  refuses?: readonly ForeignMember[];
   /** Variables that may hold a platform-wide key for this provider; the first that is set counts. */
   keyVariables: readonly string[];
 }
@@ -44,6 +47,7 @@ const ROWS: readonly ProviderRow[] = [
     auth: "bearer",
     cacheKey: "prompt_cache_key",
     streamUsage: "include_usage",
+    refuses: FOREIGN_MEMBERS,
     keyVariables: ["OPENAI_API_KEY"],
   },
   {
@@ -63,6 +67,8 @@ const ROWS: readonly ProviderRow[] = [
     also: { "openai-responses": "same" },
     auth: "bearer",
     streamUsage: "include_usage",
+    // It writes `reasoning` itself and takes it back.
+    refuses: FOREIGN_MEMBERS.filter((name) => name !== "reasoning"),
     keyVariables: ["GROQ_API_KEY"],
   },
   {
@@ -82,6 +88,7 @@ const ROWS: readonly ProviderRow[] = [
     auth: "bearer",
     // Usage stands in the last chunk unasked; `stream_options` has been refused (PROTOCOLS 20).
     streamUsage: "always",
+    refuses: FOREIGN_MEMBERS,
     keyVariables: ["MISTRAL_API_KEY"],
   },
   {
@@ -156,6 +163,7 @@ const ROWS: readonly ProviderRow[] = [
     auth: "azure",
     cacheKey: "prompt_cache_key",
     streamUsage: "include_usage",
+    refuses: FOREIGN_MEMBERS,
     keyVariables: [],
   },
   {

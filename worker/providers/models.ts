@@ -58,13 +58,18 @@ const gemini = (prefix: string, maxOutput: number, reasoning: ReasoningControl):
 
 const NO_SAMPLING: Quirks = { refuses: ["temperature", "top_p", "top_k"] };
 
+/** Structured outputs came with 4.5 (https://platform.claude.com/docs/en/build-with-claude/structured-outputs). */
+const BY_TOOL: Quirks = { schemaByTool: true };
+
 const OVERRIDES: readonly Override[] = [
-  claude("claude-3-haiku", 4096, "none"),
-  claude("claude-3-opus", 4096, "none"),
-  claude("claude-3-5", 8192, "none"),
-  claude("claude-3-7", 64_000, "budget"),
-  claude("claude-opus-4", 32_000, "budget"),
-  claude("claude-sonnet-4", 64_000, "budget"),
+  claude("claude-3-haiku", 4096, "none", BY_TOOL),
+  claude("claude-3-opus", 4096, "none", BY_TOOL),
+  claude("claude-3-sonnet", 4096, "none", BY_TOOL),
+  claude("claude-3-5", 8192, "none", BY_TOOL),
+  claude("claude-3-7", 64_000, "budget", BY_TOOL),
+  claude("claude-opus-4", 32_000, "budget", BY_TOOL),
+  claude("claude-sonnet-4", 64_000, "budget", BY_TOOL),
+  claude("claude-sonnet-4-5", 64_000, "budget"),
   claude("claude-haiku-4", 64_000, "budget"),
   claude("claude-opus-4-5", 64_000, "budget"),
   claude("claude-opus-4-6", 128_000, "adaptive"),

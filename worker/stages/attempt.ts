@@ -24,6 +24,18 @@ export class AttemptFault extends Error {
   }
 }
 
+/** An answer that the provider ended as faulty (a tool call that it could not read, say): another try may not be. */
+export function faulty(): AttemptFault {
+  return new AttemptFault(
+    {
+      class: "transient",
+      status: 200,
+      message: "The provider ended its answer as faulty, so that it is not whole.",
+    },
+    true,
+  );
+}
+
 /**
  * Any failure as a fault: a provider's own, an unusable answer, a request that can't be put to it, or a connection that
  * broke. The gateway's own refusals end the request: they are thrown on, after a call of `close`.

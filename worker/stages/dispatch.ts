@@ -8,7 +8,7 @@ import type { Deps } from "../core/ports.ts";
 import type { Step } from "../core/routing.ts";
 import { dialectOf } from "../protocols/index.ts";
 import { ask } from "./ask.ts";
-import { AttemptFault, asFault, record, tellable } from "./attempt.ts";
+import { AttemptFault, asFault, faulty, record, tellable } from "./attempt.ts";
 import { deadline } from "./deadline.ts";
 import { estimateUsage } from "./estimate.ts";
 import { finalError } from "./final-error.ts";
@@ -61,7 +61,13 @@ async function wholeAnswer(deps: Deps, call: Chosen, progress: Progress): Promis
       const prepared = await prepare(deps, call, deployment);
       progress.degraded = prepared.degraded;
       sent = true;
-      const { body, answer, limits } = await attemptWhole(deps, call, prepared, step, progress);
+      const { body, answer, limits, verbatim } = await attemptWhole(
+        deps,
+        call,
+        prepared,
+        step,
+        progress,
+      );
       const times = { startedAt, endedAt: deps.now() };
       const usage =
         answer.usage ?? estimateUsage(call.chat, call.bytes, textLength(answer.choices));
@@ -70,6 +76,13 @@ async function wholeAnswer(deps: Deps, call: Chosen, progress: Progress): Promis
       const whole: Answer = { kind: "whole", body, contentType: "application/json" };
       const result = { status: 200, sent, usage, limits };
       const [choice] = answer.choices;
+      if (!verbatim && isFaulty(answer)) {
+        record(deps, call, progress, deployment, times, { ...result, error: "transient" });
+        const failed = faulty();
+        last = tellable(last, failed);
+        step = await way.after(failed.fault);
+        continue;
+      }
       if (!isFiltered(answer)) {
         if (choice !== undefined) look(call, progress, choice);
         record(deps, call, progress, deployment, times, result);
@@ -111,6 +124,11 @@ function isFiltered({ choices }: ChatResponse): boolean {
   );
 }
 
+/** True where every choice was ended as faulty, for which other dialects have no word. */
+function isFaulty({ choices }: ChatResponse): boolean {
+  return choices.length > 0 && choices.every(({ finish }) => finish === "error");
+}
+
 async function attemptWhole(
   deps: Deps,
   call: Chosen,
@@ -127,12 +145,13 @@ async function attemptWhole(
   const body = parseAnswer(text);
   const answer = prepared.protocol.provider.parseResponse(body);
   for (const { parts } of answer.choices) parts.forEach(prepared.seal);
-  if (prepared.verbatim) return { body: text, answer, limits };
+  const { verbatim } = prepared;
+  if (verbatim) return { body: text, answer, limits, verbatim };
   const encoded = dialectOf(call.dialect).client.encodeResponse(answer, {
     requestId: call.requestId,
     created: Math.floor(call.receivedAt / 1000),
   });
-  return { body: JSON.stringify(encoded), answer, limits };
+  return { body: JSON.stringify(encoded), answer, limits, verbatim };
 }
 
 async function readText(response: Response): Promise<string> {

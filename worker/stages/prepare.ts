@@ -177,11 +177,13 @@ function writtenFor(
   { name, provider }: Protocol,
   rewritten: Rewritten | undefined,
 ): { text: string } & Pick<Prepared, "verbatim" | "injectedUsage" | "degraded"> {
+  const { streamUsage = "include_usage", refuses } = findProvider(deployment.provider) ?? {};
   const target: Target = {
     model: deployment.model,
     facts: deployment.facts,
     account: accountOf(deployment),
-    streamUsage: findProvider(deployment.provider)?.streamUsage ?? "include_usage",
+    streamUsage,
+    ...(refuses && { refuses }),
     ...(call.outputLimit !== undefined && { outputLimit: call.outputLimit }),
   };
   // What a budget made shorter is told like everything else that could not be had.
@@ -193,8 +195,9 @@ function writtenFor(
         ? forAccount(call, account, isolate, accountsOf(call, name))
         : { ...call, lost: false };
     const spliced = provider.verbatim.request(sent.text, sent.scan, sent.body, target);
-    const degraded = sent.lost ? [...shortened, "thinking"] : shortened;
-    return { ...spliced, verbatim: true, degraded };
+    const { lost, ...written } = spliced;
+    const degraded = [...shortened, ...(sent.lost ? ["thinking"] : []), ...lost];
+    return { ...written, verbatim: true, degraded: [...new Set(degraded)] };
   }
   const [bound] = call.chat.bound ?? [];
   if (bound !== undefined && call.dialect !== name) {

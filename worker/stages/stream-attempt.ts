@@ -248,6 +248,7 @@ export class StreamAttempt {
       view: this.state.view,
       prepared,
       tally: this.tally,
+      single: (this.state.call.chat.sampling.n ?? 1) === 1,
       meta: () => this.meta(),
       ended: () => this.ended(),
     };

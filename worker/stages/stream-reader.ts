@@ -4,7 +4,7 @@ import type { Framing } from "../protocols/framing.ts";
 import type { StreamMeta } from "../protocols/protocol.ts";
 import type { SseBlock } from "../protocols/sse.ts";
 import type { Splice } from "../routing/continuation/index.ts";
-import { AttemptFault } from "./attempt.ts";
+import { AttemptFault, faulty } from "./attempt.ts";
 import type { CallerView, Unit } from "./caller-view.ts";
 import type { Prepared } from "./prepare.ts";
 import type { StreamTally } from "./stream-tally.ts";
@@ -23,6 +23,8 @@ export interface Reading {
   view: CallerView;
   prepared: Prepared;
   tally: StreamTally;
+  /** The answer has one choice alone. */
+  single: boolean;
   /** Asked at the end of the answer. */
   meta: () => StreamMeta;
   /** The last events of an answer that several attempts made: one usage, and the end. */
@@ -68,6 +70,10 @@ export function verbatimReader({ view, prepared, tally, meta }: Reading): Stream
   };
 }
 
+function isFaulty(event: ChatEvent): boolean {
+  return event.type === "finish" && event.reason === "error";
+}
+
 function sealed({ seal }: Prepared, events: ChatEvent[]): ChatEvent[] {
   for (const event of events) if (event.type === "open") seal(event.value);
   return events;
@@ -81,7 +87,7 @@ function closing(framing: Framing, last: SseBlock | null, { done }: StreamTally)
 
 /** The hub's events in the caller's dialect; with a `splice` as they go on with what the caller has. */
 export function translatingReader(reading: Reading, splice: Splice | null): StreamReader {
-  const { view, prepared, tally, meta, ended } = reading;
+  const { view, prepared, tally, single, meta, ended } = reading;
   const parser = prepared.protocol.provider.parseStream();
   const encoder = view.encoder(meta);
   const unit = (events: ChatEvent[]): Unit => {
@@ -99,6 +105,8 @@ export function translatingReader(reading: Reading, splice: Splice | null): Stre
   };
   const translated = (events: ChatEvent[]): Unit => {
     tally.observe(events);
+    // No other dialect has a word for it: as a reason to stop it would read as an answer that is whole.
+    if (single && events.some(isFaulty)) throw faulty();
     return unit(spliced(events));
   };
   const block = ({ event }: SseBlock): Unit =>

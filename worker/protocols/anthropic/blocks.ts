@@ -4,7 +4,7 @@ import type { Json, JsonObject } from "../../core/json.ts";
 import { carry, openaiState } from "../carried.ts";
 import { objectIn, stringOf, textOf } from "../answers.ts";
 import { parsed } from "../fields.ts";
-import { JSON_TOOL } from "./schema.ts";
+import { JSON_TOOL } from "../json-tool.ts";
 
 /** A block of an answer as a part; every kind that the canonical form does not name is native. */
 export function readBlock(block: JsonObject): Part {

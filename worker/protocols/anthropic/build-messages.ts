@@ -3,6 +3,7 @@ import type { Json, JsonObject } from "../../core/json.ts";
 import { objectIn } from "../answers.ts";
 import { decodeText } from "../base64.ts";
 import { refuseKept } from "../kept.ts";
+import { isTextual } from "../media.ts";
 import { unsupported } from "../unsupported.ts";
 import { inputOf, sourceOf } from "./blocks.ts";
 
@@ -32,6 +33,7 @@ export function buildMessages(
     });
     const instruction = message.role === "system" || message.role === "developer";
     if (instruction && !(home && turns.length > 0)) {
+      if (turns.length > 0) degraded.add("system");
       system.push(...blocks);
       continue;
     }
@@ -40,6 +42,11 @@ export function buildMessages(
     const last = turns[turns.length - 1];
     if (last?.role === role) last.content.push(...blocks);
     else turns.push({ role, content: blocks });
+  }
+  // Instructions alone are refused: they are what is asked then.
+  if (turns.length === 0 && system.length > 0) {
+    degraded.add("system");
+    turns.push({ role: "user", content: system.splice(0) });
   }
   return {
     ...(system.length > 0 && { system: compact(system) }),
@@ -108,7 +115,7 @@ function blockOf(part: Part, path: string, degraded: Set<string>): JsonObject | 
 
 function documentOf(part: Extract<Part, { type: "file" }>): JsonObject {
   const { source, filename } = part;
-  const plain = source.type === "data" && source.mediaType.startsWith("text/plain");
+  const plain = source.type === "data" && isTextual(source.mediaType);
   return {
     type: "document",
     source: plain

@@ -1,14 +1,16 @@
 import type { ChatRequest, Tool, ToolChoice } from "../../core/chat.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
+import type { ModelFacts } from "../../core/model.ts";
 import { objectIn } from "../answers.ts";
 import { define } from "../fields.ts";
+import { byTool } from "../json-tool.ts";
 import type { BuiltRequest, Target } from "../protocol.ts";
 import { dropRefused, stopsWithoutBlanks, tellLostSampling } from "../losses.ts";
 import { tellLost } from "../marks.ts";
-import { SPELLINGS } from "../spellings.ts";
+import { isLost } from "../spellings.ts";
 import { unsupported } from "../unsupported.ts";
 import { buildMessages } from "./build-messages.ts";
-import { JSON_TOOL, outputSchema } from "./schema.ts";
+import { outputSchema } from "./schema.ts";
 import { buildThinking } from "./thinking.ts";
 
 /** Sampling that Claude has no place for. */
@@ -34,25 +36,14 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
   Object.assign(body, buildMessages(request.messages, home, degraded));
   for (const name of Object.keys(request.extra)) {
     if (home) define(body, name, request.extra[name]);
-    else if (!SPELLINGS.has(name)) degraded.add(name);
+    else if (isLost(name, request.extra[name])) degraded.add(name);
   }
-  const tools = request.tools.map(buildTool);
-  let choice = request.toolChoice;
   const format = request.responseFormat;
-  const native = format?.type === "schema" && target.facts.capabilities.json_schema !== false;
+  const native = format?.type === "schema" && takesSchema(target.facts);
   const standIn = format !== undefined && format.type !== "text" && !native;
-  if (standIn) {
-    // No structured outputs: the model must call something, and the stand-in's input is the answer.
-    tools.push({
-      name: JSON_TOOL,
-      description: "Give the final answer as JSON by calling this tool.",
-      input_schema: format.type === "schema" ? objectSchema(format.schema) : { type: "object" },
-    });
-    choice =
-      request.tools.length > 0 && choice?.type !== "none"
-        ? { type: "required" }
-        : { type: "function", name: JSON_TOOL };
-  }
+  const asked = standIn ? byTool(request) : request;
+  const choice = asked.toolChoice;
+  const tools = asked.tools.map(buildTool);
   if (tools.length > 0) body["tools"] = tools;
   writeToolChoice(body, request, choice, tools.length > 0);
   const forced = choice?.type === "required" || choice?.type === "function";
@@ -75,6 +66,10 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
   if (request.stream) body["stream"] = true;
   dropRefused(body, target, degraded);
   return { body, degraded: [...degraded] };
+}
+
+function takesSchema({ capabilities, quirks }: ModelFacts): boolean {
+  return capabilities.json_schema !== false && quirks?.schemaByTool !== true;
 }
 
 /** The limit that Anthropic demands: the caller's own, within the model's; else the most that is left (PROTOCOLS 21). */

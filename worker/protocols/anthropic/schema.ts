@@ -2,9 +2,6 @@ import { isJsonObject } from "../../core/json.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import { define } from "../fields.ts";
 
-/** Name of the tool that a model without structured outputs is made to call; its input is the answer. */
-export const JSON_TOOL = "json_answer";
-
 const KEPT: ReadonlySet<string> = new Set([
   "$defs",
   "$ref",

@@ -3,12 +3,12 @@ import type { JsonObject } from "../../core/json.ts";
 import { badAnswer, eventObject, objectIn, stringOf, textOf } from "../answers.ts";
 import { namedError, publicText } from "../faults.ts";
 import { others } from "../fields.ts";
+import { JSON_TOOL } from "../json-tool.ts";
 import type { StreamParser } from "../protocol.ts";
 import type { SseEvent } from "../sse.ts";
 import { readBlock } from "./blocks.ts";
 import { statusOfType } from "./errors.ts";
 import { parseFinish } from "./finish.ts";
-import { JSON_TOOL } from "./schema.ts";
 import { overwritten, parseUsage } from "./usage.ts";
 
 const KNOWN_START: ReadonlySet<string> = new Set([

@@ -3,6 +3,7 @@ import type { Json } from "../../core/json.ts";
 import { objectIn } from "../answers.ts";
 import { extensionRewrites } from "../extensions.ts";
 import { parsed } from "../fields.ts";
+import { mayHold, withoutForeign } from "./foreign.ts";
 import type { Verbatim } from "../protocol.ts";
 import { withData } from "../sse.ts";
 
@@ -18,7 +19,13 @@ export const verbatim: Verbatim = {
     const { set, remove } = extensionRewrites(body, text, scan, keptHere);
     set["model"] = JSON.stringify(target.model);
     if (target.outputLimit !== undefined) set["max_tokens"] = String(target.outputLimit);
-    return { text: spliceJson(text, scan.members, set, remove), injectedUsage: false };
+    const kept = mayHold(text) ? withoutForeign(body) : null;
+    if (kept !== null) set["messages"] = JSON.stringify(kept);
+    return {
+      text: spliceJson(text, scan.members, set, remove),
+      injectedUsage: false,
+      lost: kept === null ? [] : ["thinking"],
+    };
   },
 
   block(raw, event, { meta }) {

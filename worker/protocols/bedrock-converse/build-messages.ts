@@ -3,6 +3,7 @@ import type { JsonObject } from "../../core/json.ts";
 import { objectIn } from "../answers.ts";
 import { encodeText } from "../base64.ts";
 import { parsed } from "../fields.ts";
+import { isTextual } from "../media.ts";
 import { unsupported } from "../unsupported.ts";
 
 /** `system` and `messages` of a Converse request. */
@@ -11,14 +12,22 @@ export interface Turns {
   messages: JsonObject[];
 }
 
+interface Writer {
+  degraded: Set<string>;
+  /** Names of documents so far: two of one name are refused. */
+  documents: Set<string>;
+}
+
 /** Writes canonical messages: system texts apart, tool results as the user's, neighbours of one role merged. */
 export function buildMessages(messages: readonly Message[], degraded: Set<string>): Turns {
   const system: JsonObject[] = [];
   const turns: { role: string; content: JsonObject[] }[] = [];
+  const writer: Writer = { degraded, documents: new Set() };
   for (const [index, message] of messages.entries()) {
     const path = `messages[${index}]`;
-    const blocks = message.parts.flatMap((part) => blocksOf(part, path, degraded));
+    const blocks = message.parts.flatMap((part) => blocksOf(part, path, writer));
     if (message.role === "system" || message.role === "developer") {
+      if (turns.length > 0) degraded.add("system");
       system.push(...blocks);
       continue;
     }
@@ -28,12 +37,17 @@ export function buildMessages(messages: readonly Message[], degraded: Set<string
     if (last?.role === role) last.content.push(...blocks);
     else turns.push({ role, content: blocks });
   }
+  // Instructions alone are refused: they are what is asked then.
+  if (turns.length === 0 && system.length > 0) {
+    degraded.add("system");
+    turns.push({ role: "user", content: system.splice(0) });
+  }
   return { system, messages: turns.map(({ role, content }) => ({ role, content })) };
 }
 
 /** A part's block, and the cache point behind it where the caller set one. */
-function blocksOf(part: Part, path: string, degraded: Set<string>): JsonObject[] {
-  const block = blockOf(part, path, degraded);
+function blocksOf(part: Part, path: string, writer: Writer): JsonObject[] {
+  const block = blockOf(part, path, writer);
   if (block === null) return [];
   const mark = markOf(part);
   return mark === undefined ? [block] : [block, cachePoint(mark)];
@@ -51,7 +65,7 @@ export function cachePoint({ ttl }: CacheMark): JsonObject {
   return { cachePoint: { type: "default", ...(lives && { ttl }) } };
 }
 
-function blockOf(part: Part, path: string, degraded: Set<string>): JsonObject | null {
+function blockOf(part: Part, path: string, writer: Writer): JsonObject | null {
   switch (part.type) {
     case "text":
     case "refusal":
@@ -65,7 +79,7 @@ function blockOf(part: Part, path: string, degraded: Set<string>): JsonObject | 
       return {
         document: {
           format: formatOf(part.source, part.filename),
-          name: nameOf(part.filename),
+          name: unusedName(nameOf(part.filename), writer.documents),
           source: bytesOf(part.source, "A file", path),
         },
       };
@@ -81,7 +95,7 @@ function blockOf(part: Part, path: string, degraded: Set<string>): JsonObject | 
       };
     case "toolResult": {
       const content = part.parts.flatMap((each) => {
-        const block = blockOf(each, path, degraded);
+        const block = blockOf(each, path, writer);
         return block ? [block] : [];
       });
       return {
@@ -93,7 +107,7 @@ function blockOf(part: Part, path: string, degraded: Set<string>): JsonObject | 
       };
     }
     case "thinking":
-      return thinkingOf(part, degraded);
+      return thinkingOf(part, writer.degraded);
     case "native": {
       if (part.dialect === "bedrock-converse") return part.value;
       const type = part.value["type"];
@@ -137,11 +151,14 @@ const FORMATS: Readonly<Record<string, string>> = {
   "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
 };
 
+const TEXT_FORMATS: ReadonlySet<string> = new Set(["txt", "md", "csv", "html"]);
+
 function formatOf(source: MediaSource, filename?: string): string {
   const [type = ""] = source.type === "data" ? source.mediaType.split(";") : [""];
   const named = source.type === "url" ? source.url : filename;
   const ending = /\.([a-z0-9]{2,5})$/i.exec(named ?? "")?.[1]?.toLowerCase();
   const format = FORMATS[type] ?? type.split("/")[1] ?? ending ?? "";
+  if (isTextual(type) && !TEXT_FORMATS.has(format)) return "txt";
   return format === "jpg" ? "jpeg" : format || ending || "txt";
 }
 
@@ -149,6 +166,14 @@ function formatOf(source: MediaSource, filename?: string): string {
 function nameOf(filename = "document"): string {
   const clean = filename.replace(/\.[a-z0-9]{2,5}$/i, "").replace(/[^\w()[\]-]+/g, " ");
   return clean.replace(/_/g, "-").trim().slice(0, 200) || "document";
+}
+
+/** The name, with a number behind it where an earlier document has it. */
+function unusedName(name: string, used: Set<string>): string {
+  let free = name;
+  for (let n = 2; used.has(free.toLowerCase()); n++) free = `${name.slice(0, 190)} (${n})`;
+  used.add(free.toLowerCase());
+  return free;
 }
 
 /** Ids of other providers in the alphabet that is taken; the same id always becomes the same. */

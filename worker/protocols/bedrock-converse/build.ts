@@ -1,10 +1,11 @@
 import type { ChatRequest, Tool, ToolChoice } from "../../core/chat.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { budgetOf, effortOf } from "../effort.ts";
+import { byTool } from "../json-tool.ts";
 import type { BuiltRequest, Target } from "../protocol.ts";
 import { stopsWithoutBlanks, tellLostSampling } from "../losses.ts";
 import { tellLost } from "../marks.ts";
-import { SPELLINGS } from "../spellings.ts";
+import { isLost } from "../spellings.ts";
 import { unsupported } from "../unsupported.ts";
 import { buildMessages, cachePoint } from "./build-messages.ts";
 
@@ -23,7 +24,7 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
   const degraded = new Set<string>();
   const { system, messages } = buildMessages(request.messages, degraded);
   tellLost(request, ["name", "citations", "detail"], degraded);
-  const { systemInTurn, refuses } = target.facts.quirks ?? {};
+  const { systemInTurn, schemaByTool, refuses } = target.facts.quirks ?? {};
   const body: JsonObject = { messages };
   if (system.length > 0) {
     if (systemInTurn) {
@@ -31,11 +32,15 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
       body["messages"] = withSystem(system, messages);
     } else body["system"] = system;
   }
-  for (const name of Object.keys(request.extra)) if (!SPELLINGS.has(name)) degraded.add(name);
+  for (const name of Object.keys(request.extra)) {
+    if (isLost(name, request.extra[name])) degraded.add(name);
+  }
   const config = configOf(request, target, degraded);
-  writeTools(body, request, degraded);
-  writeFormat(body, request, degraded);
-  const more = thinkingOf(request, target, degraded);
+  const standIn = request.responseFormat?.type === "schema" && schemaByTool === true;
+  const asked = standIn ? byTool(request) : request;
+  writeTools(body, asked, degraded);
+  writeFormat(body, asked, degraded);
+  const more = thinkingOf(asked, target, degraded);
   const { topK } = request.sampling;
   if (topK !== undefined) {
     if (refuses?.includes("top_k")) degraded.add("top_k");
@@ -93,12 +98,17 @@ function configOf({ sampling }: ChatRequest, { facts }: Target, degraded: Set<st
 /** "None" is said by offering none, unless the history holds calls: then tools have to be there. */
 function writeTools(body: JsonObject, request: ChatRequest, degraded: Set<string>): void {
   const { tools, toolChoice: choice } = request;
-  if (tools.length === 0) return;
-  const used = request.messages.some(({ parts }) =>
-    parts.some((part) => part.type === "toolCall" || part.type === "toolResult"),
-  );
+  const used = namesCalled(request);
+  if (tools.length === 0) {
+    // A history of calls is refused without tools, whoever offers none any more: those of the history then.
+    if (used.length === 0) return;
+    degraded.add("tools");
+    const inputSchema = { json: { type: "object" } };
+    body["toolConfig"] = { tools: used.map((name) => ({ toolSpec: { name, inputSchema } })) };
+    return;
+  }
   if (choice?.type === "none") {
-    if (!used) return;
+    if (used.length === 0) return;
     degraded.add("tool_choice");
   }
   if (request.parallelToolCalls === false) degraded.add("parallel_tool_calls");
@@ -107,6 +117,14 @@ function writeTools(body: JsonObject, request: ChatRequest, degraded: Set<string
     tools: tools.flatMap(buildTool),
     ...(wire && { toolChoice: wire }),
   };
+}
+
+/** The tools that were called in the history, each once. */
+function namesCalled({ messages }: ChatRequest): string[] {
+  const names = messages.flatMap(({ parts }) =>
+    parts.flatMap((part) => (part.type === "toolCall" ? [part.name] : [])),
+  );
+  return [...new Set(names)];
 }
 
 function buildTool(tool: Tool): JsonObject[] {

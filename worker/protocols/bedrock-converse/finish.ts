@@ -12,7 +12,11 @@ const REASONS: Readonly<Record<string, FinishReason>> = {
   model_context_window_exceeded: "context_window",
 };
 
-/** A stop reason in canonical words; one that nobody knows reads as a plain stop. */
-export function parseFinish(reason: string): FinishReason {
+/**
+ * A stop reason in canonical words; one that nobody knows reads as a plain stop. Without a call (a stand-in tool was read as
+ * text) `tool_use` is a plain stop.
+ */
+export function parseFinish(reason: string, called: boolean): FinishReason {
+  if (reason === "tool_use" && !called) return "stop";
   return Object.hasOwn(REASONS, reason) ? REASONS[reason]! : "stop";
 }

@@ -1,6 +1,7 @@
 import type { ChatResponse, Part } from "../../core/chat.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import { argumentsOf, badAnswer, objectIn, objectsIn, stringOf, textOf } from "../answers.ts";
+import { JSON_TOOL } from "../json-tool.ts";
 import { parseFinish } from "./finish.ts";
 import { parseUsage } from "./usage.ts";
 
@@ -9,11 +10,13 @@ export function parseResponse(body: JsonObject): ChatResponse {
   const message = objectIn(objectIn(body["output"])?.["message"]);
   if (!message) throw badAnswer("it has no output message");
   const parts = objectsIn(message["content"]).map(readBlock);
+  const called = parts.some((part) => part.type === "toolCall");
+  const finish = parseFinish(stringOf(body["stopReason"]) ?? "", called);
   const response: ChatResponse = {
     id: "",
     created: 0,
     model: "",
-    choices: [{ index: 0, parts, finish: parseFinish(stringOf(body["stopReason"]) ?? "") }],
+    choices: [{ index: 0, parts, finish }],
     extra: {},
     dialect: "bedrock-converse",
   };
@@ -34,12 +37,10 @@ export function readBlock(block: JsonObject): Part {
   }
   const call = objectIn(block["toolUse"]);
   if (call) {
-    return {
-      type: "toolCall",
-      id: stringOf(call["toolUseId"]) ?? "",
-      name: stringOf(call["name"]) ?? "",
-      arguments: argumentsOf(call["input"] ?? {}),
-    };
+    const name = stringOf(call["name"]) ?? "";
+    const text = argumentsOf(call["input"] ?? {});
+    if (name === JSON_TOOL) return { type: "text", text };
+    return { type: "toolCall", id: stringOf(call["toolUseId"]) ?? "", name, arguments: text };
   }
   const reasoning = objectIn(block["reasoningContent"]);
   if (reasoning) {

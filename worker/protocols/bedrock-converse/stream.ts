@@ -3,12 +3,13 @@ import type { JsonObject } from "../../core/json.ts";
 import { eventObject, objectIn, stringOf, textOf } from "../answers.ts";
 import type { StreamParser } from "../protocol.ts";
 import type { SseEvent } from "../sse.ts";
+import { JSON_TOOL } from "../json-tool.ts";
 import { failureOf } from "./errors.ts";
 import { parseFinish } from "./finish.ts";
 import { readCitation } from "./response.ts";
 import { parseUsage } from "./usage.ts";
 
-type Kind = "text" | "toolCall" | "thinking" | "native";
+type Kind = "text" | "toolCall" | "thinking" | "native" | "json";
 
 /** Reads the events of a streamed answer. A block need not be begun: its first delta tells what it is. */
 export class ConverseStreamParser implements StreamParser {
@@ -16,6 +17,7 @@ export class ConverseStreamParser implements StreamParser {
   private parts = 0;
   private started = false;
   private stopped = false;
+  private called = false;
   private counted = false;
   private done = false;
 
@@ -60,6 +62,11 @@ export class ConverseStreamParser implements StreamParser {
     if (!call) return;
     const id = stringOf(call["toolUseId"]) ?? "";
     const name = stringOf(call["name"]) ?? "";
+    if (name === JSON_TOOL) {
+      this.show(indexOf(from), "json", { type: "text", text: "" }, out);
+      return;
+    }
+    this.called = true;
     this.show(indexOf(from), "toolCall", { type: "toolCall", id, name, arguments: "" }, out);
   }
 
@@ -74,6 +81,12 @@ export class ConverseStreamParser implements StreamParser {
     const read = deltaOf(from);
     if (read === null) return;
     const open = this.open.get(index);
+    if (open?.kind === "json") {
+      if (read.delta?.type !== "arguments") return;
+      const delta: PartDelta = { type: "text", text: read.delta.text };
+      out.push({ type: "delta", choice: 0, part: open.part, delta });
+      return;
+    }
     if (read.redacted !== undefined) {
       this.close(index, out);
       const value: Part = { type: "thinking", text: "", redacted: read.redacted };
@@ -98,7 +111,7 @@ export class ConverseStreamParser implements StreamParser {
     if (this.stopped) return;
     this.stopped = true;
     for (const index of this.open.keys()) this.close(index, out);
-    const reason = parseFinish(stringOf(from["stopReason"]) ?? "");
+    const reason = parseFinish(stringOf(from["stopReason"]) ?? "", this.called);
     out.push({ type: "finish", choice: 0, reason });
   }
 }

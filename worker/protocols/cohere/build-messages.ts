@@ -1,6 +1,7 @@
 import type { Message, Part } from "../../core/chat.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import { decodeText } from "../base64.ts";
+import { isTextual } from "../media.ts";
 import { unsupported } from "../unsupported.ts";
 
 /** Writes canonical messages in Cohere's form; what has no place there is named in `degraded`. */
@@ -48,7 +49,7 @@ function contentPart(part: Part, path: string, degraded: Set<string>): JsonObjec
       return [{ type: "image_url", image_url: { url, ...(detail && { detail }) } }];
     }
     case "file":
-      if (part.source.type === "data" && part.source.mediaType.startsWith("text/plain")) {
+      if (part.source.type === "data" && isTextual(part.source.mediaType)) {
         return [{ type: "text", text: decodeText(part.source.data) }];
       }
       throw unsupported("A file", path);

@@ -4,8 +4,8 @@ import { budgetOf } from "../effort.ts";
 import type { BuiltRequest, Target } from "../protocol.ts";
 import { dropRefused } from "../losses.ts";
 import { tellLost } from "../marks.ts";
-import { SPELLINGS } from "../spellings.ts";
-import { unsupported } from "../unsupported.ts";
+import { isLost } from "../spellings.ts";
+import { refuseStops, unsupported } from "../unsupported.ts";
 import { buildMessages } from "./build-messages.ts";
 
 /** Writes a chat request of Cohere's second version. */
@@ -16,7 +16,9 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
     messages: buildMessages(request.messages, degraded),
     stream: request.stream,
   };
-  for (const name of Object.keys(request.extra)) if (!SPELLINGS.has(name)) degraded.add(name);
+  for (const name of Object.keys(request.extra)) {
+    if (isLost(name, request.extra[name])) degraded.add(name);
+  }
   tellLost(request, ["name", "cache_control", "citations", "filename", "strict"], degraded);
   writeTools(body, request);
   if (request.parallelToolCalls === false && request.tools.length > 0) {
@@ -67,8 +69,11 @@ function buildTool(tool: Tool): { name: string; tool: JsonObject } {
   };
 }
 
+const MOST_STOPS = 5;
+
 function writeSampling(body: JsonObject, { sampling }: ChatRequest, degraded: Set<string>): void {
   if (sampling.n !== undefined && sampling.n > 1) throw unsupported("`n` above 1", "n");
+  refuseStops(sampling, MOST_STOPS);
   const named: [string, Json | undefined][] = [
     ["max_tokens", sampling.maxOutputTokens],
     ["temperature", sampling.temperature],

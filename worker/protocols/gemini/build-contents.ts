@@ -1,6 +1,7 @@
 import type { MediaSource, Message, Part } from "../../core/chat.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { objectIn } from "../answers.ts";
+import { inCallOrder } from "../call-order.ts";
 import { parsed } from "../fields.ts";
 import { audioType, typeByName } from "../media.ts";
 import type { Target } from "../protocol.ts";
@@ -30,10 +31,11 @@ export function buildContents(
   const system: JsonObject[] = [];
   const turns: { role: string; parts: JsonObject[] }[] = [];
   const writer = { names, target, home, degraded };
-  for (const [index, message] of messages.entries()) {
+  for (const [index, message] of inCallOrder(messages).entries()) {
     const path = `messages[${index}]`;
     const parts = partsOf(message, path, writer);
     if (message.role === "system" || message.role === "developer") {
+      if (turns.length > 0) degraded.add("system");
       system.push(...parts);
       continue;
     }
@@ -42,6 +44,11 @@ export function buildContents(
     const last = turns[turns.length - 1];
     if (last?.role === role) last.parts.push(...parts);
     else turns.push({ role, parts });
+  }
+  // Instructions alone are refused: they are what is asked then.
+  if (turns.length === 0 && system.length > 0) {
+    degraded.add("system");
+    turns.push({ role: "user", parts: system.splice(0) });
   }
   return {
     ...(system.length > 0 && { systemInstruction: { parts: system } }),
@@ -59,16 +66,18 @@ interface Writer {
 
 function partsOf(message: Message, path: string, writer: Writer): JsonObject[] {
   const out: JsonObject[] = [];
+  // What a tool showed follows as the user's, behind all results.
+  const shown: JsonObject[] = [];
   let calls = 0;
   for (const part of message.parts) {
     if (part.type === "toolCall") out.push(callOf(part, calls++ === 0, writer));
-    else if (part.type === "toolResult") out.push(...resultOf(part, path, writer));
+    else if (part.type === "toolResult") out.push(resultOf(part, path, writer, shown));
     else {
       const written = partOf(part, path, writer);
       if (written) out.push(written);
     }
   }
-  return out;
+  return [...out, ...shown];
 }
 
 /** Models that think in levels demand a signature on the first call of a turn; others take none they did not make. */
@@ -96,10 +105,10 @@ function resultOf(
   part: Extract<Part, { type: "toolResult" }>,
   path: string,
   writer: Writer,
-): JsonObject[] {
+  media: JsonObject[],
+): JsonObject {
   const { names, home } = writer;
   const texts: string[] = [];
-  const media: JsonObject[] = [];
   for (const each of part.parts) {
     if (each.type === "text") texts.push(each.text);
     else {
@@ -111,17 +120,13 @@ function resultOf(
   const object = objectIn(parsed(text));
   const id = home ? part.callId : googleId(part.callId);
   const response = part.isError ? { error: text } : (object ?? { output: text });
-  return [
-    {
-      functionResponse: {
-        ...(id !== undefined && { id }),
-        name: part.name ?? names.get(part.callId) ?? part.callId,
-        response,
-      },
+  return {
+    functionResponse: {
+      ...(id !== undefined && { id }),
+      name: part.name ?? names.get(part.callId) ?? part.callId,
+      response,
     },
-    // What a tool showed follows as the user's.
-    ...media,
-  ];
+  };
 }
 
 function partOf(part: Part, path: string, { home, degraded }: Writer): JsonObject | null {

@@ -6,8 +6,8 @@ import { define } from "../fields.ts";
 import type { BuiltRequest, Target } from "../protocol.ts";
 import { dropRefused } from "../losses.ts";
 import { tellLost } from "../marks.ts";
-import { SPELLINGS } from "../spellings.ts";
-import { unsupported } from "../unsupported.ts";
+import { isLost } from "../spellings.ts";
+import { refuseStops, unsupported } from "../unsupported.ts";
 import { buildContents } from "./build-contents.ts";
 
 /** Writes a generateContent request; model and streaming go into the URL. */
@@ -22,7 +22,7 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
   );
   for (const name of Object.keys(request.extra)) {
     if (home) define(body, name, request.extra[name]);
-    else if (!SPELLINGS.has(name)) degraded.add(name);
+    else if (isLost(name, request.extra[name])) degraded.add(name);
   }
   const tools = buildTools(request.tools);
   if (tools.length > 0) body["tools"] = tools;
@@ -44,7 +44,10 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
   return { body, degraded: [...degraded] };
 }
 
+const MOST_STOPS = 5;
+
 function samplingOf({ sampling }: ChatRequest, degraded: Set<string>): JsonObject {
+  refuseStops(sampling, MOST_STOPS);
   const config: JsonObject = {};
   const named: [string, Json | undefined][] = [
     ["maxOutputTokens", sampling.maxOutputTokens],

@@ -77,6 +77,9 @@ export function parseRequest(body: JsonObject, fromUrl: FromUrl = {}): ChatReque
     extra,
     dialect: "gemini",
   };
+  // Half of the prompt may stand there.
+  const kept = ["cachedContent", "cached_content"].filter((name) => typeof from[name] === "string");
+  if (kept.length > 0) request.bound = kept;
   readSampling(config, request);
   readFormat(config, request, extra);
   readThinking(config, request);

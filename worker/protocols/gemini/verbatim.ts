@@ -17,7 +17,7 @@ export const verbatim: Verbatim = {
       const { max_output_tokens: _, ...own } = objectIn(body[name]) ?? {};
       set[name] = JSON.stringify({ ...own, maxOutputTokens: target.outputLimit });
     }
-    return { text: spliceJson(text, scan.members, set, remove), injectedUsage: false };
+    return { text: spliceJson(text, scan.members, set, remove), injectedUsage: false, lost: [] };
   },
 
   block(raw, event, { meta }) {

@@ -2,12 +2,14 @@ import type { ChatRequest, Message, Part, Tool } from "../../core/chat.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import { objectIn } from "../answers.ts";
 import { decodeText } from "../base64.ts";
+import { inCallOrder } from "../call-order.ts";
 import { effortOf } from "../effort.ts";
 import { parsed } from "../fields.ts";
+import { isTextual } from "../media.ts";
 import type { BuiltRequest, Target } from "../protocol.ts";
 import { dropRefused } from "../losses.ts";
 import { tellLost } from "../marks.ts";
-import { SPELLINGS } from "../spellings.ts";
+import { isLost } from "../spellings.ts";
 import { unsupported } from "../unsupported.ts";
 
 /** Writes a chat request of Ollama's own protocol. */
@@ -16,12 +18,14 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
   const names = new Map<string, string>();
   const body: JsonObject = {
     model: target.model,
-    messages: request.messages.flatMap((message, index) =>
+    messages: inCallOrder(request.messages).flatMap((message, index) =>
       buildMessage(message, `messages[${index}]`, names, degraded),
     ),
     stream: request.stream,
   };
-  for (const name of Object.keys(request.extra)) if (!SPELLINGS.has(name)) degraded.add(name);
+  for (const name of Object.keys(request.extra)) {
+    if (isLost(name, request.extra[name])) degraded.add(name);
+  }
   tellLost(
     request,
     ["name", "cache_control", "citations", "detail", "filename", "strict"],
@@ -106,7 +110,7 @@ function buildMessage(
         images.push(part.source.data);
         break;
       case "file":
-        if (part.source.type !== "data" || !part.source.mediaType.startsWith("text/plain")) {
+        if (part.source.type !== "data" || !isTextual(part.source.mediaType)) {
           throw unsupported("A file", path);
         }
         texts.push(decodeText(part.source.data));

@@ -10,6 +10,7 @@ import type { Json, JsonObject } from "../../core/json.ts";
 import { decodeText } from "../base64.ts";
 import type { Target } from "../protocol.ts";
 import { refuseKept } from "../kept.ts";
+import { isTextual } from "../media.ts";
 import { unsupported } from "../unsupported.ts";
 import { encodeCall, isCustomCall } from "./response.ts";
 
@@ -91,10 +92,10 @@ function keeps(part: Part, path: string, degraded: Set<string>): boolean {
   return false;
 }
 
-/** A plain-text document is text here. */
+/** A document of text is text here. */
 function readableFile(part: Part, degraded: Set<string>): Part {
   if (part.type !== "file" || part.source.type !== "data") return part;
-  if (!part.source.mediaType.startsWith("text/plain")) return part;
+  if (!isTextual(part.source.mediaType)) return part;
   if (part.filename !== undefined) degraded.add("filename");
   return { type: "text", text: decodeText(part.source.data) };
 }
@@ -186,7 +187,9 @@ function assistantMessage(message: Message, target: Target, degraded: Set<string
   if (content === null && refusal === null && calls.length === 0 && !out["audio"]) content = "";
   out["content"] = content;
   if (refusal !== null) out["refusal"] = refusal;
-  if (reasoning !== "") out["reasoning_content"] = reasoning;
+  // Where it is taken back it is missed behind calls, other families' among them.
+  const missed = calls.length > 0 && target.facts.quirks?.echoesReasoning === true;
+  if (reasoning !== "" || missed) out["reasoning_content"] = reasoning;
   if (calls.length > 0) out["tool_calls"] = calls;
   return { ...out, ...named(message) };
 }

@@ -7,9 +7,10 @@ import { define } from "../fields.ts";
 import { dropRefused } from "../losses.ts";
 import { tellLost } from "../marks.ts";
 import type { BuiltRequest, Target } from "../protocol.ts";
-import { SPELLINGS } from "../spellings.ts";
+import { isLost, SPELLINGS } from "../spellings.ts";
 import { unsupported } from "../unsupported.ts";
 import { buildMessages } from "./build-messages.ts";
+import { withoutForeign } from "./foreign.ts";
 import { schemaMembers } from "./schema.ts";
 
 /** Writes a chat completions request for an OpenAI-compatible target. */
@@ -24,11 +25,14 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
   for (const name of Object.keys(request.extra)) {
     if (SPELLINGS.has(name)) continue;
     if (home) define(body, name, request.extra[name]);
-    else degraded.add(name);
+    else if (isLost(name, request.extra[name])) degraded.add(name);
   }
   writeSampling(body, request, target, degraded);
   if (request.tools.length > 0) body["tools"] = request.tools.map(buildTool);
-  if (request.toolChoice) body["tool_choice"] = buildToolChoice(request.toolChoice);
+  // Without tools it is refused here, which other dialects take.
+  if (request.toolChoice && (home || request.tools.length > 0)) {
+    body["tool_choice"] = buildToolChoice(request.toolChoice);
+  }
   if (request.parallelToolCalls !== undefined && request.tools.length > 0) {
     body["parallel_tool_calls"] = request.parallelToolCalls;
   }
@@ -47,6 +51,11 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
   }
   if (request.prefill !== undefined) markBegun(body, request.prefill);
   dropRefused(body, target, degraded);
+  if (target.refuses) {
+    const { changed, lost } = withoutForeign(body, target.refuses);
+    Object.assign(body, changed);
+    for (const name of lost) degraded.add(name);
+  }
   return { body, degraded: [...degraded] };
 }
 

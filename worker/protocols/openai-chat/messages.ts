@@ -1,6 +1,7 @@
 import type { MediaSource, Message, Part } from "../../core/chat.ts";
 import { isJsonObject } from "../../core/json.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
+import { typeByName } from "../media.ts";
 import { callSignature, thinkingBlock } from "./parts.ts";
 import {
   at,
@@ -147,12 +148,8 @@ function filePart(file: JsonObject, path: string): Part {
   const filename = optionalString(file, path, "filename");
   const named = filename === undefined ? {} : { filename };
   if (data !== undefined) {
-    const bytes = dataUrl(data) ?? {
-      data,
-      mediaType: filename?.toLowerCase().endsWith(".pdf")
-        ? "application/pdf"
-        : "application/octet-stream",
-    };
+    const mediaType = typeByName(filename ?? "") ?? "application/octet-stream";
+    const bytes = dataUrl(data) ?? { data, mediaType };
     return { type: "file", source: { type: "data", ...bytes }, ...named };
   }
   if (id === undefined) throw missing(path, "`file_data` (a base64 data URL) or `file_id`");

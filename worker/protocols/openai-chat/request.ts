@@ -89,6 +89,7 @@ export function parseRequest(body: JsonObject, fromUrl: FromUrl = {}): ChatReque
 
 function extraOf(body: JsonObject, streamOptions: JsonObject | undefined): JsonObject {
   const extra = without(others(body, KNOWN), extensionNames(body));
+  for (const name of Object.keys(extra)) if (extra[name] === null) delete extra[name];
   const metadata = body["metadata"];
   if (isJsonObject(metadata)) {
     const gone = keptHere(metadata, body);

@@ -19,6 +19,8 @@ interface OpenChoice {
   calls: number;
   /** UTF-16 units of text sent, which annotations count. */
   written: number;
+  /** Thinking that may be sent back, whole. */
+  thought: JsonObject[];
 }
 
 /** Writes chat completion chunks: the role first, then deltas, a finish per choice, the usage, `[DONE]`. */
@@ -43,10 +45,17 @@ export class ChatStreamEncoder implements StreamEncoder {
       case "delta":
         return this.delta(event.choice, event.part, event.delta);
       case "close":
-        return this.close(event.choice, event.part);
+        this.close(event.choice, event.part);
+        return "";
       case "finish": {
-        const { opening } = this.choice(event.choice);
-        return opening + this.chunk(event.choice, {}, { finish: encodeFinish(event.reason) });
+        const { state, opening } = this.choice(event.choice);
+        // All of it at once: the official client keeps of a member that it does not know what came last.
+        const thought =
+          state.thought.length === 0
+            ? ""
+            : this.chunk(event.choice, { thinking_blocks: state.thought });
+        const end = this.chunk(event.choice, {}, { finish: encodeFinish(event.reason) });
+        return opening + thought + end;
       }
       case "usage":
         this.usage = event.usage;
@@ -75,7 +84,7 @@ export class ChatStreamEncoder implements StreamEncoder {
   private choice(index: number): { state: OpenChoice; opening: string } {
     const known = this.choices.get(index);
     if (known) return { state: known, opening: "" };
-    const state: OpenChoice = { parts: new Map(), calls: 0, written: 0 };
+    const state: OpenChoice = { parts: new Map(), calls: 0, written: 0, thought: [] };
     this.choices.set(index, state);
     return { state, opening: this.chunk(index, { role: "assistant", content: "" }) };
   }
@@ -150,14 +159,14 @@ export class ChatStreamEncoder implements StreamEncoder {
     }
   }
 
-  /** A thinking part that may be sent back goes out once more, whole, in the form in which it is accepted. */
-  private close(index: number, part: number): string {
+  /** A thinking part that may be sent back goes out once more at the end, in the form in which it is accepted. */
+  private close(index: number, part: number): void {
     const { state } = this.choice(index);
     const value = state.parts.get(part)?.value;
     state.parts.delete(part);
-    if (value?.type !== "thinking") return "";
-    if (value.signature === undefined && value.redacted === undefined) return "";
-    return this.chunk(index, { thinking_blocks: [encodeThinkingBlock(value)] });
+    if (value?.type !== "thinking") return;
+    if (value.signature === undefined && value.redacted === undefined) return;
+    state.thought.push(encodeThinkingBlock(value));
   }
 
   private text(index: number, state: OpenChoice, text: string, logprobs?: Json): string {

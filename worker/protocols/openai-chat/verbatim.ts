@@ -5,10 +5,12 @@ import { extensionRewrites } from "../extensions.ts";
 import { parsed } from "../fields.ts";
 import type { Target, Verbatim } from "../protocol.ts";
 import { withData } from "../sse.ts";
+import { mayHold, withoutForeign } from "./foreign.ts";
 import { keptHere } from "./metadata.ts";
 
 const NO_BYTES = new Uint8Array(0);
 const USAGE: ReadonlySet<string> = new Set(["usage"]);
+const UNCHANGED: ReturnType<typeof withoutForeign> = { changed: {}, lost: [] };
 
 /** The rules of PROTOCOLS 1 for chat completions at both ends. */
 export const verbatim: Verbatim = {
@@ -24,7 +26,10 @@ export const verbatim: Verbatim = {
     if (injectedUsage) {
       set["stream_options"] = withIncludeUsage(memberText(text, scan, "stream_options"), body);
     }
-    return { text: spliceJson(text, scan.members, set, remove), injectedUsage };
+    const { refuses = [] } = target;
+    const { changed, lost } = mayHold(text, refuses) ? withoutForeign(body, refuses) : UNCHANGED;
+    for (const name of Object.keys(changed)) set[name] = JSON.stringify(changed[name]);
+    return { text: spliceJson(text, scan.members, set, remove), injectedUsage, lost };
   },
 
   block(raw, event, { injectedUsage, meta }) {

@@ -7,7 +7,7 @@ import { dropRefused, tellLostSampling } from "../losses.ts";
 import { tellLost } from "../marks.ts";
 import type { BuiltRequest, Target } from "../protocol.ts";
 import { schemaMembers } from "../openai-chat/schema.ts";
-import { SPELLINGS } from "../spellings.ts";
+import { isLost } from "../spellings.ts";
 import { unsupported } from "../unsupported.ts";
 import { buildInput } from "./build-input.ts";
 import { LEAST } from "./verbatim.ts";
@@ -33,7 +33,7 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
   tellLost(request, ["name", "cache_control", "citations"], degraded);
   for (const name of Object.keys(request.extra)) {
     if (home) define(body, name, request.extra[name]);
-    else if (!SPELLINGS.has(name)) degraded.add(name);
+    else if (isLost(name, request.extra[name])) degraded.add(name);
   }
   if (!home) body["store"] = false;
   writeSampling(body, request, degraded);

@@ -15,6 +15,7 @@ import {
   requiredString,
   requiredText,
 } from "../fields.ts";
+import { typeByName } from "../media.ts";
 import { callOf, readContent } from "./output.ts";
 
 const ROLES = '"user", "assistant", "system" or "developer"';
@@ -141,7 +142,8 @@ function fileOf(from: JsonObject, path: string): Part {
   const filename = optionalString(from, path, "filename");
   const named = filename === undefined ? {} : { filename };
   if (data !== undefined) {
-    const bytes = dataUrl(data) ?? { data, mediaType: "application/pdf" };
+    const mediaType = typeByName(filename ?? "") ?? "application/pdf";
+    const bytes = dataUrl(data) ?? { data, mediaType };
     return { type: "file", source: { type: "data", ...bytes }, ...named };
   }
   if (url !== undefined) return { type: "file", source: mediaOf(url), ...named };

@@ -24,7 +24,7 @@ export const verbatim: Verbatim = {
     if (target.outputLimit !== undefined) {
       set["max_output_tokens"] = String(Math.max(target.outputLimit, LEAST));
     }
-    return { text: spliceJson(text, scan.members, set, remove), injectedUsage: false };
+    return { text: spliceJson(text, scan.members, set, remove), injectedUsage: false, lost: [] };
   },
 
   block(raw, event, { meta }) {
