@@ -3,6 +3,7 @@ import type { ChatEvent, DialectName, ProtocolName } from "../../worker/core/cha
 import type { JsonObject } from "../../worker/core/json.ts";
 import { dialectOf, protocolOf } from "../../worker/protocols/index.ts";
 import { CONTEXT, encoded, readEvents } from "./answers.ts";
+import { hi, target } from "./translate.ts";
 
 /* What providers say beside their text reaches clients of every dialect that has a place for it, whole and streamed. */
 
@@ -186,6 +187,34 @@ function told(
   return encoded(client.encodeStream({ ...CONTEXT, includeUsage: false }), done);
 }
 
+const PIXEL = "UElYRUw=";
+const images = [
+  { type: "image_url", image_url: { url: `data:image/png;base64,${PIXEL}` }, index: 0 },
+];
+const drawing = wrapped(
+  google("hey", 0, {
+    content: {
+      role: "model",
+      parts: [{ text: "hey" }, { inlineData: { mimeType: "image/png", data: PIXEL } }],
+    },
+  }),
+);
+const DRAWN: Partial<Record<ProtocolName, Said>> = {
+  "openai-chat": {
+    whole: {
+      id: "c",
+      model: "m",
+      choices: [choice(0, "hey", { message: { role: "assistant", content: "hey", images } })],
+    },
+    events: [
+      chunk(0, { content: "hey" }),
+      chunk(0, { images }),
+      chunk(0, {}, { finish_reason: "stop" }),
+    ],
+  },
+  gemini: { whole: drawing, events: [drawing] },
+};
+
 const pairs = (said: Partial<Record<ProtocolName, Said>>, to: readonly DialectName[]) =>
   Object.entries(said).flatMap(([from, answer]) =>
     to.map((dialect) => [from as ProtocolName, dialect, answer] as const),
@@ -233,4 +262,60 @@ describe.each([false, true])("streamed: %s", (stream) => {
       expect(text.match(/"(finish_reason|finishReason)":"(stop|STOP)"/g)).toHaveLength(2);
     },
   );
+
+  test.each(pairs(DRAWN, ["openai-chat", "openai-responses", "anthropic", "gemini"]))(
+    "an image that %s drew reaches a client of %s",
+    (from, to, answer) => {
+      const text = told(from, answer, to, stream);
+      expect(text).toContain("hey");
+      const form = {
+        "openai-chat": `"images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,${PIXEL}"}}]`,
+        "openai-responses": `"output_format":"png","result":"${PIXEL}"`,
+        anthropic: `{"type":"image","source":{"type":"base64","media_type":"image/png","data":"${PIXEL}"}}`,
+        gemini: `{"inlineData":{"mimeType":"image/png","data":"${PIXEL}"}}`,
+      }[to];
+      expect(text).toContain(form);
+    },
+  );
+});
+
+test("an image that was drawn goes back to Google by clients of every dialect, and is missed by name elsewhere", () => {
+  const answer = dialectOf("gemini").provider.parseResponse(drawing);
+  const said = (by: DialectName): JsonObject[] => {
+    const wire = JSON.parse(
+      JSON.stringify(dialectOf(by).client.encodeResponse(answer, CONTEXT)),
+    ) as Record<string, any>; // eslint-disable-line typescript/no-explicit-any -- JSON of answers
+    switch (by) {
+      case "openai-chat":
+        return [wire["choices"][0]["message"]];
+      case "openai-responses":
+        return wire["output"];
+      case "anthropic":
+        return [{ role: "assistant", content: wire["content"] }];
+      case "gemini":
+        return [wire["candidates"][0]["content"]];
+    }
+  };
+  const request = (by: DialectName) => {
+    const turns: JsonObject =
+      by === "openai-responses"
+        ? { input: [hi, ...said(by), hi] }
+        : by === "gemini"
+          ? { contents: [{ parts: [{ text: "hi" }] }, ...said(by), { parts: [{ text: "hi" }] }] }
+          : { messages: [hi, ...said(by), hi], max_tokens: 9 };
+    return dialectOf(by).client.parseRequest({ model: "a", ...turns }, { model: "a" });
+  };
+  for (const by of ["openai-chat", "openai-responses", "anthropic", "gemini"] as const) {
+    const back = (to: ProtocolName) => {
+      const { body, degraded } = protocolOf(to).provider.buildRequest(request(by), target());
+      return { sent: JSON.stringify(body), degraded };
+    };
+    expect(back("gemini").sent, by).toContain(
+      `{"role":"model","parts":[{"text":"hey"},{"inlineData":{"mimeType":"image/png","data":"${PIXEL}"}}]}`,
+    );
+    for (const to of ["anthropic", "bedrock-converse", "openai-chat", "cohere"] as const) {
+      expect(back(to).sent, `${by} to ${to}`).not.toContain(PIXEL);
+      expect(back(to).degraded, `${by} to ${to}`).toContain("image");
+    }
+  }
 });

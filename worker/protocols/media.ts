@@ -1,4 +1,5 @@
 import type { AudioPart, FilePart, ImagePart, MediaSource } from "../core/chat.ts";
+import { dataUrl } from "./fields.ts";
 
 const TYPES: Readonly<Record<string, string>> = {
   png: "image/png",
@@ -26,6 +27,17 @@ const TYPES: Readonly<Record<string, string>> = {
 export function typeByName(name: string): string | undefined {
   const ending = /\.([a-z0-9]{2,5})(?:[?#].*)?$/i.exec(name)?.[1];
   return ending === undefined ? undefined : TYPES[ending.toLowerCase()];
+}
+
+/** What an image's or a file's URL stands for: bytes of its own, or an address. */
+export function mediaOf(url: string): MediaSource {
+  const bytes = dataUrl(url);
+  return bytes ? { type: "data", ...bytes } : { type: "url", url };
+}
+
+/** Bytes as a data URL, or the URL itself. */
+export function urlOf(source: Exclude<MediaSource, { type: "id" }>): string {
+  return source.type === "url" ? source.url : `data:${source.mediaType};base64,${source.data}`;
 }
 
 /** Media types whose bytes are plain text to read, whatever they call it. */

@@ -90,6 +90,8 @@ function writeBlock(part: Part): JsonObject | null {
         : { type: "redacted_thinking", data: part.redacted };
     case "toolCall":
       return { type: "tool_use", id: part.id, name: part.name, input: inputOf(part.arguments) };
+    case "image":
+      return { type: "image", source: sourceOf(part.source) };
     case "audio":
       return part.transcript === undefined ? null : { type: "text", text: part.transcript };
     case "native":

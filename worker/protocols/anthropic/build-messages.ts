@@ -28,7 +28,10 @@ export function buildMessages(
     const path = `messages[${index}]`;
     if (!home) refuseKept(message, path);
     const blocks = message.parts.flatMap((part) => {
-      const block = blockOf(part, path, degraded);
+      // No turn of the model may show what another maker's model drew.
+      const drawn = message.role === "assistant" && part.type === "image";
+      if (drawn) degraded.add("image");
+      const block = drawn ? null : blockOf(part, path, degraded);
       return block ? [block] : [];
     });
     const instruction = message.role === "system" || message.role === "developer";

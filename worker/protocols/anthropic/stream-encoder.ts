@@ -6,7 +6,7 @@ import type { TokenUsage } from "../../core/usage.ts";
 import { parsed } from "../fields.ts";
 import type { StreamEncoder, StreamOptions } from "../protocol.ts";
 import { sseText } from "../sse.ts";
-import { citationOf, stateBlock } from "./blocks.ts";
+import { citationOf, sourceOf, stateBlock } from "./blocks.ts";
 import { encodeFinish } from "./finish.ts";
 import { messageId } from "./response.ts";
 import { encodeUsage } from "./usage.ts";
@@ -195,6 +195,8 @@ export class MessageStreamEncoder implements StreamEncoder {
         );
       case "native":
         return start(value.value);
+      case "image":
+        return start({ type: "image", source: sourceOf(value.source) });
       case "audio":
         return (
           start({ type: "text", text: "" }) +

@@ -25,7 +25,12 @@ export function buildMessages(messages: readonly Message[], degraded: Set<string
   const writer: Writer = { degraded, documents: new Set() };
   for (const [index, message] of messages.entries()) {
     const path = `messages[${index}]`;
-    const blocks = message.parts.flatMap((part) => blocksOf(part, path, writer));
+    const blocks = message.parts.flatMap((part) => {
+      // No turn of the model may show what another maker's model drew.
+      const drawn = message.role === "assistant" && part.type === "image";
+      if (drawn) degraded.add("image");
+      return drawn ? [] : blocksOf(part, path, writer);
+    });
     if (message.role === "system" || message.role === "developer") {
       if (turns.length > 0) degraded.add("system");
       system.push(...blocks);

@@ -22,7 +22,7 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
   );
   for (const name of Object.keys(request.extra)) {
     if (home) define(body, name, request.extra[name]);
-    else if (isLost(name, request.extra[name])) degraded.add(name);
+    else if (name !== "modalities" && isLost(name, request.extra[name])) degraded.add(name);
   }
   const tools = buildTools(request.tools);
   if (tools.length > 0) body["tools"] = tools;
@@ -37,6 +37,8 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
     ...samplingOf(request, degraded),
     ...formatOf(request),
   };
+  const modalities = modalitiesOf(request);
+  if (modalities) config["responseModalities"] = modalities;
   const thinking = thinkingOf(request, target, degraded);
   if (thinking) config["thinkingConfig"] = thinking;
   dropRefused(config, target, degraded);
@@ -65,6 +67,13 @@ function samplingOf({ sampling }: ChatRequest, degraded: Set<string>): JsonObjec
   for (const [name, value] of named) if (value !== undefined) config[name] = value;
   if (sampling.logitBias !== undefined) degraded.add("logit_bias");
   return config;
+}
+
+/** What the answer may be made of, beyond text: OpenAI's words for it in Google's. */
+function modalitiesOf({ dialect, extra: { modalities } }: ChatRequest): Json | undefined {
+  if (dialect !== "openai-chat" || !Array.isArray(modalities)) return undefined;
+  if (modalities.every((each) => each === "text")) return undefined;
+  return modalities.map((each) => String(each).toUpperCase());
 }
 
 function formatOf({ responseFormat: format }: ChatRequest): JsonObject {

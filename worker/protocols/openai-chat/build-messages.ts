@@ -1,16 +1,9 @@
-import type {
-  ChatRequest,
-  FilePart,
-  ImagePart,
-  MediaSource,
-  Message,
-  Part,
-} from "../../core/chat.ts";
+import type { ChatRequest, FilePart, ImagePart, Message, Part } from "../../core/chat.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import { decodeText } from "../base64.ts";
 import type { Target } from "../protocol.ts";
 import { refuseKept } from "../kept.ts";
-import { isTextual } from "../media.ts";
+import { isTextual, urlOf } from "../media.ts";
 import { unsupported } from "../unsupported.ts";
 import { encodeCall, isCustomCall } from "./response.ts";
 
@@ -135,10 +128,6 @@ function filePart(part: FilePart, path: string): JsonObject {
   if (source.type === "url") throw unsupported("A file that is only named by a URL", path);
   const at = source.type === "id" ? { file_id: source.id } : { file_data: urlOf(source) };
   return { type: "file", file: { ...(filename !== undefined && { filename }), ...at } };
-}
-
-function urlOf(source: Exclude<MediaSource, { type: "id" }>): string {
-  return source.type === "url" ? source.url : `data:${source.mediaType};base64,${source.data}`;
 }
 
 function assistantMessage(message: Message, target: Target, degraded: Set<string>): JsonObject {

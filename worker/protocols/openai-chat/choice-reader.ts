@@ -3,7 +3,13 @@ import type { Json, JsonObject } from "../../core/json.ts";
 import { argumentsOf, badAnswer, objectIn, objectsIn, stringOf, textOf } from "../answers.ts";
 import { others } from "../fields.ts";
 import { parseFinish } from "./finish.ts";
-import { callSignature, contentListParts, reasoningText, thinkingBlock } from "./parts.ts";
+import {
+  callSignature,
+  contentListParts,
+  imageParts,
+  reasoningText,
+  thinkingBlock,
+} from "./parts.ts";
 
 const KNOWN: ReadonlySet<string> = new Set([
   "index",
@@ -85,6 +91,7 @@ export class ChoiceReader {
     for (const citation of Array.isArray(delta["annotations"]) ? delta["annotations"] : []) {
       this.say("text", { type: "citation", citation }, out);
     }
+    for (const image of imageParts(delta["images"])) this.whole(image, out);
     const audio = objectIn(delta["audio"]);
     if (audio) this.readAudio(audio, out);
     for (const [position, call] of objectsIn(delta["tool_calls"]).entries()) {

@@ -1,8 +1,8 @@
-import type { MediaSource, Message, Part } from "../../core/chat.ts";
+import type { Message, Part } from "../../core/chat.ts";
 import { isJsonObject } from "../../core/json.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
-import { typeByName } from "../media.ts";
-import { callSignature, thinkingBlock } from "./parts.ts";
+import { mediaOf, typeByName } from "../media.ts";
+import { callSignature, imageParts, thinkingBlock } from "./parts.ts";
 import {
   at,
   dataUrl,
@@ -156,11 +156,6 @@ function filePart(file: JsonObject, path: string): Part {
   return { type: "file", source: { type: "id", id }, ...named };
 }
 
-function mediaOf(url: string): MediaSource {
-  const bytes = dataUrl(url);
-  return bytes ? { type: "data", ...bytes } : { type: "url", url };
-}
-
 function assistantParts(
   from: JsonObject,
   path: string,
@@ -174,6 +169,7 @@ function assistantParts(
   }
   const refusal = optionalString(from, path, "refusal");
   if (refusal !== undefined) parts.push({ type: "refusal", text: refusal });
+  parts.push(...imageParts(from["images"]));
   const audio = optionalObject(from, path, "audio");
   if (audio !== undefined) {
     parts.push({

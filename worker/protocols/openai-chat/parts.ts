@@ -2,6 +2,7 @@ import type { Part } from "../../core/chat.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import { carried, readOpenaiState } from "../carried.ts";
 import { argumentsOf, objectIn, objectsIn, stringOf, textOf } from "../answers.ts";
+import { mediaOf, urlOf } from "../media.ts";
 
 /** Thinking and text of a content list, in order (Mistral); anything else travels as native. */
 export function contentListParts(content: Json[]): Part[] {
@@ -52,6 +53,7 @@ export function messageParts(message: JsonObject, callId: (index: number) => str
   if (annotations.length > 0) cite(parts, annotations);
   const refusal = textOf(message["refusal"]);
   if (refusal !== undefined) parts.push({ type: "refusal", text: refusal });
+  parts.push(...imageParts(message["images"]));
   const audio = objectIn(message["audio"]);
   if (audio) parts.push(audioPart(audio));
   const calls = objectsIn(message["tool_calls"]);
@@ -82,6 +84,20 @@ export function thinkingBlock(block: JsonObject): Part {
   return signature === undefined
     ? { type: "thinking", text }
     : { type: "thinking", text, signature };
+}
+
+/** Images of an answer, as routers and Google's compatible endpoint carry them. */
+export function imageParts(images: Json | undefined): Part[] {
+  return objectsIn(images).flatMap((each): Part[] => {
+    const url = textOf(objectIn(each["image_url"])?.["url"]);
+    return url === undefined ? [] : [{ type: "image", source: mediaOf(url) }];
+  });
+}
+
+/** An image as it stands in `images` of an answer. */
+export function encodeImage({ source }: Extract<Part, { type: "image" }>): JsonObject[] {
+  if (source.type === "id") return [];
+  return [{ type: "image_url", image_url: { url: urlOf(source) } }];
 }
 
 function audioPart(audio: JsonObject): Part {

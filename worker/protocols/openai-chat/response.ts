@@ -7,7 +7,7 @@ import { others } from "../fields.ts";
 import type { AnswerContext } from "../protocol.ts";
 import { annotationsOf } from "./citations.ts";
 import { encodeFinish, parseFinish } from "./finish.ts";
-import { messageParts } from "./parts.ts";
+import { encodeImage, messageParts } from "./parts.ts";
 import { encodeUsage, usageIn } from "./usage.ts";
 
 const KNOWN: ReadonlySet<string> = new Set([
@@ -95,6 +95,7 @@ function encodeMessage(parts: readonly Part[]): JsonObject {
   const calls: JsonObject[] = [];
   const annotations: Json[] = [];
   const citations: Json[] = [];
+  const images: JsonObject[] = [];
   let audio: JsonObject | undefined;
   let signature: string | undefined;
   for (const part of parts) {
@@ -110,6 +111,7 @@ function encodeMessage(parts: readonly Part[]): JsonObject {
     else if (part.type === "thinking") thinking.push(part);
     else if (part.type === "toolCall") calls.push(encodeCall(part));
     else if (part.type === "audio") audio = encodeAudio(part);
+    else if (part.type === "image") images.push(...encodeImage(part));
     else if (part.type === "native" && isCustomCall(part.value)) calls.push(part.value);
   }
   const reasoning = thinking.map((part) => part.text).join("");
@@ -124,6 +126,7 @@ function encodeMessage(parts: readonly Part[]): JsonObject {
     ...(signed && { thinking_blocks: thinking.map(encodeThinkingBlock) }),
     ...(calls.length > 0 && { tool_calls: calls }),
     ...(audio && { audio }),
+    ...(images.length > 0 && { images }),
     ...(signature !== undefined && googleState(signature)),
     ...(annotations.length > 0 && { annotations }),
     ...(citations.length > 0 && { citations }),

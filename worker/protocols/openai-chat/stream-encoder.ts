@@ -6,6 +6,7 @@ import { objectIn } from "../answers.ts";
 import { annotationsOf } from "./citations.ts";
 import { encodeFinish } from "./finish.ts";
 import { encodeCall, encodeThinkingBlock, googleState, isCustomCall } from "./response.ts";
+import { encodeImage } from "./parts.ts";
 import { encodeUsage } from "./usage.ts";
 
 interface OpenPart {
@@ -19,8 +20,9 @@ interface OpenChoice {
   calls: number;
   /** UTF-16 units of text sent, which annotations count. */
   written: number;
-  /** Thinking that may be sent back, whole. */
+  /** Thinking that may be sent back, whole; and images. */
   thought: JsonObject[];
+  images: JsonObject[];
 }
 
 /** Writes chat completion chunks: the role first, then deltas, a finish per choice, the usage, `[DONE]`. */
@@ -50,12 +52,14 @@ export class ChatStreamEncoder implements StreamEncoder {
       case "finish": {
         const { state, opening } = this.choice(event.choice);
         // All of it at once: the official client keeps of a member that it does not know what came last.
-        const thought =
-          state.thought.length === 0
-            ? ""
-            : this.chunk(event.choice, { thinking_blocks: state.thought });
+        const { thought, images } = state;
+        const whole: JsonObject = {
+          ...(thought.length > 0 && { thinking_blocks: thought }),
+          ...(images.length > 0 && { images }),
+        };
+        const before = Object.keys(whole).length > 0 ? this.chunk(event.choice, whole) : "";
         const end = this.chunk(event.choice, {}, { finish: encodeFinish(event.reason) });
-        return opening + thought + end;
+        return opening + before + end;
       }
       case "usage":
         this.usage = event.usage;
@@ -84,7 +88,7 @@ export class ChatStreamEncoder implements StreamEncoder {
   private choice(index: number): { state: OpenChoice; opening: string } {
     const known = this.choices.get(index);
     if (known) return { state: known, opening: "" };
-    const state: OpenChoice = { parts: new Map(), calls: 0, written: 0, thought: [] };
+    const state: OpenChoice = { parts: new Map(), calls: 0, written: 0, thought: [], images: [] };
     this.choices.set(index, state);
     return { state, opening: this.chunk(index, { role: "assistant", content: "" }) };
   }
@@ -117,6 +121,9 @@ export class ChatStreamEncoder implements StreamEncoder {
         if (!id && !data && !transcript) return opening;
         return opening + this.audio(index, { id, data, transcript });
       }
+      case "image":
+        state.images.push(...encodeImage(value));
+        return opening;
       case "native":
         if (value.dialect !== "openai-chat" || !isCustomCall(value.value)) return opening;
         open.call = state.calls++;

@@ -1,6 +1,7 @@
-import type { ChatRequest, MediaSource, Message, Part } from "../../core/chat.ts";
+import type { ChatRequest, Message, Part } from "../../core/chat.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import { refuseKept } from "../kept.ts";
+import { urlOf } from "../media.ts";
 import { unsupported } from "../unsupported.ts";
 
 /**
@@ -99,10 +100,6 @@ function filePart({ source, filename }: Extract<Part, { type: "file" }>): JsonOb
     case "data":
       return { type: "input_file", filename: filename ?? "file", file_data: urlOf(source) };
   }
-}
-
-function urlOf(source: Exclude<MediaSource, { type: "id" }>): string {
-  return source.type === "url" ? source.url : `data:${source.mediaType};base64,${source.data}`;
 }
 
 /** What the model said, item by item. Reasoning goes back only with what its maker can read. */

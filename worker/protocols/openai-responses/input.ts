@@ -15,8 +15,8 @@ import {
   requiredString,
   requiredText,
 } from "../fields.ts";
-import { typeByName } from "../media.ts";
-import { callOf, readContent } from "./output.ts";
+import { mediaOf, typeByName } from "../media.ts";
+import { callOf, native, readContent } from "./output.ts";
 
 const ROLES = '"user", "assistant", "system" or "developer"';
 
@@ -65,12 +65,21 @@ function messageOf(item: JsonObject, path: string): Message {
       };
     case "reasoning":
       return { role: "assistant", parts: reasoningOf(item, path) };
+    case "image_generation_call": {
+      const parts = drawn(item, path);
+      return { role: "assistant", parts: parts ?? [native(item)] };
+    }
     default:
-      return {
-        role: "assistant",
-        parts: [{ type: "native", dialect: "openai-responses", value: item }],
-      };
+      return { role: "assistant", parts: [native(item)] };
   }
+}
+
+/** An image that was drawn in an earlier turn; null where only its id came back. */
+function drawn(item: JsonObject, path: string): Part[] | null {
+  const data = optionalString(item, path, "result");
+  if (data === undefined) return null;
+  const format = optionalString(item, path, "output_format") ?? "png";
+  return [{ type: "image", source: { type: "data", data, mediaType: `image/${format}` } }];
 }
 
 function plainMessage(item: JsonObject, path: string): Message {
@@ -149,11 +158,6 @@ function fileOf(from: JsonObject, path: string): Part {
   if (url !== undefined) return { type: "file", source: mediaOf(url), ...named };
   if (id === undefined) throw missing(path, "`file_data`, `file_url` or `file_id`");
   return { type: "file", source: { type: "id", id }, ...named };
-}
-
-function mediaOf(url: string): MediaSource {
-  const bytes = dataUrl(url);
-  return bytes ? { type: "data", ...bytes } : { type: "url", url };
 }
 
 /** Reasoning with what its maker reads. State that another family signed is put back by `withState`. */

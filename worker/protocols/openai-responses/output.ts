@@ -120,11 +120,21 @@ export function writeItem(part: Part, id: (prefix: string) => string): JsonObjec
       return googleState(part.signature, id);
     case "thinking":
       return [reasoningItem(part, id("rs"))];
+    case "image":
+      return imageItem(part, id("ig"));
     case "native":
       return part.dialect === "openai-responses" ? [part.value] : [];
     default:
       return [];
   }
+}
+
+/** An image that the model made, as the built-in tool for that gives it. */
+function imageItem({ source }: Extract<Part, { type: "image" }>, id: string): JsonObject[] {
+  if (source.type !== "data") return [];
+  const output_format = source.mediaType.replace(/^image\//, "");
+  const result = source.data;
+  return [{ id, type: "image_generation_call", status: "completed", output_format, result }];
 }
 
 export function callItem(
