@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { fails, text } from "../support/upstream/index.ts";
+import { fails, text, tool, tools } from "../support/upstream/index.ts";
 import { startGround, type Ground } from "./support/ground.ts";
 import { requestRow } from "./support/rows.ts";
 
@@ -99,4 +99,56 @@ test("what a target has no place for is named in the answer's head, wherever it 
   });
   expect(answer.status, await answer.text()).toBe(200);
   expect(answer.headers.get("x-routero-degraded")).toBe("cache_control");
+});
+
+test("tools of names that the target refuses are called otherwise there, and nobody learns of it", async () => {
+  const { up, post } = ground;
+  const long = `mcp__${"a_very_".repeat(12)}long_server__read`;
+  const names = [`${long}_file`, `${long}_mail`, "short"];
+  const offered = names.map((name) => ({ name, input_schema: { type: "object" } }));
+  const turns = [
+    { role: "user", content: "hi" },
+    { role: "assistant", content: [{ type: "tool_use", id: "t1", name: names[1], input: {} }] },
+    { role: "user", content: [{ type: "tool_result", tool_use_id: "t1", content: "none" }] },
+  ];
+  const ask = (stream: boolean) => {
+    const tool_choice = { type: "tool", name: names[0] };
+    const body = {
+      model: "gpt-test",
+      max_tokens: 99,
+      messages: turns,
+      tools: offered,
+      tool_choice,
+    };
+    return post("anthropic", { ...body, stream });
+  };
+  up.model("gpt-test", text("hi"));
+  await (await ask(false)).text();
+  type Named = { function: { name: string } };
+  const {
+    tools: sent,
+    messages,
+    tool_choice,
+  } = up.calls.of("gpt-test").at(-1)!.body as {
+    tools: Named[];
+    messages: { tool_calls?: Named[] }[];
+    tool_choice: Named;
+  };
+  const given = sent.map(({ function: { name } }) => name);
+  expect(new Set(given).size).toBe(3);
+  for (const name of given) expect(name).toMatch(/^[\w-]{1,64}$/);
+  expect(given[2]).toBe("short");
+  expect(messages[1]!.tool_calls![0]!.function.name).toBe(given[1]);
+  expect(tool_choice.function.name).toBe(given[0]);
+
+  for (const stream of [false, true]) {
+    up.model("gpt-test", tools(given.map((name) => tool(name, {}))));
+    const answer = await ask(stream);
+    expect(answer.headers.get("x-routero-degraded")).toBeNull();
+    const said = await answer.text();
+    const told = [...said.matchAll(/"type":"tool_use".*?"name":"([^"]+)"/g)].map(
+      ([, name]) => name,
+    );
+    expect(told).toEqual(names);
+  }
 });

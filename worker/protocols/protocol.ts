@@ -100,6 +100,12 @@ export interface Target {
   outputLimit?: number;
 }
 
+/** How long a tool's name may be, and what may not stand in it. */
+export interface NameRule {
+  most: number;
+  strange: RegExp;
+}
+
 /** Where a request goes, as far as its URL and the form of its answer depend on it. */
 export interface Destination {
   /** The deployment's base URL, without a trailing slash. */
@@ -130,6 +136,8 @@ export interface ProviderProtocol {
   limits?: readonly LimitHeaders[];
   /** Caller's headers that travel through on the same protocol (PROTOCOLS 25), lower case. */
   passHeaders: readonly string[];
+  /** How tools may be called; absent = as anybody likes. */
+  toolNames?: NameRule;
   /** Writes the request for a target. Throws `capability_not_supported` for what must not be dropped silently. */
   buildRequest(request: ChatRequest, target: Target): BuiltRequest;
   /** Throws `upstream_bad_response` when the body is not an answer of this protocol. */

@@ -24,6 +24,7 @@ import { hash } from "../routing/random.ts";
 import { credentialOf } from "../routing/walk.ts";
 import { AttemptFault } from "./attempt.ts";
 import { forAccount, noteMaker } from "./maker.ts";
+import { renamed, type Renamed } from "./tool-names.ts";
 
 /** One request to one deployment, signed and ready to be sent. */
 export interface Prepared {
@@ -36,7 +37,7 @@ export interface Prepared {
   verbatim: boolean;
   injectedUsage: boolean;
   degraded: string[];
-  /** Marks a part of its answer with whose it is, where that account alone can read it. */
+  /** Puts a part of its answer right: its tool gets the caller's name, and what one account alone can read is marked. */
   seal: (part: Part) => void;
   /** What it was made of, if not of the caller's own request. */
   rewritten?: Rewritten;
@@ -69,7 +70,13 @@ export async function prepare(
   const to: Destination = { baseUrl, model, stream };
   if (stream && call.fromUrl.array && call.dialect === protocol.name) to.array = true;
   const framing = hosting?.framing ?? provider.framing(to);
-  const { text, ...written } = writtenFor(deps.isolate, call, deployment, protocol, rewritten);
+  const { text, before, ...written } = writtenFor(
+    deps.isolate,
+    call,
+    deployment,
+    protocol,
+    rewritten,
+  );
   const body = hosting ? hostedBody(hosting, text) : text;
   const url = baseUrl + (hosting ? hostedPath(hosting, to, params) : provider.path(to));
   const headers: Record<string, string> = {
@@ -88,6 +95,7 @@ export async function prepare(
     framing,
     ...written,
     seal(part) {
+      if (part.type === "toolCall") part.name = before?.get(part.name) ?? part.name;
       sealFor(part, accountOf(deployment));
       noteMaker(deps.isolate, part, accountOf(deployment));
     },
@@ -176,7 +184,10 @@ function writtenFor(
   deployment: Deployment,
   { name, provider }: Protocol,
   rewritten: Rewritten | undefined,
-): { text: string } & Pick<Prepared, "verbatim" | "injectedUsage" | "degraded"> {
+): { text: string; before?: Renamed["before"] } & Pick<
+  Prepared,
+  "verbatim" | "injectedUsage" | "degraded"
+> {
   const { streamUsage = "include_usage", refuses } = findProvider(deployment.provider) ?? {};
   const target: Target = {
     model: deployment.model,
@@ -206,10 +217,13 @@ function writtenFor(
       bound,
     );
   }
-  const built = provider.buildRequest(rewritten?.chat ?? call.chat, target);
+  const asked = rewritten?.chat ?? call.chat;
+  const other = provider.toolNames ? renamed(asked, provider.toolNames) : null;
+  const built = provider.buildRequest(other?.chat ?? asked, target);
   const kept = call.dialect === name ? {} : cacheKeyFor(call, deployment);
   const degraded = built.degraded.filter((each) => !Object.hasOwn(kept, each));
   return {
+    ...(other && { before: other.before }),
     text: JSON.stringify({ ...built.body, ...kept }),
     verbatim: false,
     injectedUsage: false,

@@ -34,6 +34,7 @@ export const anthropic: Dialect = {
     headers: { "anthropic-version": "2023-06-01" },
     limits: ANTHROPIC_LIMITS,
     passHeaders: ["anthropic-version", "anthropic-beta"],
+    toolNames: { most: 128, strange: /[^\w-]/g },
     buildRequest,
     parseResponse,
     parseStream: () => new MessageStreamParser(),

@@ -14,6 +14,7 @@ export const bedrockConverse: Protocol = {
     framing: () => "aws-events",
     headers: {},
     passHeaders: [],
+    toolNames: { most: 64, strange: /[^\w-]/g },
     buildRequest,
     parseResponse,
     parseStream: () => new ConverseStreamParser(),

@@ -34,6 +34,7 @@ export const gemini: Dialect = {
     framing: ({ array }) => (array ? "json-array" : "sse"),
     headers: {},
     passHeaders: [],
+    toolNames: { most: 64, strange: /[^\w.:-]/g },
     buildRequest,
     parseResponse,
     parseStream: () => new ContentStreamParser(),

@@ -28,6 +28,7 @@ export const openaiChat: Dialect = {
     headers: {},
     limits: OPENAI_LIMITS,
     passHeaders: ["openai-beta"],
+    toolNames: { most: 64, strange: /[^\w-]/g },
     buildRequest,
     parseResponse,
     parseStream: () => new ChatStreamParser(),

@@ -29,6 +29,7 @@ export const openaiResponses: Dialect = {
     headers: {},
     limits: OPENAI_LIMITS,
     passHeaders: ["openai-beta"],
+    toolNames: { most: 64, strange: /[^\w-]/g },
     buildRequest,
     parseResponse,
     parseStream: () => new ResponseStreamParser(),
