@@ -324,3 +324,26 @@ describe("a JSON schema at models that take none", () => {
     });
   });
 });
+
+test("what OpenAI's reasoning models refuse is left out by name, from callers of other dialects too", () => {
+  const asked = { max_tokens: 99, messages: [hi], temperature: 0.5, stop_sequences: ["x"] };
+  const chat = dialectOf("anthropic").client.parseRequest({ model: "a", ...asked });
+  const at = (model: string) => {
+    const to = target(modelFacts("openai", model));
+    return protocolOf("openai-chat").provider.buildRequest(chat, to);
+  };
+  for (const model of ["o3", "o4-mini", "gpt-5", "gpt-5-mini"]) {
+    expect(at(model).body, model).toEqual({
+      model: "target",
+      messages: [hi],
+      max_completion_tokens: 99,
+    });
+    expect(at(model).degraded, model).toEqual(["temperature", "stop"]);
+  }
+  for (const model of ["gpt-5.2", "gpt-5-chat-latest", "gpt-4o"]) {
+    expect(at(model), model).toMatchObject({
+      body: { temperature: 0.5, stop: ["x"] },
+      degraded: [],
+    });
+  }
+});

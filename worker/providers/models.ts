@@ -40,11 +40,22 @@ const claude = (
   },
 });
 
-const reasoner = (prefix: string): Override => ({
+const reasoner = (prefix: string, refuses: readonly string[] = []): Override => ({
   provider: "openai",
   prefix,
-  facts: { reasoning: "effort", quirks: { tokenLimit: "max_completion_tokens" } },
+  facts: { reasoning: "effort", quirks: { tokenLimit: "max_completion_tokens", refuses } },
 });
+
+/** What OpenAI's reasoning models refuse; those since GPT-5.1 take it while they do not reason. */
+const UNSAMPLED = [
+  "temperature",
+  "top_p",
+  "presence_penalty",
+  "frequency_penalty",
+  "logprobs",
+  "top_logprobs",
+  "logit_bias",
+] as const;
 
 const gemini = (prefix: string, maxOutput: number, reasoning: ReasoningControl): Override => ({
   provider: "gemini",
@@ -77,10 +88,12 @@ const OVERRIDES: readonly Override[] = [
   claude("claude-opus-4-8", 128_000, "adaptive", NO_SAMPLING),
   claude("claude-sonnet-4-6", 64_000, "adaptive"),
   claude("claude-", 64_000, "adaptive"),
-  reasoner("o1"),
-  reasoner("o3"),
-  reasoner("o4"),
-  reasoner("gpt-5"),
+  reasoner("o1", UNSAMPLED),
+  reasoner("o3", [...UNSAMPLED, "stop"]),
+  reasoner("o4", [...UNSAMPLED, "stop"]),
+  reasoner("gpt-5", [...UNSAMPLED, "stop"]),
+  reasoner("gpt-5."),
+  { provider: "openai", prefix: "gpt-5-chat", facts: {} },
   gemini("gemini-1.5", 8192, "none"),
   gemini("gemini-2.0", 8192, "none"),
   gemini("gemini-2.5", 65_536, "budget"),
