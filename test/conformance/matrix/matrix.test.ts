@@ -3,17 +3,20 @@ import { join } from "node:path";
 import { GoogleGenAI } from "@google/genai";
 import { AzureOpenAI } from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startGround, type Ground } from "../../gateway/support/ground.ts";
+import { ONCE, startGround, type Ground } from "../../gateway/support/ground.ts";
 import { anthropicClient } from "./anthropic-client.ts";
 import type { Client } from "./asked.ts";
 import { FEATURES } from "./features.ts";
 import { googleClient } from "./google-client.ts";
 import { openaiClient } from "./openai-client.ts";
-import { PROVIDERS } from "./providers.ts";
+import { modelFor, PROVIDERS, type Provider } from "./providers.ts";
 import { responsesClient } from "./responses-client.ts";
 
 const CLIENTS = ["openai-chat", "openai-responses", "anthropic", "gemini", "azure"] as const;
 const DOCUMENT = join(import.meta.dirname, "../../../docs/providers.md");
+
+/** Cells that are set up at a time. */
+const AT_ONCE = 6;
 
 /** Why a cell may fall short: nothing but that a protocol can't express it. */
 const REASONS: Readonly<Record<string, string>> = {};
@@ -21,6 +24,9 @@ const REASONS: Readonly<Record<string, string>> = {};
 /** Cells that a reason excuses, as `client > provider > feature`. */
 const EXCUSED: Readonly<Record<string, keyof typeof REASONS>> = {};
 
+/** Without the client's name in it, which could look like a provider's. */
+const modelOf = (client: (typeof CLIENTS)[number], provider: Provider) =>
+  modelFor(provider, String(CLIENTS.indexOf(client)));
 const groupOf = (client: string, provider: string) => `${client} at ${provider}`;
 
 let ground: Ground;
@@ -30,24 +36,25 @@ const held = new Map<string, Set<string>>();
 beforeAll(async () => {
   ground = await startGround();
   const { gw, up, key } = ground;
-  for (const { name, params, info } of PROVIDERS) {
-    for (const client of CLIENTS) {
-      for (const group of [groupOf(client, name), `${groupOf(client, name)} errors`]) {
-        await gw.admin("POST", "/model/new", {
-          model_name: group,
-          organization_id: gw.tenant.organizationId,
-          litellm_params: params(up),
-          ...(info && { model_info: info }),
-        });
-      }
-    }
-  }
-  const google = new GoogleGenAI({ apiKey: key, httpOptions: { baseUrl: gw.url } });
+  const cells = CLIENTS.flatMap((client) => PROVIDERS.map((provider) => ({ client, provider })));
+  const add = ({ client, provider }: (typeof cells)[number]) =>
+    gw.admin("POST", "/model/new", {
+      model_name: groupOf(client, provider.name),
+      organization_id: gw.tenant.organizationId,
+      litellm_params: provider.params(up, modelOf(client, provider)),
+      ...(provider.info && { model_info: provider.info }),
+    });
+  while (cells.length > 0) await Promise.all(cells.splice(0, AT_ONCE).map(add));
+  const google = new GoogleGenAI({
+    apiKey: key,
+    httpOptions: { baseUrl: gw.url, headers: ONCE },
+  });
   const azure = new AzureOpenAI({
     endpoint: gw.url,
     apiKey: key,
     apiVersion: "2024-10-21",
     maxRetries: 0,
+    defaultHeaders: ONCE,
   });
   for (const client of [
     openaiClient("openai-chat", ground.openai()),
@@ -61,29 +68,38 @@ beforeAll(async () => {
 });
 afterAll(() => ground.stop());
 
-describe.each(CLIENTS)("the client of %s", (client) => {
-  describe.each(PROVIDERS.map((provider) => [provider.name, provider] as const))(
+// Cells know nothing of each other, so that they run side by side; what a cell asks comes in its order.
+describe.concurrent.each(CLIENTS)("the client of %s", (client) => {
+  test.each(PROVIDERS.map((provider) => [provider.name, provider] as const))(
     "at %s",
-    (name, provider) => {
-      test.each(FEATURES.map((feature) => [feature.name, feature] as const))(
-        "%s",
-        async (feature, { check }) => {
-          const cell = `${client} > ${name} > ${feature}`;
-          ground.up.reset();
-          const group = groupOf(client, name);
-          const world = { up: ground.up, client: clients.get(client)!, provider, group };
-          if (Object.hasOwn(EXCUSED, cell)) {
-            await expect(
-              check(world),
-              "an excused cell works: take its excuse away",
-            ).rejects.toThrow();
-            return;
-          }
-          await check(world);
-          const row = held.get(`${client} ${name}`) ?? new Set();
-          held.set(`${client} ${name}`, row.add(feature));
-        },
-      );
+    async (name, provider) => {
+      const model = modelOf(client, provider);
+      const { up } = ground;
+      const world = {
+        up,
+        client: clients.get(client)!,
+        provider,
+        group: groupOf(client, name),
+        model,
+      };
+      const failed: unknown[] = [];
+      for (const { name: feature, check } of FEATURES) {
+        const cell = `${client} > ${name} > ${feature}`;
+        up.reset(model);
+        const fault = await check(world).then(
+          () => null,
+          (cause: unknown) => new Error(`${cell}: ${String(cause)}`, { cause }),
+        );
+        const excused = Object.hasOwn(EXCUSED, cell);
+        if (fault === null && excused)
+          failed.push(new Error(`${cell} works: take its excuse away`));
+        if (fault !== null && !excused) failed.push(fault);
+        if (fault !== null) continue;
+        const row = held.get(`${client} ${name}`) ?? new Set();
+        held.set(`${client} ${name}`, row.add(feature));
+      }
+      if (failed.length > 1) throw new AggregateError(failed, failed.map(String).join("\n"));
+      if (failed.length === 1) throw failed[0];
     },
   );
 });

@@ -6,9 +6,14 @@ export interface Provider {
   name: string;
   /** The provider's name for the model. */
   model: string;
-  /** What POST /model/new takes besides the model's name. */
-  params: (up: Upstream) => Record<string, unknown>;
+  /** What POST /model/new takes besides the model's name; `model` in the place of the provider's own. */
+  params: (up: Upstream, model?: string) => Record<string, unknown>;
   info?: Record<string, unknown>;
+}
+
+/** The model by a name of its own for who asks: what one asks then is nothing to the others. */
+export function modelFor({ model }: Provider, who: string): string {
+  return model.replace(/matrix|invoke|vertex|responses|deployment/, (part) => `${part}-${who}`);
 }
 
 const KEY = { api_key: UPSTREAM_KEY };
@@ -17,34 +22,54 @@ export const PROVIDERS: readonly Provider[] = [
   {
     name: "openai-chat",
     model: "gpt-matrix",
-    params: (up) => ({ model: "openai_compatible/gpt-matrix", api_base: `${up.url}/v1`, ...KEY }),
+    params: (up, model = "gpt-matrix") => ({
+      model: `openai_compatible/${model}`,
+      api_base: `${up.url}/v1`,
+      ...KEY,
+    }),
   },
   {
     name: "openai-responses",
     model: "gpt-responses",
-    params: (up) => ({ model: "openai/gpt-responses", api_base: `${up.url}/v1`, ...KEY }),
+    params: (up, model = "gpt-responses") => ({
+      model: `openai/${model}`,
+      api_base: `${up.url}/v1`,
+      ...KEY,
+    }),
     info: { mode: "responses" },
   },
   {
     name: "azure",
     model: "azure-deployment",
-    params: (up) => ({ model: "azure/azure-deployment", api_base: up.url, ...KEY }),
+    params: (up, model = "azure-deployment") => ({
+      model: `azure/${model}`,
+      api_base: up.url,
+      ...KEY,
+    }),
   },
   {
     name: "anthropic",
     model: "claude-matrix",
-    params: (up) => ({ model: "anthropic/claude-matrix", api_base: up.url, ...KEY }),
+    params: (up, model = "claude-matrix") => ({
+      model: `anthropic/${model}`,
+      api_base: up.url,
+      ...KEY,
+    }),
   },
   {
     name: "gemini",
     model: "gemini-matrix",
-    params: (up) => ({ model: "gemini/gemini-matrix", api_base: up.url, ...KEY }),
+    params: (up, model = "gemini-matrix") => ({
+      model: `gemini/${model}`,
+      api_base: up.url,
+      ...KEY,
+    }),
   },
   {
     name: "vertex_ai",
     model: "gemini-vertex",
-    params: (up) => ({
-      model: "vertex_ai/gemini-vertex",
+    params: (up, model = "gemini-vertex") => ({
+      model: `vertex_ai/${model}`,
       api_base: up.url,
       vertex_project: "project-1",
       vertex_location: "europe-west4",
@@ -54,18 +79,22 @@ export const PROVIDERS: readonly Provider[] = [
   {
     name: "cohere",
     model: "command-matrix",
-    params: (up) => ({ model: "cohere/command-matrix", api_base: up.url, ...KEY }),
+    params: (up, model = "command-matrix") => ({
+      model: `cohere/${model}`,
+      api_base: up.url,
+      ...KEY,
+    }),
   },
   {
     name: "ollama",
     model: "llama-matrix",
-    params: (up) => ({ model: "ollama/llama-matrix", api_base: up.url }),
+    params: (up, model = "llama-matrix") => ({ model: `ollama/${model}`, api_base: up.url }),
   },
   {
     name: "bedrock",
     model: "us.anthropic.claude-matrix-v1:0",
-    params: (up) => ({
-      model: "bedrock/us.anthropic.claude-matrix-v1:0",
+    params: (up, model = "us.anthropic.claude-matrix-v1:0") => ({
+      model: `bedrock/${model}`,
       api_base: up.url,
       aws_region_name: "us-east-1",
       aws_access_key_id: "AKIDMATRIX",
@@ -75,8 +104,8 @@ export const PROVIDERS: readonly Provider[] = [
   {
     name: "bedrock_anthropic",
     model: "anthropic.claude-invoke-v1:0",
-    params: (up) => ({
-      model: "bedrock_anthropic/anthropic.claude-invoke-v1:0",
+    params: (up, model = "anthropic.claude-invoke-v1:0") => ({
+      model: `bedrock_anthropic/${model}`,
       api_base: up.url,
       aws_region_name: "us-east-1",
       aws_access_key_id: "AKIDMATRIX",
@@ -86,8 +115,8 @@ export const PROVIDERS: readonly Provider[] = [
   {
     name: "bedrock_openai",
     model: "openai.gpt-invoke-v1:0",
-    params: (up) => ({
-      model: "bedrock_openai/openai.gpt-invoke-v1:0",
+    params: (up, model = "openai.gpt-invoke-v1:0") => ({
+      model: `bedrock_openai/${model}`,
       api_base: up.url,
       aws_region_name: "us-east-1",
       aws_access_key_id: "AKIDMATRIX",
@@ -97,8 +126,8 @@ export const PROVIDERS: readonly Provider[] = [
   {
     name: "vertex_ai_anthropic",
     model: "claude-vertex",
-    params: (up) => ({
-      model: "vertex_ai_anthropic/claude-vertex",
+    params: (up, model = "claude-vertex") => ({
+      model: `vertex_ai_anthropic/${model}`,
       api_base: up.url,
       vertex_project: "project-1",
       ...KEY,

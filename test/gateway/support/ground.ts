@@ -23,7 +23,7 @@ export const PATH: Record<Dialect, string> = {
 export const PRICE = { input: 0.000_001, output: 0.000_01 };
 
 /** Stories of single faults see them as they are: the gateway repeats nothing for these callers. */
-const ONCE = { "x-litellm-num-retries": "0" };
+export const ONCE = { "x-litellm-num-retries": "0" };
 
 /** One gateway with a key, one provider server, and one model group for each dialect. */
 export interface Ground {

@@ -146,9 +146,10 @@ export class CallLog {
     return this.all.filter((c) => c.model === model && c.request.operation === "generate");
   }
 
-  clear(): void {
-    this.all.length = 0;
-    this.#taken.clear();
+  clear(model?: string): void {
+    const left = model === undefined ? [] : this.all.filter((call) => call.model !== model);
+    this.all.splice(0, this.all.length, ...left);
+    this.#taken = new Set(left.filter((call) => this.#taken.has(call)));
   }
 }
 

@@ -56,8 +56,8 @@ export interface Upstream {
   nextCall(model?: string): Promise<Call>;
   /** Resolves when all calls so far have ended. */
   idle(): Promise<void>;
-  /** Forgets behaviours, scripts and calls; running answers go on. */
-  reset(): void;
+  /** Forgets behaviours, scripts and calls, of one model or of all; running answers go on. */
+  reset(model?: string): void;
   /** Destroys every connection and closes the port. */
   stop(): Promise<void>;
 }
@@ -165,10 +165,15 @@ export async function startUpstream(options: UpstreamOptions = {}): Promise<Upst
     },
     nextCall: (model) => calls.next(model),
     idle: async () => void (await Promise.all(calls.all.map((call) => call.ended))),
-    reset() {
-      defaults.clear();
-      scripts.clear();
-      calls.clear();
+    reset(model) {
+      if (model === undefined) {
+        defaults.clear();
+        scripts.clear();
+      } else {
+        defaults.delete(model);
+        scripts.delete(model);
+      }
+      calls.clear(model);
     },
     async stop() {
       server.close();
