@@ -198,7 +198,7 @@ describe("thinking that may be sent back", () => {
     );
   });
 
-  test("reaches them all at once, however many pieces there are", () => {
+  test("is told once more in one piece at the end where there are several, and read and sent back once", () => {
     const thinking = (index: number, signature: string) => [
       block(index, { type: "thinking", thinking: "", signature: "" }),
       delta(index, { type: "signature_delta", signature }),
@@ -211,7 +211,17 @@ describe("thinking that may be sent back", () => {
     const pieces = [...thinking(0, "one"), ...redacted, ...thinking(2, "two")];
     const answer = events(START, ...pieces, end("end_turn"), STOP);
     const chat = encoded(openai.client.encodeStream({ ...CONTEXT, includeUsage: false }), answer);
-    const [told, ...more] = chat.match(/"thinking_blocks":\[.*?\]/g) ?? [];
-    expect([more, told]).toEqual([[], expect.stringMatching(/"one".*"dark".*"two"/)]);
+    const told = chat.match(/"thinking_blocks":\[.*?\]/g) ?? [];
+    expect(told).toHaveLength(4);
+    expect(told[3]).toMatch(/"one".*"dark".*"two"/);
+    const read = assemble(readEvents(openai.provider.parseStream(), sseEvents(chat)));
+    const proofs = [{ signature: "one" }, { redacted: "dark" }, { signature: "two" }];
+    expect(read.choices.get(0)?.parts).toMatchObject(proofs);
+    const summed = told.flatMap(
+      (each) => (JSON.parse(`{${each}}`) as { thinking_blocks: JsonObject[] }).thinking_blocks,
+    );
+    const turn = { role: "assistant", content: "x", thinking_blocks: summed };
+    const request = openai.client.parseRequest({ model: "a", messages: [turn] });
+    expect(request.messages[0]?.parts).toMatchObject([...proofs, { text: "x" }]);
   });
 });

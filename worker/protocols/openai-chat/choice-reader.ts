@@ -40,6 +40,7 @@ export class ChoiceReader {
   private readonly calls: Call[] = [];
   private custom: { key: number; part: number }[] = [];
   private sawReasoning = false;
+  private readonly proofs = new Set<string>();
   /** The provider wrote an empty finish reason and meant one (xAI). */
   private blankFinish = false;
   finished = false;
@@ -112,6 +113,12 @@ export class ChoiceReader {
   private readThinkingBlock(block: JsonObject, out: ChatEvent[]): void {
     const part = thinkingBlock(block);
     if (part.type !== "thinking") return;
+    const proof = part.redacted ?? part.signature;
+    if (proof !== undefined) {
+      // The end may tell all blocks once more.
+      if (this.proofs.has(proof)) return;
+      this.proofs.add(proof);
+    }
     if (part.redacted !== undefined) {
       this.whole(part, out);
       return;

@@ -209,7 +209,7 @@ function assistantParts(
 function thinkingOf(from: JsonObject, path: string): Part[] {
   const blocks = optionalList(from, path, "thinking_blocks") ?? [];
   if (blocks.length > 0) {
-    return blocks.map((value, index): Part => {
+    return eachOnce(blocks).map((value, index): Part => {
       const where = at(at(path, "thinking_blocks"), index);
       const block = objectOf(value, where);
       if (block["type"] === "redacted_thinking") {
@@ -225,6 +225,15 @@ function thinkingOf(from: JsonObject, path: string): Part[] {
     optionalString(from, path, "reasoning_content") ??
     (typeof from["reasoning"] === "string" ? from["reasoning"] : undefined);
   return text ? [{ type: "thinking", text }] : [];
+}
+
+/** Who adds up the chunks of a stream may have a block twice: as it came, and among all of them at the end. */
+function eachOnce(blocks: readonly Json[]): Json[] {
+  const seen = new Set<string>();
+  return blocks.filter((block) => {
+    const text = JSON.stringify(block);
+    return !seen.has(text) && seen.add(text);
+  });
 }
 
 function toolCall(value: Json, path: string): Part {

@@ -47,14 +47,13 @@ export class ChatStreamEncoder implements StreamEncoder {
       case "delta":
         return this.delta(event.choice, event.part, event.delta);
       case "close":
-        this.close(event.choice, event.part);
-        return "";
+        return this.close(event.choice, event.part);
       case "finish": {
         const { state, opening } = this.choice(event.choice);
-        // All of it at once: the official client keeps of a member that it does not know what came last.
+        // The official client keeps of a member that it does not know what came last: so all of it comes last.
         const { thought, images } = state;
         const whole: JsonObject = {
-          ...(thought.length > 0 && { thinking_blocks: thought }),
+          ...(thought.length > 1 && { thinking_blocks: thought }),
           ...(images.length > 0 && { images }),
         };
         const before = Object.keys(whole).length > 0 ? this.chunk(event.choice, whole) : "";
@@ -166,14 +165,16 @@ export class ChatStreamEncoder implements StreamEncoder {
     }
   }
 
-  /** A thinking part that may be sent back goes out once more at the end, in the form in which it is accepted. */
-  private close(index: number, part: number): void {
+  /** A thinking part that may be sent back goes out once more, whole, in the form in which it is accepted. */
+  private close(index: number, part: number): string {
     const { state } = this.choice(index);
     const value = state.parts.get(part)?.value;
     state.parts.delete(part);
-    if (value?.type !== "thinking") return;
-    if (value.signature === undefined && value.redacted === undefined) return;
-    state.thought.push(encodeThinkingBlock(value));
+    if (value?.type !== "thinking") return "";
+    if (value.signature === undefined && value.redacted === undefined) return "";
+    const block = encodeThinkingBlock(value);
+    state.thought.push(block);
+    return this.chunk(index, { thinking_blocks: [block] });
   }
 
   private text(index: number, state: OpenChoice, text: string, logprobs?: Json): string {
