@@ -72,8 +72,9 @@ function samplingOf({ sampling }: ChatRequest, degraded: Set<string>): JsonObjec
 /** What the answer may be made of, beyond text: OpenAI's words for it in Google's. */
 function modalitiesOf({ dialect, extra: { modalities } }: ChatRequest): Json | undefined {
   if (dialect !== "openai-chat" || !Array.isArray(modalities)) return undefined;
-  if (modalities.every((each) => each === "text")) return undefined;
-  return modalities.map((each) => String(each).toUpperCase());
+  const named = modalities.filter((each) => typeof each === "string");
+  if (named.every((each) => each === "text")) return undefined;
+  return named.map((each) => each.toUpperCase());
 }
 
 function formatOf({ responseFormat: format }: ChatRequest): JsonObject {
