@@ -80,7 +80,11 @@ function reasonOf(error: Error): string {
 /** What the gateway said, out of its error's body; the beginning of anything else. */
 function messageIn(text: string): string {
   try {
-    const { error } = JSON.parse(text) as { error?: { message?: unknown } };
+    const { error } = JSON.parse(text) as {
+      error?: { message?: unknown; faults?: { text: string }[] };
+    };
+    // Each fault of a document at its place, where the message has the first alone.
+    if (error?.faults !== undefined) return error.faults.map((each) => each.text).join("\n");
     if (typeof error?.message === "string") return error.message;
   } catch {
     // It is shown as it is.

@@ -11,7 +11,7 @@ import { parsed, UsageError, type Output } from "./usage.ts";
 const POLICY_USAGE = `Usage: npm run -s routero -- policy <command> [options]
 
 Commands
-  check FILE…      read documents; says what is wrong and where. With --url also against the groups that exist there
+  check FILE…      read documents; says what is wrong and where. With an address also against the groups that exist there
   test FILE…       run <name>.test.yaml beside each <name>.yaml; shows which rules no case comes to
   apply FILE       publish (idempotent); --dry-run for pull requests, --if-match against lost updates
   rollback         bring back --version N
@@ -26,6 +26,7 @@ Options
   --version N          for rollback
   --if-match V         version or hash that must be in force
   --dry-run            publish nothing
+  --window 24h         for simulate: hours or days, 7d at most
   --min-coverage PCT   for test: fail below this share of rules that some case comes to
   --json               the gateway's own answer
 
@@ -42,6 +43,7 @@ const OPTIONS = {
   "call-id": { type: "string" },
   request: { type: "string" },
   "min-coverage": { type: "string" },
+  window: { type: "string" },
   "dry-run": { type: "boolean" },
   json: { type: "boolean" },
 } as const;
@@ -77,7 +79,7 @@ export async function policyCommand(words: string[], io: Output): Promise<number
 }
 
 async function check(names: string[], values: Values, io: Output): Promise<number> {
-  let wrong = 0;
+  let [wrong, warned] = [0, 0];
   for (const name of names) {
     const { yaml, tests } = await read(name);
     const file = basename(name);
@@ -87,7 +89,9 @@ async function check(names: string[], values: Values, io: Output): Promise<numbe
       const answer = await call(values, "POST", "/policy/validate", { ...body, ...named });
       const faults = (answer["faults"] ?? []) as { text: string; severity: string }[];
       for (const fault of faults) io.err(fault.text);
-      wrong += faults.filter(({ severity }) => severity === "error").length;
+      const errors = faults.filter(({ severity }) => severity === "error").length;
+      wrong += errors;
+      warned += faults.length - errors;
     } else {
       const { faults } = checkDocument(
         { ...OFFLINE, team: values.team !== undefined },
@@ -99,11 +103,12 @@ async function check(names: string[], values: Values, io: Output): Promise<numbe
       wrong += faults.filter(({ severity }) => severity === "error").length;
     }
   }
-  io.out(
-    wrong === 0
-      ? `${names.length} checked, nothing wrong`
-      : `${names.length} checked, ${wrong} wrong`,
-  );
+  const where = urlOf(values) === "" ? "offline" : `at ${urlOf(values)}`;
+  const told = [
+    wrong === 0 ? "nothing wrong" : `${wrong} wrong`,
+    ...(warned === 0 ? [] : [warned === 1 ? "1 warning" : `${warned} warnings`]),
+  ];
+  io.out(`${names.length} checked ${where}, ${told.join(", ")}`);
   return wrong === 0 ? 0 : 1;
 }
 
@@ -166,12 +171,25 @@ async function rollback(values: Values, io: Output): Promise<number> {
     ...(values.team !== undefined && { team: values.team }),
     ...(values["if-match"] !== undefined && { if_match: values["if-match"] }),
   });
-  io.out(
-    values.json === true
-      ? JSON.stringify(answer, null, 2)
-      : `version ${String(answer["version"])} brings back ${version}`,
-  );
+  const number = String(answer["version"]);
+  const done =
+    answer["changed"] !== true
+      ? `unchanged: version ${number} is what version ${version} was`
+      : values["dry-run"] === true
+        ? `version ${number} would bring back ${version}`
+        : `version ${number} brings back ${version}`;
+  io.out(values.json === true ? JSON.stringify(answer, null, 2) : done);
   return 0;
+}
+
+interface Simulated {
+  decisions: number;
+  changed: number;
+  undetermined: number;
+  cut: boolean;
+  missing: string[];
+  blocks: { before: number; after: number };
+  cost_usd: { before: number; after: number; requests: number };
 }
 
 interface Difference {
@@ -185,16 +203,32 @@ async function simulate(name: string, values: Values, io: Output): Promise<numbe
   const answer = await call(values, "POST", "/policy/simulate", {
     workspace: workspaceOf(values),
     yaml,
+    file: basename(name),
+    ...(values.window !== undefined && { window: values.window }),
     ...(values.team !== undefined && { team: values.team }),
   });
   if (values.json === true) {
     io.out(JSON.stringify(answer, null, 2));
     return 0;
   }
-  const { decisions, changed, undetermined } = answer as unknown as Record<string, number>;
-  io.out(`${decisions} decisions, ${changed} would change, ${undetermined} can't be told`);
+  const {
+    decisions,
+    changed,
+    undetermined,
+    blocks,
+    cost_usd: cost,
+    cut,
+    missing,
+  } = answer as unknown as Simulated;
+  io.out(
+    `${decisions} decisions${cut ? " (the newest)" : ""}, ${changed} would change, ${undetermined} can't be told`,
+  );
+  if (missing.length > 0) io.out(`not on record: ${missing.join(", ")}`);
+  io.out(
+    `blocked ${blocks.before} → ${blocks.after}; ${cost.before} → ${cost.after} USD for ${cost.requests} requests`,
+  );
   const shown = ({ rule, route, blocked }: Difference["from"]) =>
-    `${rule ?? "no rule"} → ${blocked ? "blocked" : (route ?? "as requested")}`;
+    `${rule ?? "no rule"} → ${blocked ? (route === null ? "blocked" : `${route}, where nothing may serve`) : (route ?? "as requested")}`;
   for (const each of (answer["changes"] ?? []) as Difference[]) {
     io.out(`${String(each.requests).padStart(8)}  ${shown(each.from)}   ⇒   ${shown(each.to)}`);
   }
@@ -208,13 +242,23 @@ async function explain(values: Values, io: Output): Promise<number> {
     throw new UsageError("explain takes either --call-id or --request");
   }
   const named = values.workspace === undefined ? {} : { organization_id: values.workspace };
-  const asked =
-    id === undefined
-      ? { request: JSON.parse(await readFile(file ?? "", "utf8")) as object }
-      : { call_id: id };
+  const asked = id === undefined ? { request: await readRequest(file ?? "") } : { call_id: id };
   const answer = await call(values, "POST", "/policy/explain", { ...asked, ...named });
   io.out(JSON.stringify(answer, null, 2));
   return 0;
+}
+
+async function readRequest(name: string): Promise<object> {
+  const text = await readFile(name, "utf8").catch(() => {
+    throw new UsageError(`there is no file ${name}`);
+  });
+  try {
+    return JSON.parse(text) as object;
+  } catch {
+    throw new UsageError(
+      `${name} is not JSON: it holds a request, as {"model": "…", "messages": []}`,
+    );
+  }
 }
 
 function files(positionals: string[]): string[] {
@@ -243,7 +287,8 @@ async function read(name: string): Promise<{ yaml: string; tests: string | null 
   const yaml = await readFile(name, "utf8").catch(() => {
     throw new UsageError(`there is no file ${name}`);
   });
-  const tests = await readFile(name.replace(/(\.ya?ml)$/, ".test$1"), "utf8").catch(() => null);
+  const beside = name.replace(/(\.ya?ml)?$/, (end) => `.test${end || ".yaml"}`);
+  const tests = await readFile(beside, "utf8").catch(() => null);
   return { yaml, tests };
 }
 

@@ -65,6 +65,11 @@ describe("offline", () => {
     await expect(run("check", join(folder, "none.yaml"))).rejects.toThrow(UsageError);
     const lost = ["--url", "http://127.0.0.1:9", "--key", "k", "--workspace", "w"];
     await expect(run("apply", file("good.yaml", GOOD), ...lost)).rejects.toThrow(Unreachable);
+    const [none, yaml] = [join(folder, "none.json"), file("request.yaml", "model: m")];
+    await expect(run("explain", "--request", none, ...lost)).rejects.toThrow(UsageError);
+    await expect(run("explain", "--request", yaml, ...lost)).rejects.toThrow(/is not JSON/);
+    // A name without an ending has its tests beside it as well, and is not its own test.
+    expect((await run("test", file("bare", GOOD))).out).toBe(`${join(folder, "bare")}: no tests`);
   });
 });
 
@@ -87,7 +92,17 @@ describe("at a gateway", () => {
     const next = file("next.yaml", "rules: [{ id: none, residency: eu-only }]");
     await expect(run("apply", next, ...at, "--if-match", "7")).rejects.toThrow(Refused);
     expect((await run("apply", next, ...at, "--if-match", "1")).out).toContain("version 2");
-    expect((await run("rollback", "--version", "1", ...at)).out).toBe("version 3 brings back 1");
+    const back = async (...more: string[]) =>
+      (await run("rollback", "--version", "1", ...at, ...more)).out;
+    expect(await back("--dry-run")).toBe("version 3 would bring back 1");
+    expect(await back()).toBe("version 3 brings back 1");
+    expect(await back()).toBe("unchanged: version 3 is what version 1 was");
+    const bad = file("bad.yaml", "rules:\n  - { rout: a }\n  - { block: yes }\n");
+    for (const command of ["apply", "simulate"]) {
+      const refused = await run(command, bad, ...at).catch((cause: unknown) => String(cause));
+      expect(refused).toContain("bad.yaml:2:7: a rule has no 'rout'; did you mean 'route'?");
+      expect(refused).toContain("bad.yaml:3:14: block is `true` or a map");
+    }
     const asked = file(
       "request.json",
       JSON.stringify({ model: "m", headers: { "x-routero-region": "eu" } }),
@@ -98,8 +113,8 @@ describe("at a gateway", () => {
       decision: { rule: string };
     };
     expect(explained.decision.rule).toBe("eu");
-    expect((await run("simulate", next, ...at)).out).toBe(
-      "0 decisions, 0 would change, 0 can't be told",
+    expect((await run("simulate", next, ...at, "--window", "2d")).out).toBe(
+      "0 decisions, 0 would change, 0 can't be told\nblocked 0 → 0; 0 → 0 USD for 0 requests",
     );
     const missing = file("missing.yaml", "rules: [{ route: no-such-group }]");
     const checked = await run("check", missing, ...at.slice(0, 4));

@@ -214,6 +214,31 @@ rules: [{ id: own, route: t1, fallbacks: [t2] }]`;
   }
 }, 40_000);
 
+test("an alias that a rule routes to stays, and so does what it stands for", async () => {
+  const aliases = (model_group_alias: object) =>
+    gw.admin("POST", "/config/update", { router_settings: { model_group_alias } });
+  const made = (await gw.newModel("behind", { upstream: up, model: "open" })) as {
+    model_id: string;
+  };
+  const id = made.model_id;
+  await aliases({ front: "behind", unused: "open" });
+  const told = (call: Promise<unknown>) =>
+    call.then(
+      () => "done",
+      (cause: unknown) => `${(cause as { status: number }).status}: ${(cause as Error).message}`,
+    );
+  expect(await publish("rules: [{ id: to-front, route: front }]")).toMatch(/^sha256:/);
+  const taken = await told(gw.admin("POST", "/model/delete", { id }));
+  expect(taken).toContain("409");
+  expect(taken).toContain("Rule 'to-front'");
+  expect(taken).toContain("'front', which stands for 'behind'");
+  expect(await told(aliases({ unused: "open" }))).toContain("this takes that alias away");
+  expect(await told(aliases({ front: "open" }))).toBe("done");
+  expect(await told(gw.admin("POST", "/model/delete", { id }))).toBe("done");
+  expect(await publish("rules: [{ route: open }]")).toMatch(/^sha256:/);
+  expect(await told(aliases({}))).toBe("done");
+}, 40_000);
+
 /** The hash of the document that calls are judged by now. */
 async function inForce(): Promise<string | null> {
   const answer = await fetch(`${gw.url}/v1/chat/completions`, {

@@ -150,6 +150,11 @@ describe("an explanation", () => {
     expect(await decidedWith()).toEqual(["rest", null]);
     expect(await decidedWith({ "budget.remaining_pct": 10 })).toEqual(["poor", 10]);
     expect(await decidedWith({ "budget.remaining_pct": 60 })).toEqual(["rest", 60]);
+    const misspelt = await explain({ request: { ...request, signals: { "budget.remaining": 1 } } });
+    expect([misspelt.status, await misspelt.text()]).toEqual([
+      422,
+      expect.stringContaining("there is no signal 'budget.remaining'"),
+    ]);
     // A key with a budget is told how that stands, since its isolate knows by its call.
     const left = async () => {
       const answer = await explain({ request }, own.key);
@@ -174,6 +179,7 @@ describe("an explanation", () => {
 
 interface Simulation {
   decisions: number;
+  unasked: number;
   changed: number;
   undetermined: number;
   missing: string[];
@@ -184,6 +190,8 @@ interface Simulation {
 
 describe("a simulation", () => {
   it("tells from recorded signals which routes and blocks change and what it costs, never from content", async () => {
+    const narrow = await gw.admin<{ key: string }>("POST", "/key/generate", { models: ["cheap"] });
+    expect((await chat({ authorization: `Bearer ${narrow.key}` })).status).toBe(403);
     for (let i = 0; i < 3; i++) await chat({ "x-routero-region": "eu" });
     for (let i = 0; i < 2; i++) await chat({ "x-routero-region": "us" });
     const simulate = (yaml: string) =>
@@ -193,6 +201,8 @@ describe("a simulation", () => {
       .toBeGreaterThanOrEqual(8);
     // Under its own document nothing changes.
     await expect.poll(async () => (await simulate(POLICY)).changed, SOON).toBe(0);
+    // What no policy was asked about is none of its decisions.
+    expect((await simulate(POLICY)).unasked).toBe(1);
     const swapped = POLICY.replace("region: eu }, route: cheap", "region: us }, route: cheap");
     const found = await simulate(swapped);
     expect(found.changes).toEqual(
@@ -208,6 +218,15 @@ describe("a simulation", () => {
     const other = await simulate(POLICY.replace("x-team: shadow", "x-squad: shadow"));
     expect(other.undetermined).toBe(other.decisions);
     expect(other.missing).toEqual(["header.x-squad"]);
+    // Nothing is known of these targets' regions: after it everything would be refused.
+    const shut = await simulate(
+      "constraints: [{ require: { residency: us-only } }]\nrules: [{ id: r, route: cheap }]",
+    );
+    expect(shut.blocks.after).toBe(shut.decisions);
+    expect(shut.cost_usd.after).toBe(0);
+    expect(shut.changes).toContainEqual(
+      expect.objectContaining({ to: { rule: "r", route: "cheap", blocked: true } }),
+    );
     const open = await simulate("rules: [{ route: cheap }]");
     expect(open.blocks.before).toBeGreaterThan(open.blocks.after);
     await expect

@@ -247,16 +247,45 @@ export async function versionOf(
   return findPolicy(ctx.deps.db, ctx.orgId, scope, version ?? undefined);
 }
 
-/** Refuses to take away the last deployment of a group that a policy in force routes to. */
+/** Refuses to take away the last deployment of a group that a policy in force routes to, by its name or an alias. */
 export async function keepsRouted(ctx: AdminContext, group: string): Promise<void> {
+  const shared = await readShared(ctx.deps.db, ctx.orgId);
+  const aliases = Object.entries(shared?.routing?.aliases ?? {});
+  const names = [group, ...aliases.flatMap(([name, of]) => (of === group ? [name] : []))];
+  await refuseRouted(ctx, names, (name) =>
+    name === group
+      ? `routes to '${name}', and this is its last deployment`
+      : `routes to '${name}', which stands for '${group}', and this is its last deployment`,
+  );
+}
+
+/** Refuses to take away an alias that a policy in force routes to, unless something else serves its name. */
+export async function keepsAliases(ctx: AdminContext, gone: readonly string[]): Promise<void> {
+  if (gone.length === 0) return;
+  const shared = await readShared(ctx.deps.db, ctx.orgId);
+  if (shared === null) return;
+  const context = {
+    shared,
+    hasPlatformKey: (provider: string) => ctx.deps.platformKey(provider) !== null,
+  };
+  const lost = gone.filter((name) => dialNamed(name) === null && !resolve(name, context).found);
+  await refuseRouted(ctx, lost, (name) => `routes to '${name}', and this takes that alias away`);
+}
+
+async function refuseRouted(
+  ctx: AdminContext,
+  names: readonly string[],
+  why: (name: string) => string,
+): Promise<void> {
+  if (names.length === 0) return;
   for (const row of await currentPolicies(ctx.deps.db, ctx.orgId)) {
-    const target = row.targets.find(({ name }) => name === group);
+    const target = row.targets.find(({ name }) => names.includes(name));
     if (target === undefined) continue;
     const whose =
       row.scope === "org" ? "the organization's policy" : `the policy of team ${row.scope}`;
     throw new GatewayError(
       "conflict",
-      `Rule '${target.rule}' of ${whose} (version ${row.version}) routes to '${group}', and this is its last deployment: change the policy first.`,
+      `Rule '${target.rule}' of ${whose} (version ${row.version}) ${why(target.name)}: change the policy first.`,
       {
         param: "id",
         members: { policy: { scope: row.scope, version: row.version, rule: target.rule } },

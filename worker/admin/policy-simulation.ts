@@ -1,6 +1,9 @@
 import type { AuditEventType, ShownRecord } from "../core/audit.ts";
+import type { ErrorKind } from "../core/errors.ts";
+import { isJsonObject } from "../core/json.ts";
 import { nanoUsd, usdNumber } from "../core/money.ts";
 import type { Verdict } from "../core/policy.ts";
+import type { OrgShared } from "../core/records.ts";
 import { link } from "../policy/evaluate.ts";
 import type { LinkedDocument } from "../policy/decide.ts";
 import type { Plan } from "../policy/plan.ts";
@@ -9,6 +12,8 @@ import { resolve } from "../providers/resolve.ts";
 import { readShared } from "../store/org-rows.ts";
 import type { AdminContext } from "./context.ts";
 import { currentPolicies } from "../store/policy-rows.ts";
+import { notFound } from "./operation.ts";
+import { candidatesOf } from "./policy-candidates.ts";
 import { archived, gatewayOf, recordedOf, timeOf } from "./policy-decisions.ts";
 
 /** Decisions that one simulation looks at, the newest. */
@@ -19,6 +24,7 @@ const PAGE = 500;
 export interface Ended {
   rule: string | null;
   route: string | null;
+  /** Refused by a rule, or since constraints left nothing that may serve. */
   blocked: boolean;
 }
 
@@ -27,6 +33,8 @@ export interface Simulation {
   to: number;
   /** Recorded decisions that were replayed. */
   decisions: number;
+  /** Requests that were refused before any policy was asked, and would be again. */
+  unasked: number;
   /** True where the window holds more than are looked at. */
   cut: boolean;
   changed: number;
@@ -72,7 +80,10 @@ export async function simulateWindow(
       output: Number(record["tokens_output"] ?? 0),
     });
   }
-  const price = await pricing(ctx);
+  const shared = await readShared(ctx.deps.db, ctx.orgId);
+  if (shared === null) throw notFound("organization", "organization_id");
+  const price = pricing(ctx, shared);
+  const leavesNone = candidatesOf(ctx, shared);
   const documents = await documentsFor(ctx, replaced);
   const gateway = gatewayOf(ctx);
   const table = new Map<string, Simulation["changes"][number]>();
@@ -81,6 +92,7 @@ export async function simulateWindow(
     from,
     to,
     decisions: 0,
+    unasked: 0,
     cut: decisions.cut,
     changed: 0,
     undetermined: 0,
@@ -90,6 +102,10 @@ export async function simulateWindow(
     cost: { before: 0, after: 0, requests: 0 },
   };
   for (const record of decisions.records) {
+    if (BEFORE_POLICY.has(textIn(record, "error"))) {
+      sum.unasked++;
+      continue;
+    }
     const recorded = recordedOf(record) ?? {
       // Before there was a policy nothing was read: only rules that read nothing can be told.
       at: timeOf(record),
@@ -100,11 +116,14 @@ export async function simulateWindow(
       ...recorded.signals,
       values: { ...askedFor(record), ...recorded.signals.values },
     };
-    const teamId = textIn(record, "team_id");
+    const teamId = textIn(record, "team_id") || shared.org.defaultTeamId;
     const result = simulate(documents(teamId), { at: recorded.at, signals: known }, gateway);
     sum.decisions++;
     const before = endedOf(record);
     const after = endOf(result.verdict);
+    if (result.verdict !== null && !after.blocked) {
+      after.blocked = leavesNone(result.verdict, after.route ?? nameOf(record, before));
+    }
     if (result.missing.length > 0) {
       sum.undetermined++;
       for (const name of result.missing) missing.set(name, (missing.get(name) ?? 0) + 1);
@@ -138,6 +157,15 @@ export async function simulateWindow(
   return sum;
 }
 
+/** Refusals of the gate itself, which no policy changes. */
+const BEFORE_POLICY: ReadonlySet<string> = new Set<ErrorKind>([
+  "forbidden",
+  "key_model_not_allowed",
+  "team_model_not_allowed",
+  "org_model_not_allowed",
+  "feature_not_found",
+]);
+
 function textIn(record: ShownRecord, member: string): string {
   const value = record[member];
   return typeof value === "string" ? value : "";
@@ -164,10 +192,8 @@ function addCost(
 }
 
 /** What the same tokens cost with a model: the mean over its deployments; null where no price is known. */
-async function pricing(ctx: AdminContext): Promise<Price> {
-  const shared = await readShared(ctx.deps.db, ctx.orgId);
+function pricing(ctx: AdminContext, shared: OrgShared): Price {
   return (model, { input, output }) => {
-    if (shared === null) return null;
     const found = resolve(model, {
       shared,
       hasPlatformKey: (provider) => ctx.deps.platformKey(provider) !== null,
@@ -202,12 +228,24 @@ function askedFor(record: ShownRecord): Record<string, string> {
 }
 
 function endedOf(record: ShownRecord): Ended {
-  const { event_type: type, rule_id: rule, route, error } = record;
+  const { event_type: type, rule_id: rule, route, error, candidates } = record;
+  const removed = Array.isArray(candidates) && candidates.some((each) => byPolicy(each));
   return {
     rule: typeof rule === "string" ? rule : null,
-    route: typeof route === "string" ? route : null,
-    blocked: type === "request.blocked" && error === "policy_blocked",
+    route: typeof route === "string" && error !== "policy_blocked" ? route : null,
+    blocked:
+      type === "request.blocked" &&
+      (error === "policy_blocked" || (error === "policy_no_candidate" && removed)),
   };
+}
+
+function byPolicy(candidate: unknown): boolean {
+  return isJsonObject(candidate) && candidate["dropped_by"] === "policy";
+}
+
+/** What a request asked for, under the name that an alias of its key or team stood for where that is on record. */
+function nameOf(record: ShownRecord, { route }: Ended): string {
+  return (route === null && textIn(record, "group")) || textIn(record, "model");
 }
 
 function endOf(verdict: Verdict | null): Ended {

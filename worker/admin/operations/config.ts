@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { shownOrgId } from "../../core/ids.ts";
-import type { JsonObject } from "../../core/json.ts";
+import { isJsonObject, type JsonObject } from "../../core/json.ts";
 import { routerSettings, unknownSettings } from "../../core/router-settings.ts";
 import { findOrg, mergeRouterSettings, type OrgRow } from "../../store/orgs.ts";
 import type { AdminContext } from "../context.ts";
@@ -8,7 +8,7 @@ import { invalidFields } from "../faults.ts";
 import { metadata, ORG } from "../fields.ts";
 import { notFound, operation } from "../operation.ts";
 import { checkDocument } from "../../policy/checked.ts";
-import { knownIn } from "../policy-publishing.ts";
+import { keepsAliases, knownIn } from "../policy-publishing.ts";
 import { putIntoForce } from "./policies.ts";
 import {
   alertingFields,
@@ -39,6 +39,11 @@ export async function changeRouting(
 ): Promise<JsonObject> {
   const before = row.config.router_settings ?? {};
   const after = merged(before, patch);
+  const [had, has] = [aliasesIn(before), aliasesIn(after)];
+  await keepsAliases(
+    ctx,
+    Object.keys(had).filter((name) => !Object.hasOwn(has, name)),
+  );
   await ctx.commit({
     statements: mergeRouterSettings(row.id, patch, ctx.actor, ctx.now),
     touches: ["shared"],
@@ -53,6 +58,10 @@ export async function changeRouting(
     ],
   });
   return after;
+}
+
+function aliasesIn({ model_group_alias: aliases }: JsonObject): JsonObject {
+  return isJsonObject(aliases) ? aliases : {};
 }
 
 function merged(before: JsonObject, patch: JsonObject): JsonObject {

@@ -5,6 +5,8 @@ import { isJsonObject, type Json, type JsonObject } from "../../core/json.ts";
 import type { SignalValue } from "../../core/policy.ts";
 import type { Action, Principal, Resource, Role } from "../../core/principal.ts";
 import { checkDocument } from "../../policy/checked.ts";
+import { signalNamed } from "../../policy/operands.ts";
+import { asRead } from "../../policy/signals.ts";
 import { ROLE_GRANTS } from "../../policy/authz/roles.ts";
 import { explainRecorded } from "../../routing/smart/explain.ts";
 import { readShared } from "../../store/org-rows.ts";
@@ -128,12 +130,24 @@ const explain = operation({
       headers: asked?.headers ?? {},
       customerId: asked?.customer_id,
       maxTokens: asked?.max_tokens,
-      signals: (asked?.signals ?? {}) as Record<string, SignalValue>,
+      signals: signalsIn((asked?.signals ?? {}) as Record<string, SignalValue>),
       at: asked?.at === undefined ? ctx.now : Date.parse(asked.at),
     });
     return found as unknown as z.input<typeof explanation>;
   },
 });
+
+/** Signals by their full names, in the case in which they are read; a misspelt one would stand for nothing. */
+function signalsIn(given: Record<string, SignalValue>): Record<string, SignalValue> {
+  return Object.fromEntries(
+    Object.entries(given).map(([name, value]) => {
+      const found = signalNamed(name);
+      if ("fault" in found)
+        throw invalidField(["request", "signals", name.slice(0, 64)], found.fault);
+      return [found.name, asRead(found.facts, value)];
+    }),
+  );
+}
 
 /** The caller as a caller of models; the master key acts for the organization alone. */
 async function identityOf(ctx: AdminContext): Promise<Identity> {
@@ -146,7 +160,11 @@ async function identityOf(ctx: AdminContext): Promise<Identity> {
 const ended = z.object({
   rule: z.string().nullable(),
   route: z.string().nullable(),
-  blocked: z.boolean(),
+  blocked: z
+    .boolean()
+    .describe(
+      "By the rule or, where there is a route, since constraints leave nothing that may serve",
+    ),
 });
 
 const simulate = operation({
@@ -164,6 +182,7 @@ const simulate = operation({
     workspace: reference.nullish().describe("The organization: its id, ws_<id> or alias"),
     yaml: z.string().max(600_000, "At most 600,000 characters"),
     team: reference.nullish(),
+    file: z.string().max(200).nullish().describe("Its name in faults"),
     window: z
       .string()
       .regex(/^\d{1,3}[hd]$/, "Hours or days, as 24h")
@@ -173,6 +192,9 @@ const simulate = operation({
     from: z.string(),
     to: z.string(),
     decisions: z.number(),
+    unasked: z
+      .number()
+      .describe("Requests that were refused before any policy was asked; not among the decisions"),
     cut: z.boolean().describe("True where the window holds more decisions than are looked at"),
     changed: z.number(),
     undetermined: z.number(),
@@ -193,6 +215,7 @@ const simulate = operation({
       from: "2026-11-25T12:00:00.000Z",
       to: "2026-11-26T12:00:00.000Z",
       decisions: 1200,
+      unasked: 4,
       cut: false,
       changed: 300,
       undetermined: 0,
@@ -215,7 +238,8 @@ const simulate = operation({
     // Single decisions are in the answer: who may read the log may read them here.
     ctx.require("audit", "read", { orgId: ctx.orgId });
     const scope = await scopeOf(ctx, input.team);
-    const { plan, faults } = checkDocument(await knownIn(ctx, scope), input.yaml);
+    const known = await knownIn(ctx, scope);
+    const { plan, faults } = checkDocument(known, input.yaml, null, input.file ?? undefined);
     if (plan === null) throw refusedDocument(faults);
     const wanted = input.window ?? "24h";
     const hours = Number.parseInt(wanted, 10) * (wanted.endsWith("d") ? 24 : 1);
