@@ -213,11 +213,11 @@ test("each operator and group decides about a real request", async () => {
     ...GROUPS,
   ];
   await publish(all.map(([condition], n) => rule(`op-${n}`, condition)));
-  const with_ = (v: unknown): Asked => ({ body: { metadata: { v } } });
+  const valued = (v: unknown): Asked => ({ body: { metadata: { v } } });
   const seen = [];
   for (const [n, [condition, holds, fails]] of all.entries()) {
-    const right = await ask(`op-${n}`, with_(holds));
-    const wrong = await ask(`op-${n}`, with_(fails));
+    const right = await ask(`op-${n}`, valued(holds));
+    const wrong = await ask(`op-${n}`, valued(fails));
     seen.push([condition, right.rule, wrong.rule]);
   }
   expect(seen).toEqual(all.map(([condition], n) => [condition, `op-${n}`, "rest"]));
