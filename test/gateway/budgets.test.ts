@@ -83,6 +83,18 @@ test("rate headers speak of the tightest scope, and a full minute says when the 
   const first = await ask(key, { max_tokens: WORDS });
   expect(first.headers.get("x-ratelimit-limit-requests")).toBe("2");
   expect(first.headers.get("x-ratelimit-limit-tokens")).toBe("100000");
+  // What isolates have in stock is not used: each call takes one.
+  const roomy = await newKey({ rpm_limit: 50, max_budget: 0.01 });
+  const remaining = async () => {
+    const { headers } = await ask(roomy, { max_tokens: WORDS });
+    return Number(headers.get("x-ratelimit-remaining-requests"));
+  };
+  const [one, two, three] = [await remaining(), await remaining(), await remaining()];
+  // A minute may end meanwhile.
+  if (one > two && two > three) expect([one, two, three]).toEqual([49, 48, 47]);
+  else expect([await remaining(), await remaining()]).toEqual([three - 1, three - 2]);
+  const refused = await ask(roomy, { max_tokens: 900_000, n: 64 });
+  expect(refused.headers.get("x-ratelimit-limit-requests")).toBe("50");
   let last = first;
   for (let n = 0; n < 4 && last.status === 200; n++) last = await ask(key, { max_tokens: WORDS });
   expect([last.status, last.body.error?.code]).toEqual([429, "rate_limit_exceeded"]);

@@ -70,6 +70,8 @@ export interface HoldRefusal {
   /** The least that would do would fit if what others have reserved were free; `fits`: the whole would. */
   waits: boolean;
   fits: boolean;
+  /** How all scopes of the request stood, as far as it is known. */
+  views?: ScopeView[];
 }
 
 export type HoldAnswer =

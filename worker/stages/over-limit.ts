@@ -4,6 +4,7 @@ import { GatewayError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import { usdText } from "../core/money.ts";
 import type { Step } from "../core/routing.ts";
+import { limitHeaders } from "./limit-headers.ts";
 
 /**
  * The request as it is does not fit any more, but one to a cheaper target would. `refusal` is due where there is none;
@@ -41,7 +42,11 @@ export function refusalOf(refusal: HoldRefusal, least: Amount): GatewayError {
     return new GatewayError(
       "rate_limit_exceeded",
       `The ${nameOf(refusal)} allows ${most} requests at the same time, and so many are running.`,
-      { retryAfter: 1, members: { limit: limitOf(refusal, "parallel", most) } },
+      {
+        retryAfter: 1,
+        members: { limit: limitOf(refusal, "parallel", most) },
+        headers: headersOf(refusal),
+      },
     );
   }
   return budgetRefusal(refusal, least);
@@ -62,6 +67,7 @@ function rateRefusal(refusal: HoldRefusal): GatewayError {
       retryAfter: Math.max(1, (endsInMs ?? 1_000) / 1_000),
       members: { limit: limitOf(refusal, place, most) },
       headers: {
+        ...headersOf(refusal),
         [`x-ratelimit-limit-${place}`]: String(most),
         [`x-ratelimit-remaining-${place}`]: String(Math.max(0, most - used)),
         [`x-ratelimit-reset-${place}`]: `${Math.ceil((endsInMs ?? 0) / 1_000)}s`,
@@ -99,11 +105,17 @@ function budgetRefusal(refusal: HoldRefusal, least: Amount): GatewayError {
         },
       },
       headers: {
+        ...headersOf(refusal),
         "x-routero-budget-state": "block",
         ...(reset !== null && { "x-routero-budget-reset-at": reset }),
       },
     },
   );
+}
+
+/** What every answer under limits tells. */
+function headersOf({ views = [] }: HoldRefusal): Record<string, string> {
+  return limitHeaders(views);
 }
 
 function nameOf({ scope }: HoldRefusal): string {

@@ -159,9 +159,9 @@ export class EscrowMemory {
     this.#drops.set(home, [...(this.#drops.get(home) ?? []), id]);
   }
 
-  /** How scopes stood when their ledgers last said so, and how long ago that was; null where nothing is known. */
+  /** How scopes stand, as their ledgers last said less what was used here since, and when that was; null = not known. */
   views(scopes: readonly Scope[]): ({ of: ScopeView; at: number } | null)[] {
-    return scopes.map((scope) => this.#stocks.get(scopeKey(scope))?.view ?? null);
+    return scopes.map((scope) => this.#stocks.get(scopeKey(scope))?.seen ?? null);
   }
 
   wait(request: HoldRequest, now: number): void {

@@ -76,6 +76,13 @@ export class Stock {
     );
   }
 
+  /** How the scope stands by now: what was lent to this isolate and is not used yet is free. */
+  get seen(): { of: ScopeView; at: number } | null {
+    if (this.view === null) return null;
+    const { of, at } = this.view;
+    return { of: { ...of, outstanding: beyond(of.outstanding, this.#free) }, at };
+  }
+
   /** A limit is near, as far as a lease that is still alive tells: requests are held one by one. */
   isTight(now: number): boolean {
     return this.#tight && now < this.#expiresAt;

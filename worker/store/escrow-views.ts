@@ -1,9 +1,19 @@
-import type { ScopeView } from "../core/account.ts";
+import type { HoldRequest, ScopeView } from "../core/account.ts";
 import type { BudgetStanding } from "../core/policy.ts";
 import type { Scope } from "../core/scope.ts";
+import type { EscrowMemory } from "./escrow-memory.ts";
+
+/** How the scopes of a request stand now, in their order; null where nothing is known. */
+export function viewsOf(
+  book: EscrowMemory,
+  { scopes }: Pick<HoldRequest, "scopes">,
+  now: number,
+): (ScopeView | null)[] {
+  return book.views(scopes).map((view) => aged(view, now));
+}
 
 /** A view as it would be told now: less time is left of its window. */
-export function aged(view: { of: ScopeView; at: number } | null, now: number): ScopeView | null {
+function aged(view: { of: ScopeView; at: number } | null, now: number): ScopeView | null {
   if (view === null) return null;
   const { of, at } = view;
   return { ...of, endsInMs: of.endsInMs === null ? null : Math.max(0, of.endsInMs - (now - at)) };

@@ -17,7 +17,7 @@ import { EscrowMemory } from "./escrow-memory.ts";
 import { Overbilling } from "./escrow-overbilling.ts";
 import { flightOf, isAwaited, unavailable } from "./escrow-place.ts";
 import type { Memory, Place } from "./escrow-place.ts";
-import { aged, tightestOf } from "./escrow-views.ts";
+import { tightestOf, viewsOf } from "./escrow-views.ts";
 import { IDLE_MS } from "./escrow-stock.ts";
 import { Flights } from "./single-flight.ts";
 
@@ -161,7 +161,7 @@ class Escrow implements AccountPort {
     if (hold === null) return null;
     this.#renewBehind(place, place.book.renewals(request.scopes, now));
     const { holdId, leases, amount } = hold;
-    const views = place.book.views(request.scopes).map((view) => aged(view, now));
+    const views = viewsOf(place.book, request, now);
     return { granted: true, holdId, leases, amount, views };
   }
 
@@ -184,7 +184,8 @@ class Escrow implements AccountPort {
         await Promise.all([own.length > 0 && this.#ask(place, own), ...flying]);
         if (own.length === 0 && flying.length === 0 && near.size > 0) {
           const refusal = await this.#single(place, request, [...near], until);
-          if (refusal) return refusal;
+          const views = viewsOf(book, request, now()).filter((view) => view !== null);
+          if (refusal) return { ...refusal, views };
         }
       } catch (cause) {
         if (++failures === MAX_FAILURES) throw unavailable(cause);
