@@ -48,8 +48,8 @@ nav a {
   color: var(--text); font: 0.8rem/1.5 var(--mono);
 }
 nav a:hover { background: var(--ground); text-decoration: none; }
-nav a span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.method { font: 600 0.7rem/1.5 var(--mono); min-width: 2.6em; color: var(--muted); }
+nav a span { min-width: 0; overflow-wrap: anywhere; }
+.method { font: 600 0.7rem/1.5 var(--mono); min-width: 3.9em; color: var(--muted); }
 .method.get { color: var(--get); }
 .method.post { color: var(--post); }
 main { padding: 2.5rem clamp(1.25rem, 4vw, 4rem) 6rem; max-width: 72rem; }
@@ -60,7 +60,7 @@ article { padding: 2rem 0 1.5rem; border-bottom: 1px solid var(--line); }
 article:last-child { border-bottom: 0; }
 h3 { display: flex; gap: 0.7rem; align-items: baseline; margin: 0; font-size: 1.05rem; font-weight: 600; }
 h3 a { color: inherit; overflow-wrap: anywhere; }
-h3 .method { font-size: 0.8rem; }
+h3 .method { font-size: 0.8rem; min-width: 0; }
 .summary { margin: 0.35rem 0 0.5rem; font-weight: 600; }
 article > p { max-width: 44rem; margin: 0.35rem 0; }
 dl { display: grid; grid-template-columns: 7rem minmax(0, 1fr); gap: 0.2rem 1rem; margin: 0.9rem 0; font-size: 0.9rem; }

@@ -65,7 +65,12 @@ ${body}</main></body></html>`;
 
 function link(endpoint: Endpoint): string {
   const [route] = endpoint.http;
-  return `<li><a href="#${escape(endpoint.id)}">${badge(route?.method ?? "")}<span>${escape(route?.path ?? "")}</span></a></li>`;
+  return `<li><a href="#${escape(endpoint.id)}">${badge(route?.method ?? "")}<span>${breakable(route?.path ?? "")}</span></a></li>`;
+}
+
+/** A path that may go on in the next line before each of its parts. */
+function breakable(path: string): string {
+  return escape(path).replaceAll(/(?<=.)[/:]/g, "<wbr>$&");
 }
 
 function badge(method: string): string {
