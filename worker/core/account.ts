@@ -59,6 +59,7 @@ export interface ScopeView {
   endsAt: number | null;
 }
 
+/** Which scope has no room for a request, how it stands, and whether waiting could help. */
 export interface HoldRefusal {
   granted: false;
   /** `throttle`: a cheaper target would still be admitted. */
@@ -74,6 +75,7 @@ export interface HoldRefusal {
   views?: ScopeView[];
 }
 
+/** What became of a hold: all its scopes are granted, or none is. */
 export type HoldAnswer =
   | {
       granted: true;
@@ -111,6 +113,7 @@ export interface AttemptRow {
   timeToFirstTokenMs?: number;
 }
 
+/** How a request ended; `refused` ones reached no provider. */
 export type Outcome = "success" | "failure" | "cancelled" | "refused";
 
 /** The whole row of money of one request: the only message that debits (PLATFORM 27). */
@@ -214,11 +217,13 @@ export interface ReturnItem {
   give: LeaseShare[];
 }
 
+/** Asks for slices, one item a scope; each is answered by a grant, possibly of nothing. */
 export interface HoldMessage {
   isolate: string;
   items: HoldItem[];
 }
 
+/** Gives back what an isolate does not need. */
 export interface ReturnMessage {
   isolate: string;
   items: ReturnItem[];
@@ -241,6 +246,7 @@ export interface SingleMessage {
   waitMs: number;
 }
 
+/** One grant an item, or one refusal for all of them. */
 export type SingleReply = { granted: true; grants: Grant[] } | HoldRefusal;
 
 /** What the ledger lent for one item. `ttlMs` is a duration that the isolate counts from before it asked (PLATFORM 19). */

@@ -7,6 +7,7 @@ export interface Amount {
   tokens: number;
 }
 
+/** No money, no requests, no tokens. */
 export const NOTHING: Readonly<Amount> = Object.freeze({ cost: 0, requests: 0, tokens: 0 });
 
 function each(a: Amount, b: Amount, of: (a: number, b: number) => number): Amount {
@@ -17,6 +18,7 @@ function each(a: Amount, b: Amount, of: (a: number, b: number) => number): Amoun
   };
 }
 
+/** The sum, place by place. */
 export function plus(a: Amount, b: Amount): Amount {
   return each(a, b, (x, y) => x + y);
 }
@@ -41,6 +43,7 @@ export function most(a: Amount, b: Amount): Amount {
   return each(a, b, Math.max);
 }
 
+/** The product, place by place. */
 export function times(a: Amount, factor: number): Amount {
   return each(a, a, (x) => Math.ceil(x * factor));
 }
@@ -50,6 +53,7 @@ export function covers(a: Amount, b: Amount): boolean {
   return a.cost >= b.cost && a.requests >= b.requests && a.tokens >= b.tokens;
 }
 
+/** True where every place is nothing. */
 export function isNothing(a: Amount): boolean {
   return a.cost === 0 && a.requests === 0 && a.tokens === 0;
 }

@@ -141,6 +141,7 @@ export interface AuditQuery {
  */
 export type ShownRecord = JsonObject;
 
+/** One page of a log. */
 export interface AuditPage {
   records: ShownRecord[];
   /** Null on the last page. */
@@ -152,6 +153,7 @@ export interface AuditPage {
 /** The log of one organization. `append` answers once the records are durable and never throws. */
 export interface AuditLogPort {
   append(records: AuditRecord[]): Promise<AppendResult[]>;
+  /** Records as they are shown, a page of them. */
   list(query: AuditQuery): Promise<AuditPage>;
   /** How far the log has come; with `seal` everything that is in it now is sealed first. */
   stand(seal: boolean): Promise<LogStand>;
@@ -163,6 +165,7 @@ export interface AuditLogPort {
   unlink(kind: "user" | "customer" | "email", id: string): Promise<boolean>;
 }
 
+/** How far a log has come. */
 export interface LogStand {
   records: number;
   /** How many of them the newest checkpoint covers. */

@@ -18,6 +18,7 @@ export function sha256(bytes: Uint8Array | string): Uint8Array {
   return new Uint8Array(createHash("sha256").update(bytes).digest());
 }
 
+/** Base64 with padding. */
 export function toBase64(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("base64");
 }
@@ -28,10 +29,12 @@ export function fromBase64(text: string): Uint8Array | null {
   return bytes.length > 0 && toBase64(bytes) === text ? bytes : null;
 }
 
+/** Two lower-case digits a byte. */
 export function toHex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("hex");
 }
 
+/** Bytes of hexadecimal digits; it ends where the text is none. */
 export function fromHex(text: string): Uint8Array {
   return new Uint8Array(Buffer.from(text, "hex"));
 }

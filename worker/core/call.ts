@@ -65,6 +65,7 @@ export interface Extensions {
   features: Record<string, Json>;
 }
 
+/** Who calls, and the rows behind it, none older than 5 s; null for the master key, or where its key has none. */
 export interface Identity {
   principal: Principal;
   shared: OrgShared;
@@ -73,8 +74,10 @@ export interface Identity {
   user: UserRecord | null;
 }
 
+/** The caller is proved. */
 export type Authenticated<T extends Credentialed = Received> = T & { identity: Identity };
 
+/** The caller may ask for this model, and the policies have judged the request. */
 export type Authorized<T extends Credentialed = Received> = Authenticated<T> & {
   /** The model to resolve, after aliases. */
   model: string;
@@ -88,6 +91,7 @@ export interface Dropped {
   reason: string;
 }
 
+/** It is decided who is asked in which order, and what that may cost is set aside. */
 export type Chosen = Authorized & {
   /** Where to try, in order; begins with a step for anything. */
   plan: Step[];
@@ -127,8 +131,10 @@ export interface Progress {
   signs?: Signs;
 }
 
+/** There is something to tell the caller. */
 export type Answered = Chosen & { progress: Progress; answer: Answer };
 
+/** What leaves: a whole body, or a stream that is still running. */
 export type Answer =
   | { kind: "whole"; body: string | Uint8Array; contentType: string }
   | {

@@ -13,6 +13,7 @@ export type DialectName = "openai-chat" | "openai-responses" | "anthropic" | "ge
 /** All wire protocols: those, and the ones that only providers speak. */
 export type ProtocolName = DialectName | "bedrock-converse" | "cohere" | "ollama";
 
+/** A request in the canonical form: the hub between all protocols. */
 export interface ChatRequest {
   /** The model as the caller wrote it. */
   model: string;
@@ -41,6 +42,7 @@ export interface ChatRequest {
   dialect: ProtocolName;
 }
 
+/** How the answer is drawn. A zero or an empty list that was sent stays one; what was not sent is absent. */
 export interface Sampling {
   /** Most tokens of the answer, reasoning included. */
   maxOutputTokens?: number;
@@ -68,11 +70,13 @@ export interface Reasoning {
   display?: string;
 }
 
+/** The form that the answer has to take. JSON schemas are passed on as they came. */
 export type ResponseFormat =
   | { type: "text" }
   | { type: "json" }
   | { type: "schema"; name: string; schema: JsonObject; description?: string; strict?: boolean };
 
+/** A tool on offer. */
 export type Tool =
   | {
       type: "function";
@@ -86,6 +90,7 @@ export type Tool =
   /** A tool that only one dialect knows (server tools, custom grammars); travels home or is refused. */
   | { type: "native"; dialect: ProtocolName; value: JsonObject };
 
+/** Which tool has to be called, if any. */
 export type ToolChoice =
   | { type: "auto" }
   | { type: "none" }
@@ -93,6 +98,7 @@ export type ToolChoice =
   | { type: "function"; name: string }
   | { type: "native"; dialect: ProtocolName; value: Json };
 
+/** One turn. Tool results stand in turns of the role `tool`. */
 export interface Message {
   role: "system" | "developer" | "user" | "assistant" | "tool";
   parts: Part[];
@@ -103,6 +109,7 @@ export interface Message {
 /** A prompt-cache breakpoint behind this part, in Anthropic's form (`{type: "ephemeral", ttl?}`). */
 export type CacheMark = JsonObject;
 
+/** A piece of a turn or an answer; their order is kept in every protocol that has one. */
 export type Part =
   | TextPart
   | ImagePart
@@ -213,6 +220,7 @@ export type FinishReason =
   | "context_window"
   | "error";
 
+/** A whole answer in the canonical form. */
 export interface ChatResponse {
   id: string;
   /** Unix seconds. */
@@ -227,6 +235,7 @@ export interface ChatResponse {
   dialect: ProtocolName;
 }
 
+/** One of the answers that `sampling.n` asked for. */
 export interface Choice {
   index: number;
   parts: Part[];
@@ -261,6 +270,7 @@ export type ChatEvent =
   | { type: "failure"; failure: StreamFailure }
   | { type: "done" };
 
+/** What a piece of a stream adds to an open part. */
 export type PartDelta =
   | { type: "text"; text: string; logprobs?: Json }
   | { type: "arguments"; text: string }

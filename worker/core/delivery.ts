@@ -32,6 +32,7 @@ export interface Undelivered {
   nextAt: number | null;
 }
 
+/** Events that were not taken, and how many there are. */
 export interface UndeliveredPage {
   deliveries: Undelivered[];
   /** How many there are in all. */
@@ -62,6 +63,7 @@ const ALIASES: Readonly<Record<string, string>> = {
   "budget.threshold_80": "budget.threshold_reached",
 };
 
+/** True where a webhook asked for events of this type, by its own name or a documented one. */
 export function isWanted({ events }: Pick<Webhook, "events">, type: string): boolean {
   return events.length === 0 || events.some((each) => (ALIASES[each] ?? each) === type);
 }

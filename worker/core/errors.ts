@@ -59,6 +59,7 @@ export interface ErrorRow {
   retry: Retry;
 }
 
+/** The row of a kind of refusal. */
 export function errorRow(kind: ErrorKind): ErrorRow {
   const [status, type, code, retry] = TABLE[kind];
   return { status, type, code, retry };
@@ -76,6 +77,7 @@ export interface UpstreamAttempt {
   error: string;
 }
 
+/** What one refusal adds to its row. */
 export interface ErrorDetail {
   /** What a refused choice was made from: for the record, never for the caller. */
   explanation?: Explanation;
@@ -130,6 +132,7 @@ export interface PublicError {
   members: JsonObject;
 }
 
+/** A refusal as its caller may see it. */
 export function publicError(error: GatewayError): PublicError {
   const row = errorRow(error.kind);
   const { upstream, members } = error.detail;

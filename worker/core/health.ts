@@ -57,12 +57,14 @@ export interface AttemptSeen {
 
 /** What isolates know together of the deployments of one organization. Nothing here waits but `probe`. */
 export interface HealthPort {
+  /** How a deployment stands by what this isolate has heard and seen. */
   standing(orgId: string, deployment: Deployment): Standing;
   /**
    * An attempt begins: it counts as in flight and uses up a probe. Each must end. `group` = that of the request whose
    * first attempt it is, null for a further one.
    */
   began(orgId: string, deployment: Deployment, group: string | null): void;
+  /** How an attempt ended: counts here at once, and elsewhere after the next exchange. */
   ended(orgId: string, deployment: Deployment, seen: AttemptSeen, rules: BreakerRules): void;
   /** The credential itself was refused: whatever else is called with it at that address is out too (PROTOCOLS 6). */
   refused(orgId: string, deployment: Deployment, rules: BreakerRules): void;
@@ -176,7 +178,9 @@ export interface Cell {
 
 /** The organization's shared health (one object each). */
 export interface HealthObjectPort {
+  /** Takes an isolate's reports and answers how every deployment stands. */
   sync(message: HealthSync): Promise<CellView[]>;
+  /** True where this isolate may try these cells; granted to one at a time. */
   probe(isolate: string, cells: string[]): Promise<boolean>;
   /** Deployments that were added: last in line until they worked once. */
   expect(deployments: string[]): Promise<void>;
@@ -185,6 +189,7 @@ export interface HealthObjectPort {
    * failure that came after it began.
    */
   checked(checks: HealthCheck[], rules: BreakerRules, accepted: Accepted[]): Promise<void>;
+  /** How every deployment stands. */
   view(): Promise<CellView[]>;
   /** The last checks, newest first. */
   history(request: { deployment?: string; limit: number }): Promise<HealthCheck[]>;

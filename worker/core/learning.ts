@@ -67,7 +67,9 @@ export interface LearnedVersion {
 
 /** The object that learns for one organization. */
 export interface LearningObjectPort {
+  /** Takes requests in that may be judged later. */
   observe(rows: Observation[]): Promise<void>;
+  /** Learns from a judgement, once a request. */
   judge(judgement: Judgement): Promise<Judged>;
   /** The present state, or the one of an earlier version; null where that is not kept. */
   snapshot(version: number | null): Promise<Learned | null>;
@@ -86,7 +88,9 @@ export interface LearningPort {
   ready(orgId: string, version: number | null): Promise<void> | null;
   /** The newest copy of this isolate, null before there is one; asks for a newer one in the background. */
   learned(orgId: string, version: number | null): Learned | null;
+  /** Tells of a request behind it; what can't be told is lost. */
   observe(orgId: string, row: Observation): void;
+  /** Waits for the object, since a judge is told what became of it. */
   judge(orgId: string, judgement: Judgement): Promise<Judged>;
 }
 

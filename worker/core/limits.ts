@@ -13,6 +13,7 @@ export interface Tiers {
   capOutput: boolean;
 }
 
+/** What happens unless somebody says otherwise: told at 80 %, refused at the end, answers cut to what fits. */
 export const DEFAULT_TIERS: Readonly<Tiers> = Object.freeze({
   warnAt: 0.8,
   throttle: false,
@@ -58,6 +59,7 @@ export interface LimitFlags {
   models?: ({ model: string } & Omit<LimitFlags, "models">)[];
 }
 
+/** Which meters these limits need. */
 export function flagsOf(limits: Limits | null): LimitFlags {
   if (limits === null) return {};
   return {

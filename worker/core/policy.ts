@@ -52,6 +52,7 @@ export interface PolicyPart {
   constraints: string[];
 }
 
+/** What a rule asks to be told of, to whom. */
 export interface PolicyAlert {
   channel: "slack" | "email" | "webhook";
   message: string;

@@ -35,6 +35,7 @@ export interface Deps {
   upstream: Upstream;
   /** The platform's own key for a provider, null where none is configured; it only goes to the catalog's host. */
   platformKey: (provider: string) => string | null;
+  /** Where an organization's changes are made and its rows are asked for. */
   control: (orgId: string) => OrgControlPort;
   log: Log;
   metrics: Metrics;
@@ -84,6 +85,7 @@ export interface KeyVerifier {
     key: { orgId: string; keyId: string },
     address: string | null,
   ): Promise<KeyProof>;
+  /** True for the master key, and the one before while it is rotated; compared in constant time. */
   isMaster(token: string): boolean;
 }
 
@@ -95,6 +97,7 @@ export interface KeyProof {
 
 /** Seals and opens provider secrets; the clear text lives only in memory. */
 export interface Vault {
+  /** The secret as a text that opens only for this organization, provider, credential and version. */
   seal(
     orgId: string,
     provider: string,
@@ -102,11 +105,13 @@ export interface Vault {
     version: number,
     secret: string,
   ): Promise<string>;
+  /** The clear text; rejects where the sealed text was made for another row, or its KEK is gone. */
   open(orgId: string, credential: CredentialRecord): Promise<string>;
 }
 
 /** Money and limits (PLATFORM 18–28). */
 export interface AccountPort {
+  /** Sets money and limits aside, in all scopes or none. Throws `control_plane_unavailable`; a refusal is an answer. */
   hold(request: HoldRequest): Promise<HoldAnswer>;
   /** Debits once per request id, whatever is sent again. */
   settle(row: SettleRow): Promise<void>;
@@ -123,14 +128,17 @@ export interface AccountPort {
 
 /** The audit log. Never throws for content; durable when it returned (PLATFORM 29). */
 export interface AuditPort {
+  /** One result a record, in their order. */
   append(records: AuditRecord[]): Promise<AppendResult[]>;
 }
 
 /** The one outbound fetch: SSRF guard, no redirects, identity encoding. */
 export interface Upstream {
+  /** Rejects where the provider can't be reached; any answer is an answer, redirects included. */
   send(request: UpstreamRequest): Promise<Response>;
 }
 
+/** A request as it leaves: signed, with everything that its provider gets. */
 export interface UpstreamRequest {
   url: string;
   method: "GET" | "POST";
@@ -154,17 +162,21 @@ export interface Change {
   events: AuditRecord[];
 }
 
+/** What became of a change. */
 export type Applied =
   | { ok: true; revision: number }
   /** A uniqueness rule of the database refused it; nothing was written. */
   | { ok: false; conflict: string };
 
+/** The single point that knows an organization's present revision (PLATFORM 14). */
 export interface OrgControlPort {
   /** `have`: hashes of policy bundles that need not be sent. */
   open(keyId: string | null, revision: number, have?: string[]): Promise<Opened>;
   /** Keeps a policy bundle's text, before a change points to its hash. */
   keepBundle(hash: string, text: string): Promise<void>;
+  /** What changed since this revision. */
   sync(revision: number): Promise<Delta>;
+  /** Makes a change, and answers once it is durable. Rejects where that is not known: sent again it is made once. */
   apply(change: Change): Promise<Applied>;
 }
 

@@ -9,6 +9,7 @@ export type Role =
   | "viewer"
   | "member";
 
+/** What a key is for: everything its role may, model calls alone, management alone, or reading alone. */
 export type KeyType = "default" | "llm_api" | "management" | "read_only";
 
 /** Who is asking, once a credential proved it. Plain data; safe to keep for as long as the request runs. */

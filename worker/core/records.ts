@@ -17,6 +17,7 @@ export interface OrgRecord {
   metadata: JsonObject;
 }
 
+/** What the path needs of a team. */
 export interface TeamRecord {
   id: string;
   limits?: LimitFlags;
@@ -27,6 +28,7 @@ export interface TeamRecord {
   metadata: JsonObject;
 }
 
+/** What the path needs of a user. */
 export interface UserRecord {
   id: string;
   limits?: LimitFlags;
@@ -40,6 +42,7 @@ export interface UserRecord {
   activeOrgId?: string;
 }
 
+/** What the path needs of a virtual key. */
 export interface KeyRecord {
   id: string;
   handle: string;

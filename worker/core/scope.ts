@@ -15,6 +15,7 @@ export type ScopeKind =
 /** What is counted of a scope: money in its budget's window, requests and tokens in a clock minute, requests at a time. */
 export type Meter = "rate" | "slots";
 
+/** Something that is limited and charged. */
 export interface Scope {
   kind: ScopeKind;
   /** A model's is that of the scope it is limited in: `key:<id>/<model>`. */

@@ -7,6 +7,7 @@ export function utcDay(instant: number): string {
   return new Date(instant).toISOString().slice(0, 10);
 }
 
+/** Resolves after `ms`; a timer of the request that asks (PLATFORM 3). */
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(resolve, ms);

@@ -54,7 +54,7 @@ export function readKeyFile(text: string): NoteKey | null {
   return key !== null && keyFile(key) === text ? key : null;
 }
 
-/** What an object of a log is, by its name; null for one that belongs to no log. */
+/** What an object of a log is, by its name. */
 export type ObjectKind =
   | { kind: "head" }
   | { kind: "checkpoint"; size: number }
@@ -78,6 +78,7 @@ const FORMS: readonly [RegExp, (parts: string[]) => ObjectKind][] = [
   ],
 ];
 
+/** Reads the name of an object; null for one that belongs to no log. */
 export function kindOf(name: string): ObjectKind | null {
   if (name === HEAD) return { kind: "head" };
   if (!name.startsWith(FOLDER)) return null;

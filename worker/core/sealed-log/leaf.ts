@@ -50,6 +50,7 @@ export interface Leaf {
   recordHash: Hash;
 }
 
+/** The hash of a record's canonical text, as its leaf holds it. */
 export function recordHash(text: string): Hash {
   return sha256(text);
 }

@@ -9,6 +9,7 @@ export function leafHash(leaf: Uint8Array): Hash {
   return new Uint8Array(createHash("sha256").update(LEAF).update(leaf).digest());
 }
 
+/** The hash of an inner node. */
 export function nodeHash(left: Hash, right: Hash): Hash {
   return new Uint8Array(createHash("sha256").update(NODE).update(left).update(right).digest());
 }
@@ -19,6 +20,7 @@ const NODE = Uint8Array.of(1);
 /** The root of the tree that has no leaves. */
 export const EMPTY_ROOT: Hash = sha256("");
 
+/** True for the same bytes; for what is public, since it takes longer the more are alike. */
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, at) => byte === b[at]);
 }

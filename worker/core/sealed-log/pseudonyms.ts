@@ -25,6 +25,7 @@ const PREFIX = "psn_";
 /** A pseudonym wherever it stands in a text of a record. */
 export const PSEUDONYM = /psn_[0-9A-Za-z]{22}/g;
 
+/** What stands for a person in the log: the same for the same person, and nothing without the salt. */
 export function pseudonymOf(salt: Uint8Array, kind: PersonKind, value: string): string {
   const digest = createHmac("sha256", salt).update(`${kind}\0${value}`).digest();
   return PREFIX + base62(new Uint8Array(digest).subarray(0, 16), 22);

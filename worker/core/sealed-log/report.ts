@@ -7,6 +7,7 @@ export interface LogObjects {
   get: (name: string) => Promise<Uint8Array | null>;
 }
 
+/** What a verification goes by besides the log itself. */
 export interface VerifyOptions {
   /** Keys that are trusted from elsewhere; without any the log's first one is taken on trust. */
   trusted?: readonly NoteKey[];
@@ -24,6 +25,7 @@ export interface Fault {
   says: string;
 }
 
+/** What a verification found. */
 export interface Report {
   origin: string | null;
   /** Records that the newest checkpoint covers. */

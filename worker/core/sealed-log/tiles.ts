@@ -82,12 +82,14 @@ export function unpackEntries(bytes: Uint8Array): Uint8Array[] | null {
   return leaves;
 }
 
+/** Hashes in a row, as a tile of the tree holds them. */
 export function packHashes(hashes: readonly Hash[]): Uint8Array {
   const out = new Uint8Array(hashes.length * HASH_BYTES);
   for (const [at, hash] of hashes.entries()) out.set(hash, at * HASH_BYTES);
   return out;
 }
 
+/** The hashes of such a tile. */
 export function unpackHashes(bytes: Uint8Array): Hash[] {
   const hashes: Hash[] = [];
   for (let at = 0; at < bytes.length; at += HASH_BYTES)
