@@ -1,5 +1,6 @@
 import type { Amount } from "../core/amount.ts";
 import type { Authorized } from "../core/call.ts";
+import type { Part } from "../core/chat.ts";
 import type { Deployment } from "../core/model.ts";
 import { LEAST_OUTPUT } from "../core/least-output.ts";
 import { costOf, usdNumber, type NanoUsd } from "../core/money.ts";
@@ -16,15 +17,25 @@ export type Overbilling = (deployment: string) => number;
 
 type Sized = Pick<Authorized, "bytes" | "chat">;
 
+/**
+ * What providers take one image for at most, whatever its bytes: tiles of the largest that Anthropic, Google and most of
+ * OpenAI's models look at come to less. The few that count more raise their own bound (`overbilling`).
+ */
+const IMAGE_TOKENS = 8_000;
+/** A page of a document is billed as its text and as an image: no more than two tokens to a byte of it. */
+const TOKENS_PER_FILE_BYTE = 2;
+/** Taken for what lies elsewhere, where the model's window is not known. */
+const UNKNOWN_FILE = 200_000;
+
 /** The worst case in dollars, as policies read it; null where nothing of the plan has a known price. */
 export function worstCaseUsd(call: Sized, plan: readonly Deployment[]): number | null {
   return plan.some(({ facts }) => facts.prices) ? usdNumber(worstCase(call, plan).cost) : null;
 }
 
 /**
- * An upper bound of what the plan's dearest attempt may come to, with answers of at most `limit` tokens. A token is at
- * least one byte of the body, so the body's bytes bound the prompt; every prompt class is charged at the dearest input
- * price.
+ * An upper bound of what the plan's dearest attempt may come to, with answers of at most `limit` tokens. A token of text is
+ * at least one byte of the body; images and files count by what they can come to. Every prompt class is charged at the
+ * dearest input price.
  */
 export function worstCase(
   call: Sized,
@@ -32,11 +43,12 @@ export function worstCase(
   limit = Infinity,
   overbilling: Overbilling = () => 1,
 ): { cost: NanoUsd; requests: number; tokens: number } {
-  const prompt = call.bytes;
+  const media = mediaIn(call.chat);
   let cost = 0;
   let tokens = 0;
   for (const deployment of plan) {
     const { prices } = deployment.facts;
+    const prompt = promptOf(call, media, deployment);
     const longest = Math.max(
       Math.min(limit, answerOf(call, deployment)),
       leastOf(call, deployment),
@@ -73,6 +85,40 @@ export function outputWithin(
     else high = middle - 1;
   }
   return low;
+}
+
+interface Media {
+  images: number;
+  /** Characters of base64 of each file, null of one that lies elsewhere. */
+  files: (number | null)[];
+  /** Of all images and files, the characters that stand in the body. */
+  bytes: number;
+}
+
+function mediaIn({ messages }: Pick<Sized["chat"], "messages">): Media {
+  const media: Media = { images: 0, files: [], bytes: 0 };
+  const add = (part: Part) => {
+    if (part.type === "toolResult") part.parts.forEach(add);
+    if (part.type !== "image" && part.type !== "file") return;
+    const size = part.source.type === "data" ? part.source.data.length : null;
+    media.bytes += size ?? 0;
+    if (part.type === "image") media.images++;
+    else media.files.push(size);
+  };
+  for (const { parts } of messages) parts.forEach(add);
+  return media;
+}
+
+/** Tokens that the prompt may have: no file has more than the model's window. */
+function promptOf({ bytes }: Sized, media: Media, { facts }: Deployment): number {
+  const window = facts.contextWindow;
+  const files = media.files.map((size) =>
+    size === null
+      ? (window ?? UNKNOWN_FILE)
+      : Math.min(size * TOKENS_PER_FILE_BYTE, window ?? Infinity),
+  );
+  const text = Math.max(0, bytes - media.bytes);
+  return text + media.images * IMAGE_TOKENS + files.reduce((sum, each) => sum + each, 0);
 }
 
 /** The limit that is sent at least: what a shorter one is made of where the protocol takes none. */
