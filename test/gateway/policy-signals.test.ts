@@ -223,6 +223,56 @@ test("each operator and group decides about a real request", async () => {
   expect(seen).toEqual(all.map(([condition], n) => [condition, `op-${n}`, "rest"]));
 }, 60_000);
 
+/** Targets with what was said of each, USD per token, and the demands that each of them meets. */
+const TARGETS = {
+  none: [{ training: false, retention_days: 0 }, "eu-central-1", 1e-6],
+  month: [{ training: false, retention_days: 30 }, "eu-west-3", 1e-5],
+  trains: [{ training: true, retention_days: 0 }, "eu-central-1", 1e-6],
+  unsaid: [{}, "eu-central-1", 1e-6],
+} as const;
+const DEMANDS: [demand: string, ...met: (keyof typeof TARGETS)[]][] = [
+  ["forbid: { training: true }", "none", "month"],
+  ["require: { training: false }", "none", "month"],
+  ["require: { retention: none }", "none", "trains"],
+  ["require: { retention: { lte: 30 } }", "none", "month", "trains"],
+  ["forbid: { retention: { gt: 0 } }", "none", "trains"],
+  ["require: { price: { input: { lte: 5 } } }", "none", "trains", "unsaid"],
+  ["require: { region: eu-west-3 }", "month"],
+  ["require: { residency: [eu-central-1, eu-north-1] }", "none", "trains", "unsaid"],
+  ["require: { residency: us-only }"],
+  ["forbid: { residency: cn-only }", "none", "month", "trains", "unsaid"],
+  ["require: { model: [none, unsaid] }", "none", "unsaid"],
+  ["forbid: { model: { starts_with: un } }", "none", "month", "trains"],
+  ["require: { provider: sim, model: sim/echo }", "none", "month", "trains", "unsaid"],
+  ["forbid: { provider: sim }"],
+];
+
+test("a constraint goes by what an administrator said of a target, and what nobody said is in nobody's favour", async () => {
+  for (const [model_name, [model_info, region_name, price]] of Object.entries(TARGETS)) {
+    const prices = { input_cost_per_token: price, output_cost_per_token: price };
+    const litellm_params = { model: "sim/echo", region_name, ...prices };
+    await gw.admin("POST", "/model/new", { model_name, litellm_params, model_info });
+  }
+  const rules = Object.keys(TARGETS).map(
+    (name) => `{ id: ${name}, when: { header.x-ask: ${name} }, route: ${name} }`,
+  );
+  const constraints = DEMANDS.map(
+    ([demand], n) => `  - { id: d${n}, when: { header.x-demand: d${n} }, ${demand} }\n`,
+  );
+  await publish(rules, `constraints:\n${constraints.join("")}`);
+  const seen = [];
+  for (const [n, [demand]] of DEMANDS.entries()) {
+    const met = [];
+    for (const name of Object.keys(TARGETS)) {
+      const { status, rule: by } = await ask(name, { headers: { "x-demand": `d${n}` } });
+      expect([by, [200, 403].includes(status)]).toEqual([name, true]);
+      if (status === 200) met.push(name);
+    }
+    seen.push([demand, ...met]);
+  }
+  expect(seen).toEqual(DEMANDS);
+}, 90_000);
+
 test("Anthropic's callers are routed, pinned and refused by the same rules, in their own form", async () => {
   await publish([
     "{ id: no, when: { header.x-ask: no }, block: { message: Not here. } }",

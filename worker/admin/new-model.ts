@@ -119,6 +119,18 @@ export const modelInfo = z.object({
       "How the model is told to go on from the beginning of its answer, if it can; absent = what is known of it",
     ),
   supports_assistant_prefill: z.boolean().nullish(),
+  training: z
+    .boolean()
+    .nullish()
+    .describe("Whether its provider trains on what it is sent, for policies; absent = not known"),
+  retention_days: z
+    .int()
+    .min(0, "Must not be negative")
+    .max(36_500, "At most 36500 days")
+    .nullish()
+    .describe(
+      "Days for which its provider keeps what it is sent, for policies; absent = not known",
+    ),
   ...CAPABILITIES,
   ...PRICES,
 });
