@@ -1,4 +1,5 @@
-import { describe, expect, it } from "vitest";
+import { setImmediate as turn } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { GatewayError } from "../../worker/core/errors.ts";
 import type { RoutingLayer } from "../../worker/core/routing.ts";
 import { noProgress } from "../../worker/stages/progress.ts";
@@ -15,6 +16,32 @@ const ASK = {
   messages: [{ role: "user", content: "tell" }],
 };
 const ROLE = `data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}\n\n`;
+
+// Hedges and providers wait by a clock of the test's own: a busy machine changes nothing.
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** Lets `ms` pass, step by step; whatever needs no time happens before each step. */
+async function pass(ms: number): Promise<void> {
+  for (let left = ms; left > 0; left -= 5) {
+    for (let n = 0; n < 25; n++) await turn();
+    await vi.advanceTimersByTimeAsync(5);
+  }
+}
+
+/** The outcome of work that waits by that clock. */
+async function inTime<T>(work: Promise<T>): Promise<T> {
+  let over = false;
+  const seen = work.finally(() => {
+    over = true;
+  });
+  while (!over) await pass(5);
+  return seen;
+}
 
 /** Which deployment a request went to. */
 const hostOf = (url: string) => new URL(url).hostname.split(".")[0];
@@ -53,7 +80,7 @@ describe("a hedged first byte", () => {
       (request, n) => (n === 0 ? silent(request, n) : answerOf("openai-chat", request, answers)),
       ["a", "b"],
     );
-    const { stream } = await done;
+    const { stream } = await inTime(done);
     expect(oneMessage("openai-chat", stream).told.text).toBe("one two three");
     expect(sent.map((request) => hostOf(request.url))).toEqual(["a", "b"]);
     expect(sent[0]?.signal.aborted).toBe(true);
@@ -68,7 +95,7 @@ describe("a hedged first byte", () => {
 
   it("is not begun where the first one is in time, or where nobody asked for it", async () => {
     const quick = await ask((request) => answerOf("openai-chat", request, answers), ["a", "b"]);
-    await quick.done;
+    await inTime(quick.done);
     expect(quick.sent).toHaveLength(1);
     const slow: Script = async (request) => {
       await new Promise((resolve) => setTimeout(resolve, 60));
@@ -77,7 +104,7 @@ describe("a hedged first byte", () => {
     // Nor where no further attempt is allowed.
     for (const settings of [{}, { hedgeAfter: 20, numRetries: 0 }]) {
       const patient = await ask(slow, ["a", "b"], settings);
-      await patient.done;
+      await inTime(patient.done);
       expect(patient.sent).toHaveLength(1);
     }
   });
@@ -86,10 +113,10 @@ describe("a hedged first byte", () => {
     const { done, cancel, sent, progress } = await ask(silent, ["a", "b", "c", "d", "e"], {
       hedgeAfter: 5,
     });
-    await new Promise((resolve) => setTimeout(resolve, 80));
+    await pass(80);
     expect(sent).toHaveLength(3);
     cancel();
-    expect(await done).toEqual({ stream: "", error: null });
+    expect(await inTime(done)).toEqual({ stream: "", error: null });
     expect(sent.every((request) => request.signal.aborted)).toBe(true);
     expect(progress.attempts.map((row) => row.error)).toEqual(Array(3).fill("cancelled"));
   });
@@ -104,7 +131,7 @@ describe("a hedged first byte", () => {
       },
       ["a", "b"],
     );
-    const { stream, error } = await done;
+    const { stream, error } = await inTime(done);
     expect(error).toBeNull();
     expect(oneMessage("openai-chat", stream).told.text).toBe("one two three");
     expect(progress.attempts.map((row) => row.error)).toEqual(["transient", undefined]);
@@ -122,7 +149,7 @@ describe("a hedged first byte", () => {
       ["a", "b", "c"],
       { hedgeAfter: 20 },
     );
-    const { stream } = await done;
+    const { stream } = await inTime(done);
     expect(oneMessage("openai-chat", stream).told.text).toBe("one two three");
     expect(
       sent.map((request) => hostOf(request.url) ?? "").toSorted((a, b) => (a < b ? -1 : 1)),
@@ -156,7 +183,10 @@ describe("a hedged first byte", () => {
     const call = chosen({ ...ASK, max_tokens: 100 }, [deployment("a"), deployment("b")], {
       settings: { hedgeAfter: 20 },
     });
-    for await (const _ of streamAnswer(deps, call, noProgress()).steps);
+    const all = async () => {
+      for await (const _ of streamAnswer(deps, call, noProgress()).steps);
+    };
+    await inTime(all());
     expect(sent).toHaveLength(1);
     // Both worst cases: 100 tokens of answer at 2,000 per 1,000, twice, and the prompts.
     expect(held[0]).toBeGreaterThanOrEqual(400);
@@ -171,7 +201,7 @@ describe("an answer that a filter emptied", () => {
       (request, n) => answerOf("openai-chat", request, n === 0 ? empty : answers),
       ["a", "b"],
     );
-    expect(oneMessage("openai-chat", (await done).stream).told.text).toBe("one two three");
+    expect(oneMessage("openai-chat", (await inTime(done)).stream).told.text).toBe("one two three");
     expect(progress.attempts.map((row) => row.error)).toEqual(["content_filter", undefined]);
   });
 
@@ -180,7 +210,7 @@ describe("an answer that a filter emptied", () => {
       (request) => answerOf("openai-chat", request, empty),
       ["a", "b"],
     );
-    const { stream, error } = await done;
+    const { stream, error } = await inTime(done);
     expect(error).toBeNull();
     expect(oneMessage("openai-chat", stream).told).toMatchObject({
       text: "",
