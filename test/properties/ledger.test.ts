@@ -11,18 +11,16 @@ import {
   isNegative,
   totalOf,
 } from "../support/ledger-claims.ts";
+import { pick, running, STEPS as COMMON } from "../support/ledger-steps.ts";
 import { LedgerWorld } from "../support/ledger-world.ts";
 
 type Step = { what: keyof typeof STEPS; a: number; b: number };
 
-/** What may happen to isolates, requests, messages and time; `a` and `b` choose which and how much. */
+/** What may happen: all that is common, and what only this test does. */
 const STEPS = {
-  begin: (world: LedgerWorld, a: number, b: number) =>
-    world.begin(pick(world.isolates, a), b, 1 + (b % 7) * 10),
-  raise: (world: LedgerWorld, a: number, b: number) =>
-    withRunning(world, a, (request) => world.raise(request, 1 + (b % 30))),
+  ...COMMON,
   settle: (world: LedgerWorld, a: number, b: number) =>
-    withRunning(world, a, (request) =>
+    running(world, a, (request) =>
       // Up to half more than its worst case: a provider that bills above its own bound.
       world.settle(request, b % Math.ceil(request.max.cost * 1.5)),
     ),
@@ -30,47 +28,14 @@ const STEPS = {
     const request = pick(world.ended, a);
     if (request) world.settleAgain(request, b % 50);
   },
-  release: (world: LedgerWorld, a: number) =>
-    withRunning(world, a, (request) => world.release(request)),
-  flush: (world: LedgerWorld, a: number) => world.flush(pick(world.isolates, a)),
-  deliver: (world: LedgerWorld, a: number) => world.deliver(a, false),
-  deliverAndKeep: (world: LedgerWorld, a: number) => world.deliver(a, true),
-  deliverAll: (world: LedgerWorld) => world.deliverAll(),
-  drop: (world: LedgerWorld, a: number) => world.drop(a),
-  answer: (world: LedgerWorld, a: number) => world.answer(a),
-  loseAnswer: (world: LedgerWorld, a: number) => world.loseAnswer(a),
-  idle: (world: LedgerWorld, a: number) => world.idle(pick(world.isolates, a)),
   nap: (world: LedgerWorld) => {
     world.advance(2_500);
     for (const isolate of world.isolates) world.idle(isolate);
   },
-  advance: (world: LedgerWorld, a: number) => world.advance(a % 3_000),
   advanceFar: (world: LedgerWorld, a: number) => world.advance((a * 10_007) % 700_000),
   alarm: (world: LedgerWorld) => void world.book.tick(world.now),
   redefine: (world: LedgerWorld) => world.define(),
-  cut: (world: LedgerWorld, a: number, b: number) =>
-    withRunning(world, a, (request) => world.cut(request, b % 2 === 0)),
-  crash: (world: LedgerWorld, a: number, b: number) =>
-    world.crash(a % world.isolates.length, () => b % 2 === 0),
-  reconcile: (world: LedgerWorld, a: number) => {
-    // Rightly, or too early for a request that still runs.
-    const request = pick([...world.abandoned, ...world.running], a);
-    if (request) world.reconcile(request);
-  },
 };
-
-function pick<T>(list: T[], at: number): T {
-  return list[at % list.length] as T;
-}
-
-function withRunning(
-  world: LedgerWorld,
-  at: number,
-  work: (request: LedgerWorld["running"][number]) => void,
-): void {
-  const request = pick(world.running, at);
-  if (request) work(request);
-}
 
 const weights: [keyof typeof STEPS, number][] = [
   ["begin", 8],

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { spendKey } from "../../durable-objects/ledger-leases.ts";
 import { scopeKey } from "../../worker/core/scope.ts";
+import { running, STEPS as COMMON } from "../support/ledger-steps.ts";
 import { LedgerWorld } from "../support/ledger-world.ts";
 
 /** ROUTERO_LIMITS_RUNS asks for more. */
@@ -9,33 +10,11 @@ const RUNS = Number(process.env["ROUTERO_LIMITS_RUNS"] ?? 300);
 
 /** What may happen; less time passes in all than after which a lease that got lost is reclaimed. */
 const STEPS = {
-  begin: (world: LedgerWorld, a: number, b: number) =>
-    world.begin(pick(world.isolates, a), b, 1 + (b % 7) * 10),
-  raise: (world: LedgerWorld, a: number, b: number) =>
-    running(world, a, (request) => world.raise(request, 1 + (b % 30))),
+  ...COMMON,
   settle: (world: LedgerWorld, a: number, b: number) =>
     running(world, a, (request) =>
       world.settle(request, b % Math.ceil(request.max.cost * 1.5 + 1)),
     ),
-  release: (world: LedgerWorld, a: number) =>
-    running(world, a, (request) => world.release(request)),
-  flush: (world: LedgerWorld, a: number) => world.flush(pick(world.isolates, a)),
-  deliver: (world: LedgerWorld, a: number) => world.deliver(a, false),
-  deliverAndKeep: (world: LedgerWorld, a: number) => world.deliver(a, true),
-  deliverAll: (world: LedgerWorld) => world.deliverAll(),
-  drop: (world: LedgerWorld, a: number) => world.drop(a),
-  answer: (world: LedgerWorld, a: number) => world.answer(a),
-  loseAnswer: (world: LedgerWorld, a: number) => world.loseAnswer(a),
-  idle: (world: LedgerWorld, a: number) => world.idle(pick(world.isolates, a)),
-  advance: (world: LedgerWorld, a: number) => world.advance(a % 3_000),
-  cut: (world: LedgerWorld, a: number, b: number) =>
-    running(world, a, (request) => world.cut(request, b % 2 === 0)),
-  crash: (world: LedgerWorld, a: number, b: number) =>
-    world.crash(a % world.isolates.length, () => b % 2 === 0),
-  reconcile: (world: LedgerWorld, a: number) => {
-    const request = pick([...world.abandoned, ...world.running], a);
-    if (request) world.reconcile(request);
-  },
 };
 type Name = keyof typeof STEPS;
 const names = Object.keys(STEPS) as Name[];
@@ -46,19 +25,6 @@ const often: Partial<Record<Name, number>> = {
   answer: 8,
   deliverAll: 4,
 };
-
-function pick<T>(list: T[], at: number): T {
-  return list[at % list.length] as T;
-}
-
-function running(
-  world: LedgerWorld,
-  at: number,
-  work: (request: LedgerWorld["running"][number]) => void,
-): void {
-  const request = pick(world.running, at);
-  if (request) work(request);
-}
 
 const step = fc.record({
   what: fc.oneof(
