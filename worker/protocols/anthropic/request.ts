@@ -1,5 +1,6 @@
 import type { FromUrl } from "../../core/call.ts";
 import type { ChatRequest, Reasoning, ResponseFormat, Tool, ToolChoice } from "../../core/chat.ts";
+import { GatewayError } from "../../core/errors.ts";
 import { isJsonObject } from "../../core/json.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { extensionNames, without } from "../extensions.ts";
@@ -43,6 +44,7 @@ const EFFORTS: ReadonlySet<string> = new Set(["low", "medium", "high", "xhigh", 
 
 /** Reads a Messages body. */
 export function parseRequest(body: JsonObject, fromUrl: FromUrl = {}): ChatRequest {
+  refuseThread(body);
   const model = requiredText(body, "", "model");
   const list = optionalList(body, "", "messages");
   if (list === undefined) throw missing("messages", "an array of at least one message");
@@ -77,6 +79,22 @@ export function parseRequest(body: JsonObject, fromUrl: FromUrl = {}): ChatReque
   const user = metadata ? optionalString(metadata, "metadata", "user_id") : undefined;
   if (user !== undefined) request.user = user;
   return request;
+}
+
+/**
+ * A turn may go to any deployment, so that none can hold the conversation. The official client knows this refusal: it goes
+ * on with whole histories.
+ */
+function refuseThread(body: JsonObject): void {
+  if (optionalObject(body, "", "thread") === undefined) return;
+  throw new GatewayError(
+    "unsupported_endpoint",
+    "Conversations that a provider's servers hold are not served here: leave `thread` out and send all messages.",
+    {
+      param: "thread",
+      members: { details: { error_code: "thread_unsupported_request", unsupported: ["thread"] } },
+    },
+  );
 }
 
 function parseTool(tool: JsonObject, path: string): Tool {
