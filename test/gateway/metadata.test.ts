@@ -137,6 +137,14 @@ describe("metadata of its own dialect", () => {
     expect(ground.up.calls.all[0]?.body["metadata"]).toEqual({ user_id: "u-7" });
   });
 
+  test("Anthropic's own fallbacks are Anthropic's; the gateway's are names", async () => {
+    const fallbacks = [{ model: "claude-older" }];
+    await ground.post("anthropic", bodyFor("anthropic", { fallbacks }));
+    expect(ground.up.calls.all[0]?.body["fallbacks"]).toEqual(fallbacks);
+    await ground.post("anthropic", bodyFor("anthropic", { fallbacks: ["gpt-test"] }));
+    expect(ground.up.calls.all[1]?.body).not.toHaveProperty("fallbacks");
+  });
+
   test("unknown fields travel on between equals, in their own notation", async () => {
     const text = JSON.stringify(bodyFor("openai")).replace(
       /\}$/,

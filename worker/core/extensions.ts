@@ -1,3 +1,5 @@
+import { isJsonObject, type Json } from "./json.ts";
+
 /**
  * The members with which a caller talks to the gateway inside an ordinary request body. They stand at
  * the top level or inside `metadata` (top level wins) and never reach a provider.
@@ -21,4 +23,14 @@ export const EXTENSION_FIELDS = [
   "mock_response",
 ] as const;
 
-export const EXTENSION_FIELD_SET: ReadonlySet<string> = new Set(EXTENSION_FIELDS);
+const NAMES: ReadonlySet<string> = new Set(EXTENSION_FIELDS);
+
+/**
+ * True for a member that only the gateway reads. Providers have members of two of these names: a `cache` that is no object,
+ * and `fallbacks` that are objects (Anthropic's own, tried on its servers).
+ */
+export function isExtension(name: string, value: Json | undefined): boolean {
+  if (name === "cache") return isJsonObject(value);
+  if (name === "fallbacks" && Array.isArray(value)) return !value.some(isJsonObject);
+  return NAMES.has(name);
+}

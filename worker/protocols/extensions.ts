@@ -1,12 +1,7 @@
-import { EXTENSION_FIELD_SET } from "../core/extensions.ts";
+import { isExtension } from "../core/extensions.ts";
 import { isJsonObject, memberText, scanJson, spliceJson } from "../core/json.ts";
 import type { Json, JsonObject, JsonScan } from "../core/json.ts";
 import { define } from "./fields.ts";
-
-/** True for a member that only the gateway reads. `cache` may be a provider's own switch unless it is an object. */
-export function isExtension(name: string, value: Json | undefined): boolean {
-  return EXTENSION_FIELD_SET.has(name) && (name !== "cache" || isJsonObject(value));
-}
 
 /** `metadata` as the provider may see it, or undefined when nothing of it is the provider's. */
 export type MetadataRule = (metadata: Json, body: JsonObject) => ReadonlySet<string> | "all";

@@ -1,5 +1,6 @@
 import type { Extensions } from "../core/call.ts";
 import { GatewayError } from "../core/errors.ts";
+import { isExtension } from "../core/extensions.ts";
 import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
 
 const FEATURE_FIELDS = ["guardrail_id", "token_saving_plan_id", "prompt_id", "memory_id"] as const;
@@ -10,7 +11,7 @@ const MAX_ID = 256;
 export function readExtensions(body: JsonObject, headers: Record<string, string>): Extensions {
   const metadata = isJsonObject(body["metadata"]) ? body["metadata"] : {};
   const member = (name: string): { value: Json | undefined; param: string } =>
-    body[name] !== undefined && body[name] !== null
+    body[name] !== undefined && body[name] !== null && isExtension(name, body[name])
       ? { value: body[name], param: name }
       : { value: metadata[name] ?? undefined, param: `metadata.${name}` };
 

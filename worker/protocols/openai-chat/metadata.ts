@@ -1,6 +1,6 @@
+import { isExtension } from "../../core/extensions.ts";
 import { isJsonObject } from "../../core/json.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
-import { isExtension } from "../extensions.ts";
 
 /**
  * Which members of `metadata` stay here. It is the gateway's own unless the caller stores the completion at the

@@ -1,9 +1,10 @@
 import type { ChatRequest, Reasoning, Tool, ToolChoice } from "../../core/chat.ts";
 import { GatewayError } from "../../core/errors.ts";
+import { isExtension } from "../../core/extensions.ts";
 import { isJsonObject } from "../../core/json.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { effortNamed } from "../effort.ts";
-import { extensionNames, isExtension, without } from "../extensions.ts";
+import { extensionNames, without } from "../extensions.ts";
 import {
   at,
   invalid,

@@ -1,8 +1,9 @@
+import { isExtension } from "../../core/extensions.ts";
 import { isJsonObject, scanJson, spliceJson } from "../../core/json.ts";
 import type { Json } from "../../core/json.ts";
 import { LEAST_OUTPUT } from "../../core/least-output.ts";
 import { objectIn } from "../answers.ts";
-import { extensionRewrites, isExtension } from "../extensions.ts";
+import { extensionRewrites } from "../extensions.ts";
 import { parsed } from "../fields.ts";
 import type { Verbatim } from "../protocol.ts";
 import { withData } from "../sse.ts";
