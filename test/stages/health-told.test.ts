@@ -140,6 +140,7 @@ describe("health", () => {
     });
     expect(spent.sent).toHaveLength(1);
     expect(oneMessage("openai-chat", spent.said).told.finish).toBe("length");
+    expect(spent.said).toContain('"completion_tokens":3');
     expect(spent.inFlight).toBe(0);
   });
 });

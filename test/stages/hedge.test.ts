@@ -1,5 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { usdText } from "../../worker/core/money.ts";
 import { GatewayError } from "../../worker/core/errors.ts";
 import type { RoutingLayer } from "../../worker/core/routing.ts";
 import { noProgress } from "../../worker/stages/progress.ts";
@@ -77,7 +78,10 @@ const silent: Script = (request) => chunked([ROLE], "hang", request.signal);
 describe("a hedged first byte", () => {
   it("comes from whoever has content first; the other ends and is charged for what it was asked", async () => {
     const { done, sent, progress } = await ask(
-      (request, n) => (n === 0 ? silent(request, n) : answerOf("openai-chat", request, answers)),
+      async (request, n) =>
+        n === 0
+          ? silent(request, n)
+          : chunked([await (await answerOf("openai-chat", request, answers)).text()]),
       ["a", "b"],
     );
     const { stream } = await inTime(done);
@@ -91,6 +95,10 @@ describe("a hedged first byte", () => {
     ]);
     expect(progress.attempts[0]?.cost).toBeGreaterThan(0);
     expect(progress.usage.input).toBe(progress.attempts[1]?.usage.input);
+    // What the caller is told is the sum, though the answer was there before the other had ended.
+    const cost = progress.attempts.reduce((sum, row) => sum + row.cost, 0);
+    expect(cost).toBeGreaterThan(progress.attempts[1]!.cost);
+    expect(stream).toContain(`"routero":{"cost":"${usdText(cost)}"`);
   });
 
   it("is not begun where the first one is in time, or where nobody asked for it", async () => {

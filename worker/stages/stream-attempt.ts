@@ -43,6 +43,8 @@ export interface StreamState {
   shares: Share[];
   /** The attempt whose content the caller gets; others beside it have lost. */
   serving: StreamAttempt | null;
+  /** Those that have not ended. */
+  running: Set<StreamAttempt>;
 }
 
 /**
@@ -271,13 +273,20 @@ export class StreamAttempt {
     return this.tally.usageSoFar(this.requestBytes);
   }
 
+  /** What it would be charged if it ended now; nothing before it was sent. */
+  private costSoFar(): number {
+    const { prices } = this.deployment.facts;
+    return prices !== undefined && this.sent ? costOf(this.usageSoFar(), prices) : 0;
+  }
+
   private meta(): StreamMeta {
     const { attempts } = this.state.progress;
-    const { provider, model, facts } = this.deployment;
-    const earlier = attempts.reduce((sum, row) => sum + row.cost, 0);
-    const cost = facts.prices ? costOf(this.usageSoFar(), facts.prices) : 0;
+    const { provider, model } = this.deployment;
+    // An answer that comes in one piece tells its cost before those beside it have ended: they lose with it.
+    const running = new Set([...this.state.running, this]);
+    const costs = [...attempts, ...[...running].map((each) => ({ cost: each.costSoFar() }))];
     return {
-      cost: usdText(earlier + cost),
+      cost: usdText(costs.reduce((sum, { cost }) => sum + cost, 0)),
       provider,
       model,
       fallbacks: this.state.progress.fallbacks,

@@ -55,7 +55,6 @@ interface Failed {
 class StreamRun {
   private readonly state: StreamState;
   private readonly way: Way;
-  private readonly running = new Set<StreamAttempt>();
   private cancelled = false;
   /** The failure that cut the answer which the caller has the beginning of. */
   private cutBy: AttemptFault | null = null;
@@ -63,13 +62,21 @@ class StreamRun {
   private filtered: StreamAttempt | null = null;
 
   constructor(deps: Deps, call: Chosen, progress: Progress) {
-    this.state = { deps, call, progress, view: new CallerView(call), shares: [], serving: null };
+    this.state = {
+      deps,
+      call,
+      progress,
+      view: new CallerView(call),
+      shares: [],
+      serving: null,
+      running: new Set(),
+    };
     this.way = setOut(deps, call, progress, () => this.promptBytes());
   }
 
   cancel(): void {
     this.cancelled = true;
-    for (const attempt of this.running) attempt.abort();
+    for (const attempt of this.state.running) attempt.abort();
   }
 
   async *steps(): AsyncGenerator<Uint8Array, void> {
@@ -107,7 +114,7 @@ class StreamRun {
       return yield* this.race(runners, hedgeAfter);
     } finally {
       // Whatever ended this, nobody runs on beside who serves.
-      for (const each of runners) if (this.running.has(each.attempt)) this.lose(each);
+      for (const each of runners) if (this.state.running.has(each.attempt)) this.lose(each);
     }
   }
 
@@ -157,7 +164,7 @@ class StreamRun {
 
   private start(step: Step, rest: Rest | null): Runner {
     const attempt = new StreamAttempt(this.state, step, rest);
-    this.running.add(attempt);
+    this.state.running.add(attempt);
     if (this.cancelled) attempt.abort();
     const bytes = attempt.run();
     const first = bytes.next();
@@ -196,7 +203,7 @@ class StreamRun {
       });
       return { step, fault };
     } finally {
-      this.running.delete(attempt);
+      this.state.running.delete(attempt);
       // The consumer stopped between two steps: the caller left.
       if (!ended) {
         attempt.abort();
@@ -214,7 +221,7 @@ class StreamRun {
 
   /** Another attempt has the answer: this one ends, and is charged for what it was asked. */
   private lose({ attempt }: Runner): void {
-    this.running.delete(attempt);
+    this.state.running.delete(attempt);
     attempt.abort();
     attempt.close({ status: 0, error: "cancelled" }, !this.cancelled);
   }
@@ -259,6 +266,9 @@ class StreamRun {
       model: progress.deployment?.model ?? "",
       fallbacks: progress.fallbacks,
     }));
+    // An estimate of what was delivered may be above what the caller allowed; the answer is not.
+    const most = this.state.call.chat.sampling.maxOutputTokens ?? progress.usage.output;
+    progress.usage = { ...progress.usage, output: Math.min(progress.usage.output, most) };
     const events = lengthReached(view.delivered, progress.usage);
     return new TextEncoder().encode(events.map((event) => encoder.push(event)).join(""));
   }
