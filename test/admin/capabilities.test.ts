@@ -54,3 +54,22 @@ it("a user is made in the organization of the call and in no other that is named
     });
   }
 });
+
+it("members that mean nothing here are named in a header, inside of others too, and not kept", async () => {
+  const world = openWorld();
+  await world.make("/organization/new", { organization_alias: "acme" });
+  const params = { model: "sim/echo", weight: 2, rpm: null };
+  const made = await world.call(MASTER, "POST", "/model/new", {
+    model_name: "m",
+    litellm_params: { ...params, stream_timeout: 5, "no name": 1 },
+    model_info: { max_input_tokens: 9, cutoff: "2024" },
+    colour: "red",
+  });
+  expect(made.headers["x-routero-ignored-fields"]).toBe(
+    "litellm_params.stream_timeout, model_info.cutoff, colour",
+  );
+  expect(made.body).not.toMatchObject({ litellm_params: { stream_timeout: 5 } });
+  const plain = { model_name: "m", litellm_params: params };
+  const none = await world.call(MASTER, "POST", "/model/new", plain);
+  expect(none.headers["x-routero-ignored-fields"]).toBeUndefined();
+});

@@ -1,8 +1,9 @@
+import * as z from "zod";
 import type { Context, Env, Hono } from "hono";
 import { GatewayError } from "../core/errors.ts";
 import { shownOrgId } from "../core/ids.ts";
 import { greet } from "../core/greet.ts";
-import type { JsonObject } from "../core/json.ts";
+import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { answering, headersFor, refusal } from "./answering.ts";
 import { authenticateAdmin, settleOrg } from "./authenticate.ts";
 import { readInput } from "./body.ts";
@@ -77,8 +78,26 @@ function serve(
 
 /** Members that the operation does not know: tolerated, never kept, and named so that nobody relies on them. */
 function ignoredFields(operation: Operation, input: JsonObject): string {
-  return Object.keys(input)
-    .filter((name) => !Object.hasOwn(operation.input.shape, name) && /^[\w.-]{1,64}$/.test(name))
+  return strangers(operation.input, input)
+    .filter((path) => /^[\w.-]{1,128}$/.test(path))
     .slice(0, 20)
     .join(", ");
+}
+
+/** Paths of members that an object's schema does not know, inside of those that it knows as objects too. */
+function strangers(schema: z.ZodObject, input: JsonObject): string[] {
+  return Object.entries(input).flatMap(([name, value]) => {
+    if (!Object.hasOwn(schema.shape, name)) return [name];
+    const inner = objectIn(schema.shape[name]);
+    if (inner === null || !isJsonObject(value)) return [];
+    return strangers(inner, value).map((path) => `${name}.${path}`);
+  });
+}
+
+/** What an optional member's own members are, where those that it does not know are dropped. */
+function objectIn(schema: unknown): z.ZodObject | null {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable) {
+    return objectIn(schema.unwrap());
+  }
+  return schema instanceof z.ZodObject && schema.def.catchall === undefined ? schema : null;
 }
