@@ -81,7 +81,7 @@ describe("a hedged first byte", () => {
       async (request, n) =>
         n === 0
           ? silent(request, n)
-          : chunked([await (await answerOf("openai-chat", request, answers)).text()]),
+          : chunked([await answerOf("openai-chat", request, answers).text()]),
       ["a", "b"],
     );
     const { stream } = await inTime(done);
