@@ -53,7 +53,7 @@ export function benchPolicy(rules: number, route = "a", last = "route: b"): stri
 function measurePolicies(sizes: readonly number[], rounds = 4_000): PolicyRow[] {
   return sizes.map((rules) => {
     const began = performance.now();
-    const [source] = readYaml("bench.yaml", benchPolicy(rules), "bench.test.yaml");
+    const [source] = readYaml("bench.yaml", benchPolicy(rules));
     const { plan } = source === undefined ? { plan: null } : compile(source, OFFLINE);
     const compiled = performance.now();
     if (plan === null) throw new Error(source?.faults[0]?.message ?? "There is no plan.");

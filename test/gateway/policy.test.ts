@@ -302,7 +302,7 @@ describe("a policy", () => {
     const refused = await put(wrong);
     expect(refused.status).toBe(422);
     expect(refused.body.error?.message).toContain(
-      "policy.test.yaml:4:21: case 'from the EU' fails: expected rule rest, got eu",
+      "policy.yaml:8:21: case 'from the EU' fails: expected rule rest, got eu",
     );
     const right = await put(wrong.replace("rule: rest }", "rule: eu, route: open }"));
     expect(right.status).toBe(200);

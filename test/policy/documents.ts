@@ -8,7 +8,7 @@ import type { SignalValue, Verdict } from "../../worker/core/policy.ts";
 
 /** Compiles a text as a publication would. */
 export function compiled(text: string, known: Partial<Known> = {}): Compiled & { faults: Fault[] } {
-  const [source] = readYaml("policy.yaml", text, "policy.test.yaml");
+  const [source] = readYaml("policy.yaml", text);
   if (source === undefined) throw new Error("There is no document.");
   return { ...compile(source, { ...OFFLINE, ...known }), faults: source.faults };
 }

@@ -120,3 +120,13 @@ test("a country that nobody tells a gateway is warned of", () => {
     [["always_absent", 2]],
   ]);
 });
+
+test("what is accepted and does nothing is said at its line", () => {
+  const yaml =
+    "rules:\n  - when: { identity.region: eu }\n    route: a\n    on_redaction_fail: block\n";
+  const { plan, faults } = compiled(yaml, { ...KNOWN, redacts: false });
+  expect([plan !== null, faults.map(({ code, line }) => [code, line])]).toEqual([
+    true,
+    [["not_redacted", 4]],
+  ]);
+});

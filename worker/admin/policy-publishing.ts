@@ -68,6 +68,8 @@ export async function knownIn(ctx: AdminContext, scope: string): Promise<Known> 
       ],
       team: scope === "org" ? null : [team?.alias ?? scope, scope],
     },
+    // Nor is there a guardrail that would.
+    redacts: false,
     country: deps.settings.profile === "cloud",
     team: scope !== "org",
   };

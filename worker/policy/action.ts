@@ -88,6 +88,13 @@ export function readAction(
       "on_redaction_fail",
       source.choice(redaction, "on_redaction_fail", ["block", "continue"] as const),
     );
+    if (!known.redacts) {
+      source.warn(
+        redaction,
+        "not_redacted",
+        "nothing redacts requests here, so that no redaction can fail: they go on as they came",
+      );
+    }
   }
   if (alert !== undefined) put("alert", readAlert(source, alert, known));
   if (audit !== undefined) put("audit", readAudit(source, audit, known));

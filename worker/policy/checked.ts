@@ -20,7 +20,7 @@ export function checkDocument(
   name = "policy.yaml",
 ): Checked {
   const testName = name.replace(/(\.ya?ml)?$/, ".test.yaml");
-  const [document, inline, ...more] = readYaml(name, text, testName);
+  const [document, inline, ...more] = readYaml(name, text);
   if (document === undefined) throw new Error("A text has a document.");
   const compiled = compile(document, known);
   const faults = [...document.faults];
@@ -28,7 +28,7 @@ export function checkDocument(
     document.error(null, "too_large", "a text holds one policy and its tests at most");
     faults.push(...document.faults.slice(faults.length));
   }
-  const [apart] = tests === null ? [] : readYaml(testName, tests, testName);
+  const [apart] = tests === null ? [] : readYaml(testName, tests);
   const suites = [inline, apart].filter((each) => each !== undefined);
   let { plan } = compiled;
   let suite: SuiteResult | null = null;

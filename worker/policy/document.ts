@@ -23,23 +23,14 @@ export class Source {
   readonly faults: Fault[] = [];
   readonly #text: string;
   readonly #lines: LineCounter;
-  /** Lines of the text before this document, where several stand in one. */
-  readonly #before: number;
   readonly #document: Document.Parsed | null;
   #aliases: ReadonlyMap<Node, Node> | null = null;
 
-  constructor(
-    file: string,
-    text: string,
-    lines: LineCounter,
-    document: Document.Parsed | null,
-    before = 0,
-  ) {
+  constructor(file: string, text: string, lines: LineCounter, document: Document.Parsed | null) {
     this.file = file;
     this.#text = text;
     this.#lines = lines;
     this.#document = document;
-    this.#before = before;
   }
 
   get root(): ParsedNode | null {
@@ -285,7 +276,7 @@ export class Source {
 
   #position(offset: number): { line: number; column: number; begin: number } {
     const { line, col } = this.#lines.linePos(offset);
-    return { line: line - this.#before, column: col, begin: offset - col + 1 };
+    return { line, column: col, begin: offset - col + 1 };
   }
 }
 

@@ -21,6 +21,8 @@ export interface Known {
   names: { workspace: readonly string[]; team: readonly string[] | null } | null;
   /** False where nobody tells the gateway in which country a caller is. */
   country: boolean;
+  /** False where nothing redacts requests, so that no redaction can fail. */
+  redacts: boolean;
   /** A team's document stands under the organization's. */
   team: boolean;
 }
@@ -37,5 +39,6 @@ export const OFFLINE: Known = {
   gateway: null,
   names: null,
   country: true,
+  redacts: true,
   team: false,
 };

@@ -12,7 +12,7 @@ const MOST_VALUES = 20_000;
  * Reads a text as YAML 1.2 with plain JSON values: no tags, no merge keys, few aliases. A text may hold two documents, a
  * policy and its tests. Whatever is wrong with the YAML itself is a fault of the first source.
  */
-export function readYaml(file: string, text: string, testFile: string): Source[] {
+export function readYaml(file: string, text: string): Source[] {
   const lines = new LineCounter();
   if (text.length > MOST_DOCUMENT) {
     const source = new Source(file, text.slice(0, 200), lines, null);
@@ -42,11 +42,8 @@ export function readYaml(file: string, text: string, testFile: string): Source[]
     source.errorAt(0, 1, "empty", "the document is empty");
     return [source];
   }
-  return documents.map((document, index) => {
-    const start = document.range?.[0] ?? 0;
-    const marked = text.startsWith("---", start) ? 1 : 0;
-    const before = index === 0 ? 0 : lines.linePos(start).line - 1 + marked;
-    const source = new Source(index === 0 ? file : testFile, text, lines, document, before);
+  return documents.map((document) => {
+    const source = new Source(file, text, lines, document);
     for (const error of [...document.errors, ...document.warnings]) {
       const { at, length, message } = plainYamlError(error, document);
       source.errorAt(at, length, "yaml", message);

@@ -24,29 +24,28 @@ export function emptied(
 ): GatewayError {
   const candidates = beginnings(all, ({ by, state: { when } }) => ({ by, when }));
   const kind = kindOfEmpty(candidates.map(({ by }) => by));
-  const model = shortName(call.chat.model);
+  const model = named(call);
   const why = candidates.filter((each) => each.by !== null);
   const told = [...new Set(why.map((each) => `${each.provider}: ${each.reason}`))].slice(0, 5);
   const list = `${told.join("; ")}${why.length > 5 ? "; …" : ""}`;
   const members = { candidates: why.slice(0, 20).map(shown) as unknown as Json };
   switch (kind) {
     case "policy_no_candidate":
-      return new GatewayError(
-        kind,
-        `No deployment of '${model}' may serve this request (${list}).`,
-        { members, explanation },
-      );
+      return new GatewayError(kind, `No deployment of ${model} may serve this request (${list}).`, {
+        members,
+        explanation,
+      });
     case "capability_not_supported": {
       const has = groupsThat(call, (each) => lackOf(each, facts.needs) === null);
       const hint = has.length === 0 ? "" : ` ${has.join(", ")} can.`;
       return new GatewayError(
         kind,
-        `No deployment of '${model}' can serve this request (${list}).${hint}`,
+        `No deployment of ${model} can serve this request (${list}).${hint}`,
         { param: "model", members, explanation },
       );
     }
     case "context_length_exceeded":
-      return new GatewayError(kind, `The request is too long for '${model}' (${list}).`, {
+      return new GatewayError(kind, `The request is too long for ${model} (${list}).`, {
         param: "messages",
         members,
         explanation,
@@ -60,11 +59,20 @@ export function emptied(
       const retryAfter = waits.length === 0 ? MINUTE_S : Math.min(...waits);
       return new GatewayError(
         "no_healthy_deployment",
-        `No deployment of '${model}' is in rotation now (${list}).`,
+        `No deployment of ${model} is in rotation now (${list}).`,
         { retryAfter, members, explanation },
       );
     }
   }
+}
+
+/** The model that was asked for; where a rule of the policy leads elsewhere, what it leads to. */
+function named({ chat, verdict }: Authorized): string {
+  const asked = `'${shortName(chat.model)}'`;
+  if (verdict?.route === undefined) return asked;
+  const by =
+    verdict.rule === null ? "the policy's defaults route" : `rule '${verdict.rule}' routes`;
+  return `'${shortName(verdict.route)}', to which ${by} ${asked},`;
 }
 
 function shown({ deployment, provider, by, reason }: Candidate) {
