@@ -17,7 +17,7 @@ import { prove } from "./audit-proof.ts";
 import { retain } from "./audit-retention.ts";
 import { ownRow } from "./audit-row.ts";
 import { AuditSealSqlite } from "./audit-seal-sqlite.ts";
-import { ArchiveDiffers, AuditSealer } from "./audit-sealer.ts";
+import { ArchiveDiffers, AuditSealer, SigningKeyDiffers } from "./audit-sealer.ts";
 import { shown } from "./audit-shown.ts";
 
 const REARM_MS = 1_000;
@@ -119,9 +119,10 @@ export class AuditLog extends DurableObject<Env> {
         return await sealer.batch();
       } catch (cause) {
         const object = cause instanceof ArchiveDiffers ? cause.object : null;
+        const known = cause instanceof ArchiveDiffers || cause instanceof SigningKeyDiffers;
         const name = cause instanceof Error ? cause.name : typeof cause;
         const line = { level: "error", msg: "audit log not sealed", org_id: orgId, cause: name };
-        console.error(JSON.stringify({ ...line, object }));
+        console.error(JSON.stringify({ ...line, object, ...(known && { says: cause.message }) }));
         throw cause;
       }
     };

@@ -132,10 +132,10 @@ export class AuditSealer {
   /** Seals everything that the log has now. Rejects where something is left to do: call it again. */
   async run(): Promise<void> {
     const { storage } = this.#parts;
+    // A batch that is under way may be older than the youngest record, and the first one may have announced a key.
+    await this.batch();
     const records = storage.records();
-    // A batch that is under way may be older than the youngest record.
-    do await this.batch();
-    while ((storage.state()?.size ?? 0) < records);
+    while ((storage.state()?.size ?? 0) < records) await this.batch();
   }
 
   /**
@@ -185,6 +185,7 @@ export class AuditSealer {
     const signer = keys.byVersion.get(keys.current);
     if (signer === undefined) throw new Error("The current signing key is not configured.");
     const known = storage.keys();
+    checkKeys(known, keys);
     const newest = known.find(({ version }) => version === keys.current);
     if (newest === undefined) {
       const key = {
@@ -203,7 +204,10 @@ export class AuditSealer {
     }
     for (const { version, keyId, retired } of known) {
       if (version === keys.current || retired) continue;
-      if (at < newest.announcedAt + OVERLAP_MS && keys.byVersion.has(version)) continue;
+      // Whoever vouches for the new key has to be there until its announcement is sealed, however late that is.
+      const vouched = newest.sequence <= (storage.state()?.size ?? 0);
+      const over = vouched && at >= newest.announcedAt + OVERLAP_MS;
+      if (!over && keys.byVersion.has(version)) continue;
       const data = { key_version: version, key_id: keyId };
       storage.retire(version, { type: "audit.key_retired", at, data });
     }
@@ -234,6 +238,15 @@ interface Keys {
   byVersion: ReadonlyMap<number, NoteSigner>;
 }
 
+/** Throws where a version is another key than the log was told of, or one that it was told counts no more. */
+function checkKeys(known: readonly LoggedKey[], { byVersion, current }: Keys): void {
+  for (const { version, keyId, retired } of known) {
+    const signer = byVersion.get(version);
+    if (signer === undefined || (retired && version !== current)) continue;
+    if (retired || keyIdOf(signer) !== keyId) throw new SigningKeyDiffers(version, keyId, retired);
+  }
+}
+
 /** What tells of keys and of retention is kept for ever, so it has segments of its own. */
 function together(rows: PendingRecord[]): PendingRecord[] {
   const isKept = ({ type }: PendingRecord) => KEPT.test(type);
@@ -247,6 +260,19 @@ function together(rows: PendingRecord[]): PendingRecord[] {
 function fullBatch(size: number): number {
   const rest = TILE_WIDTH - (size % TILE_WIDTH);
   return rest < LEAST_FULL_BATCH ? rest + TILE_WIDTH : rest;
+}
+
+/** Nobody would vouch for what this key signs. Nothing is sealed until the setting is put right; records are taken. */
+export class SigningKeyDiffers extends Error {
+  override name = "SigningKeyDiffers";
+
+  constructor(version: number, keyId: string, retired: boolean) {
+    super(
+      retired
+        ? `Version ${version} of AUDIT_SIGNING_KEY was retired in this log: give the key that signs now the highest version.`
+        : `Version ${version} of AUDIT_SIGNING_KEY is not the key ${keyId} that this log knows by that version: put that one back, and add a new key under a higher version.`,
+    );
+  }
 }
 
 /** Something else lies where an object of the log belongs. Nothing is sealed until somebody has looked at it. */

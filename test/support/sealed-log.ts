@@ -92,6 +92,17 @@ export class LogWorld {
     this.load();
   }
 
+  /** The same log once more, which goes its own way from here. */
+  copy(): LogWorld {
+    const other = new LogWorld(this.orgId, this.now);
+    other.disk.db.deserialize(this.disk.db.serialize());
+    for (const [name, bytes] of this.archive.objects)
+      other.archive.objects.set(name, bytes.slice());
+    other.alarmAt = this.alarmAt;
+    other.load();
+    return other;
+  }
+
   /** What remains after a crash is the disk, the alarm and the archive. */
   load(): void {
     this.log = new AuditLogSqlite(this.disk.storage);
