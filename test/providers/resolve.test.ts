@@ -88,6 +88,10 @@ describe("what a model string stands for", () => {
 
   it("serves the simulated provider without any credential, and lists it", () => {
     expect(resolve("sim/echo", context()).found).toBe(true);
+    expect(resolve("sim/ehco", context())).toEqual({
+      found: false,
+      reason: expect.stringContaining("there are sim/echo, sim/text"),
+    });
     const ids = resolvableModels(context()).map((each) => each.id);
     expect(ids).toEqual(["sim/echo", "sim/text", "sim/tools", "sim/thinking"]);
   });

@@ -35,6 +35,8 @@ export interface ProviderRow {
   refuses?: readonly ForeignMember[];
   /** Variables that may hold a platform-wide key for this provider; the first that is set counts. */
   keyVariables: readonly string[];
+  /** It serves the models that we list and no others; absent = the provider is asked for any other, too. */
+  closed?: true;
 }
 
 const ROWS: readonly ProviderRow[] = [
@@ -261,6 +263,7 @@ const ROWS: readonly ProviderRow[] = [
     auth: "none",
     streamUsage: "include_usage",
     keyVariables: [],
+    closed: true,
   },
 ];
 

@@ -78,6 +78,13 @@ function fromCatalog(
   group: string,
   context: ResolveContext,
 ): Resolution {
+  if (row.closed && !knownModels(row.slug).includes(name)) {
+    const names = knownModels(row.slug).map((each) => `${row.slug}/${each}`);
+    return {
+      found: false,
+      reason: `The model '${shortName(group)}' does not exist: there are ${names.join(", ")}.`,
+    };
+  }
   const baseUrl = ownAddress(row);
   if (baseUrl === null) {
     const places = placesOf(row, context);
