@@ -194,7 +194,7 @@ describe("an object of another organization", () => {
       },
     );
     expect(body).toMatchObject({ blocked: false });
-  });
+  }, 120_000);
 
   it("shows in no listing", async () => {
     const { world, a } = await twoOrgs();
