@@ -1,7 +1,7 @@
 import { validate } from "@readme/openapi-parser";
 import { describe, expect, it } from "vitest";
-import { endpoints } from "../../worker/admin/endpoints.ts";
-import { openApi } from "../../worker/admin/openapi.ts";
+import { endpoints } from "../../worker/admin/docs/endpoints.ts";
+import { openApi } from "../../worker/admin/docs/openapi.ts";
 import { buildApp } from "../../worker/app.ts";
 import { OPERATIONS } from "../../worker/admin/operations/index.ts";
 import { AUDIT_EVENTS } from "../../worker/core/audit.ts";

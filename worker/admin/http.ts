@@ -8,7 +8,7 @@ import { answering, headersFor, refusal } from "./answering.ts";
 import { authenticateAdmin, settleOrg } from "./authenticate.ts";
 import { readInput } from "./body.ts";
 import { AdminContext } from "./context.ts";
-import { mountDocs } from "./docs.ts";
+import { mountDocs } from "./docs/page.ts";
 import { mountInvitation } from "./invitation.ts";
 import type { Operation, Route } from "./operation.ts";
 import { OPERATIONS } from "./operations/index.ts";

@@ -10,7 +10,7 @@ import { answering } from "./answering.ts";
 import { readInput } from "./body.ts";
 import type { ChangeEvent } from "./change-record.ts";
 import { AdminContext } from "./context.ts";
-import { PAGE_HEADERS } from "./docs.ts";
+import { PAGE_HEADERS } from "./docs/page.ts";
 import { invalidFields } from "./faults.ts";
 import { alias } from "./fields.ts";
 import { INVITATION_PAGE, INVITATION_SCRIPT, INVITATION_STYLE } from "./invitation-assets.ts";

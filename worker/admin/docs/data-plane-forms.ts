@@ -1,4 +1,4 @@
-import type { JsonObject } from "../core/json.ts";
+import type { JsonObject } from "../../core/json.ts";
 
 // What the documents show of the vendors' forms: the core of requests and answers, and one example each.
 

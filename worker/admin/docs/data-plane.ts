@@ -1,5 +1,5 @@
-import type { ErrorKind } from "../core/errors.ts";
-import type { Json, JsonObject } from "../core/json.ts";
+import type { ErrorKind } from "../../core/errors.ts";
+import type { Json, JsonObject } from "../../core/json.ts";
 import {
   common,
   completion,
@@ -16,7 +16,7 @@ import {
   modelSchema,
   text,
 } from "./data-plane-forms.ts";
-import type { Route } from "./operation.ts";
+import type { Route } from "../operation.ts";
 
 /** A parameter of a path, with a value for the example. */
 export interface PathParameter {

@@ -1,7 +1,7 @@
-import { errorRow } from "../core/errors.ts";
-import { isJsonObject, type JsonObject } from "../core/json.ts";
+import { errorRow } from "../../core/errors.ts";
+import { isJsonObject, type JsonObject } from "../../core/json.ts";
 import { endpoints, errorsByStatus, type Endpoint } from "./endpoints.ts";
-import { pathParameters, type Route } from "./operation.ts";
+import { pathParameters, type Route } from "../operation.ts";
 
 const JSON_TYPE = "application/json";
 

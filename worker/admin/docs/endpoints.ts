@@ -1,10 +1,10 @@
 import * as z from "zod";
-import { errorRow, type ErrorKind } from "../core/errors.ts";
-import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
-import type { Role } from "../core/principal.ts";
-import { ROLE_GRANTS } from "../policy/authz/roles.ts";
-import type { Operation, OperationFacts, Route } from "./operation.ts";
-import { OPERATIONS } from "./operations/index.ts";
+import { errorRow, type ErrorKind } from "../../core/errors.ts";
+import { isJsonObject, type Json, type JsonObject } from "../../core/json.ts";
+import type { Role } from "../../core/principal.ts";
+import { ROLE_GRANTS } from "../../policy/authz/roles.ts";
+import type { Operation, OperationFacts, Route } from "../operation.ts";
+import { OPERATIONS } from "../operations/index.ts";
 import { DATA_PLANE, type PathFacts, type PathParameter } from "./data-plane.ts";
 import { OPEN_PATHS } from "./open-paths.ts";
 

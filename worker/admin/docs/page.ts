@@ -1,7 +1,7 @@
 import type { Env, Hono } from "hono";
-import { errorRow } from "../core/errors.ts";
-import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
-import { DOCS_SEARCH, DOCS_STYLE } from "./docs-assets.ts";
+import { errorRow } from "../../core/errors.ts";
+import { isJsonObject, type Json, type JsonObject } from "../../core/json.ts";
+import { DOCS_SEARCH, DOCS_STYLE } from "./assets.ts";
 import { endpoints, errorsByStatus, type Endpoint } from "./endpoints.ts";
 import { openApi } from "./openapi.ts";
 
