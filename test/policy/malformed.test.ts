@@ -85,6 +85,7 @@ test.each([
   ["when: 'content.has_code or content.has_code'", "'or' is written ||"],
   ["when: 'not content.has_code'", "'not' is written !"],
   ["when: identity.region == eu", 'a text stands in quotes, as "eu"'],
+  ["when: header.x-my-team == 'red'", 'stands in brackets: header["x-my-team"]'],
   ["when: { identity: { region: eu } }", "as identity.region"],
   ["when: { identity.cost_center: 4711 }", 'write "4711" in quotes'],
 ])("%s is told what was meant", (when, told) => {

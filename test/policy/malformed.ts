@@ -234,6 +234,18 @@ export const MISTAKES: readonly Mistake[] = [
     "- when: { content.endpoint: /v1/chat/completions } #!\n  route: a",
   ),
   senseless(
+    "throttle beside a route that is not smart",
+    "contradiction",
+    "- when: { identity.region: eu }\n  throttle: true #!\n  route: a",
+  ),
+  {
+    kind: "throttle beside a route of the defaults",
+    code: "contradiction",
+    at: "whole",
+    text: "defaults: { route: a }\nrules:\n  - throttle: true #!",
+    meant: true,
+  },
+  senseless(
     "class among regions",
     "unknown_value",
     "- route: a\n  residency:\n    - eu-west-1\n    - us-only #!",

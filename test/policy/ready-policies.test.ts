@@ -113,6 +113,8 @@ test("the schema refuses the mistakes that an editor can see", () => {
     "window from the day's end to its beginning",
     "schedule that its condition never meets",
     "hours of the business at night",
+    "throttle beside a route that is not smart",
+    "throttle beside a route of the defaults",
     "constraint that nothing meets",
     "constraint at a time that never is",
     "class in the place of a region",

@@ -125,6 +125,7 @@ export function readAction(
   }
   const throttle = of("throttle");
   if (throttle !== undefined) put("throttle", source.flag(throttle, "throttle"));
+  checkThrottle(source, members.throttle, action, action.route);
   const features = readFeatures(source, members, known);
   if (features.length > 0) action.features = features;
   if (action.block !== undefined) {
@@ -135,6 +136,21 @@ export function readAction(
     }
   }
   return action;
+}
+
+/** Throttling leads to the cheapest, or bends a smart alias towards it: another route leaves it nothing to do. */
+export function checkThrottle(
+  source: Source,
+  member: Member | undefined,
+  { throttle }: Action,
+  route: string | undefined,
+): void {
+  if (throttle !== true || route === undefined || route.startsWith("smart/")) return;
+  source.error(
+    member?.key,
+    "contradiction",
+    `throttle leads to smart/cheap, and the route here is '${short(route)}': leave one out, or route to a smart alias`,
+  );
 }
 
 export function readFeatures(

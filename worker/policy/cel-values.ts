@@ -56,8 +56,10 @@ export class CelValues {
         if (typeof of.constant === "number") return constantValue(-of.constant);
         return this.#math(node, "-", constantValue(0), of);
       }
-      case "+":
       case "-":
+        this.#notAName(node);
+        return this.#math(node, "-", this.value(node.args[0]), this.value(node.args[1]));
+      case "+":
       case "*":
       case "/":
       case "%":
@@ -68,6 +70,18 @@ export class CelValues {
       default:
         throw new Refused(node, "unsupported", `'${node.op}' can't stand here`);
     }
+  }
+
+  /** `header.x-team` is a subtraction to CEL. */
+  #notAName(node: ASTNode): void {
+    const name = dashed(node);
+    if (name === null) return;
+    const [root = "", rest = ""] = name;
+    throw new Refused(
+      node,
+      "unknown_signal",
+      `a name with '-' stands in brackets: ${root}["${short(rest)}"]`,
+    );
   }
 
   #literal(node: ASTNode, value: unknown): Value {
@@ -220,4 +234,15 @@ export function named(value: Value): string {
   }
   if (value.facts !== undefined) return `${value.name}, which is ${typeName(value.facts)}`;
   return value.type === "string" ? "text" : value.type === "number" ? "a number" : "something else";
+}
+
+/** A member of headers or metadata whose name was meant to have dashes: its family and the name. */
+function dashed(node: ASTNode): readonly [string, string] | null {
+  if (node.op === "." && node.args[0].op === "id") {
+    const [{ args: root }, name] = [node.args[0], node.args[1]];
+    return root === "header" || root === "metadata" ? [root, name] : null;
+  }
+  if (node.op !== "-" || node.args[1].op !== "id") return null;
+  const found = dashed(node.args[0]);
+  return found && [found[0], `${found[1]}-${node.args[1].args}`];
 }

@@ -1,5 +1,5 @@
 import { isMap, isScalar, type Node } from "yaml";
-import { ACTION_KEYS, checkDemands, readAction, type Demand } from "./action.ts";
+import { ACTION_KEYS, checkDemands, checkThrottle, readAction, type Demand } from "./action.ts";
 import { checkConstraint, checkRules } from "./check.ts";
 import { DEFAULT_CALENDAR, type Calendar } from "./calendar.ts";
 import { fingerprint, leavesOf, mapTree } from "./condition.ts";
@@ -81,6 +81,7 @@ class Compilation {
   readonly #targets: Compiled["targets"] = [];
   /** What signals of class schedule go by; null in a team's document, since the organization's says. */
   #calendar: Calendar | null = null;
+  #defaults: Action = {};
 
   constructor(source: Source, known: Known) {
     this.#source = source;
@@ -123,6 +124,7 @@ class Compilation {
       top.schedule === undefined ? null : readCalendar(source, top.schedule, isTeams);
     this.#calendar = calendar ?? (isTeams ? null : DEFAULT_CALENDAR);
     const defaults = top.defaults === undefined ? {} : this.#readDefaults(top.defaults);
+    this.#defaults = defaults;
     const constraints = top.constraints === undefined ? [] : this.#readConstraints(top.constraints);
     const rules = top.rules === undefined ? [] : this.#readRules(top.rules);
     if (top.rules === undefined && top.constraints === undefined && top.defaults === undefined) {
@@ -272,6 +274,9 @@ class Compilation {
       source.text(members.description.value, "description", 1_000);
     const demands: Demand[] = [];
     const action = readAction(source, members, this.#known, demands);
+    if (action.route === undefined) {
+      checkThrottle(source, members.throttle, action, this.#defaults.route);
+    }
     if (enabled) this.#demand(id, demands);
     if (!odd && !ACTION_KEYS.some((key) => members[key] !== undefined)) {
       source.error(

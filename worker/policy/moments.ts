@@ -60,6 +60,7 @@ export class Moments {
 
   /** True where `wanted` holds whenever those weeks do. */
   covered(weeks: ReadonlyMap<string, Week>, wanted: Literal): boolean {
+    if (weeks.size === 0) return false;
     const moment = this.of(wanted);
     const given = moment === null ? undefined : weeks.get(moment.zone);
     return moment !== null && given !== undefined && liesIn(given, moment.week);
