@@ -76,7 +76,7 @@ export class CelValues {
   #notAName(node: ASTNode): void {
     const name = dashed(node);
     if (name === null) return;
-    const [root = "", rest = ""] = name;
+    const [root, rest] = name;
     throw new Refused(
       node,
       "unknown_signal",
