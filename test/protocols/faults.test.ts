@@ -40,6 +40,53 @@ describe("readFault", () => {
     ["deployment", 402, error({ message: "Insufficient Balance" })],
     ["deployment", 401, error({ message: "Incorrect API key provided" })],
     ["deployment", 403, error({ message: "no access" })],
+    // Of one account, and no fault of whoever does not have it.
+    [
+      "missing",
+      400,
+      error({ message: "x", param: "previous_response_id", code: "previous_response_not_found" }),
+    ],
+    ["missing", 404, error({ message: "Conversation with id 'conv_1' not found." })],
+    [
+      "missing",
+      404,
+      '{"type":"error","error":{"type":"not_found_error","message":"File not found: file_1"}}',
+    ],
+    [
+      "missing",
+      403,
+      error({
+        message: "You do not have permission to access the File abc or it may not exist.",
+        status: "PERMISSION_DENIED",
+      }),
+    ],
+    ["deployment", 404, error({ message: "models/x is not found for API version v1beta" })],
+    [
+      "deployment",
+      404,
+      error({
+        message: "The API deployment for this resource does not exist.",
+        code: "DeploymentNotFound",
+      }),
+    ],
+    // A caller can't say for a provider that its quota is spent.
+    [
+      "caller",
+      400,
+      error({ message: "Invalid value: 'insufficient quota'. Supported values are: 'auto'." }),
+    ],
+    [
+      "caller",
+      400,
+      error({ message: "Invalid value: 'x' insufficient quota 'y'.", param: "service_tier" }),
+    ],
+    [
+      "context_window",
+      400,
+      error({
+        message: "This model's limit is not enough; reduce the length of the messages' text",
+      }),
+    ],
     [
       "deployment",
       404,

@@ -19,6 +19,7 @@ describe("a breaker", () => {
     );
     const blameless = [
       "caller",
+      "missing",
       "content_filter",
       "context_window",
       "incoherent",

@@ -13,6 +13,7 @@ const ANSWERS: Record<string, () => Response> = {
   refused: () => Response.json({ error: { code: "invalid_api_key" } }, { status: 401 }),
   long: () => Response.json({ error: { code: "context_length_exceeded" } }, { status: 400 }),
   filtered: () => Response.json({ error: { code: "content_filter" } }, { status: 400 }),
+  gone: () => Response.json({ error: { message: "No such file." } }, { status: 404 }),
   wrong: () => Response.json({ error: { param: "top_p", message: "No." } }, { status: 400 }),
 };
 
@@ -39,6 +40,7 @@ describe("the refusal of a request that nobody could answer", () => {
       ["refused", "upstream_auth"],
       ["long", "context_length_exceeded"],
       ["filtered", "content_policy_violation"],
+      ["gone", "upstream_rejected"],
     ] as const) {
       expect((await told([name])).kind).toBe(kind);
       for (const names of [
@@ -57,5 +59,6 @@ describe("the refusal of a request that nobody could answer", () => {
 
   it("is what the caller did wrong, whoever said so", async () => {
     expect((await told(["broken", "wrong"])).kind).toBe("upstream_rejected");
+    expect((await told(["gone", "gone"])).status).toBe(404);
   });
 });

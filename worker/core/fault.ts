@@ -8,6 +8,8 @@ export const FAULT_CLASSES = [
   "caller",
   "content_filter",
   "context_window",
+  /** What the request names (a file, an earlier response) is not there; another account may have it. Nobody's fault. */
+  "missing",
   /** It does not go on with the answer that the caller has the beginning of (PROTOCOLS 15, 16); nobody's fault. */
   "incoherent",
   /** Its protocol has no words for the request: nothing was sent to it; nobody's fault. */

@@ -54,24 +54,40 @@ const TRANSIENT_CODES = new Set([
   "modeltimeoutexception",
 ]);
 
+/** Characters of a message that tell its class. */
+const MOST_READ = 2_000;
+const MISSING_CODES = new Set(["previous_response_not_found"]);
+const BOUND =
+  "\\b(files?|responses?|conversations?|containers?|cached ?contents?|vector stores?)\\b";
+const ABSENT = "(not found|(do|does|may) not exist|no such)";
+const MISSING_TEXT = new RegExp(`${BOUND}.*${ABSENT}|${ABSENT}.*${BOUND}`, "i");
+const OF_MODEL = /\b(models?|deployments?|engines?)\b/i;
+/** What a provider quotes of a request: a caller must not be able to say for it that its quota is spent. */
+const QUOTED = /(?<=^|[\s(:=,[])(["'`]).*?\1(?=$|[\s.,;:)\]])/g;
+
 /** The class of a refusal (PROTOCOLS 6 to 8): what it names first, then its status. */
-export function faultClass(
-  status: number,
-  { message = "", type = "", code = "" }: NamedError,
-): FaultClass {
+export function faultClass(status: number, named: NamedError): FaultClass {
+  const { type = "", code = "", param } = named;
+  const message = (named.message ?? "").slice(0, MOST_READ).replace(QUOTED, "");
   const names = [code.toLowerCase(), type.toLowerCase()];
-  const named = (set: ReadonlySet<string>) => names.some((name) => set.has(name));
-  if (named(TRANSIENT_CODES)) return "transient";
+  const isNamed = (set: ReadonlySet<string>) => names.some((name) => set.has(name));
+  if (isNamed(TRANSIENT_CODES)) return "transient";
   if (status === 408 || status === 409 || status === 425 || status === 499 || status >= 500) {
     return "transient";
   }
-  if (named(QUOTA_CODES) || QUOTA_TEXT.test(message)) return "deployment";
-  if (status === 429 || named(LIMIT_CODES)) return "rate_limit";
+  // What is wrong with a parameter is the caller's, whatever the provider says of it.
+  if (isNamed(QUOTA_CODES) || (param === undefined && QUOTA_TEXT.test(message)))
+    return "deployment";
+  if (status === 429 || isNamed(LIMIT_CODES)) return "rate_limit";
   if (status === 401 || status === 402) return "deployment";
-  if (named(CONTEXT_CODES) || (status !== 403 && status !== 404 && CONTEXT_TEXT.test(message))) {
+  if (isNamed(CONTEXT_CODES) || (status !== 403 && status !== 404 && CONTEXT_TEXT.test(message))) {
     return "context_window";
   }
-  if (named(FILTER_CODES) || (status !== 404 && FILTER_TEXT.test(message))) return "content_filter";
+  if (isNamed(FILTER_CODES) || (status !== 404 && FILTER_TEXT.test(message)))
+    return "content_filter";
+  if (isNamed(MISSING_CODES)) return "missing";
+  const isMissing = MISSING_TEXT.test(message) && !OF_MODEL.test(message);
+  if ((status === 403 || status === 404) && isMissing) return "missing";
   // A redirect means that the address is wrong: no caller can help that.
   if (status === 403 || status === 404 || (status >= 300 && status < 400)) return "deployment";
   return "caller";

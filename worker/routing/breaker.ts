@@ -75,6 +75,7 @@ export function take(cell: Cell, outcome: Outcome, rules: BreakerRules, now: num
       }
       break;
     case "caller":
+    case "missing":
     case "content_filter":
     case "context_window":
       close(cell);

@@ -13,6 +13,7 @@ const FINAL: Record<FaultClass, ErrorKind> = {
   timeout: "upstream_timeout",
   deployment: "upstream_auth",
   caller: "upstream_rejected",
+  missing: "upstream_rejected",
   content_filter: "content_policy_violation",
   context_window: "context_length_exceeded",
   incoherent: "no_healthy_deployment",
@@ -22,6 +23,7 @@ const FINAL: Record<FaultClass, ErrorKind> = {
 /** What the same deployment would answer again, and another one need not. */
 const LASTING: ReadonlySet<FaultClass> = new Set([
   "deployment",
+  "missing",
   "content_filter",
   "context_window",
 ]);
