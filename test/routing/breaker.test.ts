@@ -25,7 +25,9 @@ describe("a breaker", () => {
       "incoherent",
       "cancelled",
     ] as const;
-    expect(stateOf(after(newCell(), [...blameless, ...blameless]), now)).toBe("closed");
+    for (const fault of blameless) {
+      expect(stateOf(after(newCell(), Array(12).fill(fault)), now), fault).toBe("closed");
+    }
   });
 
   it("opens at once for a refused credential, and never where cooldowns are off", () => {
