@@ -36,7 +36,9 @@ it("a provider's own word on when to come again is passed on, what failed may be
   expect(after({ seconds: 90, paused: true }, { seconds: 120, paused: true })).toBe(90);
   expect(after({ seconds: 300, paused: false })).toBe(60);
   expect(after({ seconds: 90, paused: true }, { seconds: 7, paused: false })).toBe(7);
-  expect(refusal([["limit"]]).retryAfter).toBe(60);
+  // A limit renews with the clock's minute: 16 min 40 s have gone by.
+  expect(refusal([["limit"]]).retryAfter).toBe(20);
+  expect(refusal([["limit"], ["health"]], [{ seconds: 90, paused: true }]).retryAfter).toBe(20);
 });
 
 it("a chain for filters or long prompts that rests does not make a final refusal a passing one", () => {

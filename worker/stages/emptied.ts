@@ -3,13 +3,14 @@ import { GatewayError } from "../core/errors.ts";
 import type { Json } from "../core/json.ts";
 import type { Deployment } from "../core/model.ts";
 import type { Candidate, Explanation } from "../core/routing.ts";
+import { MINUTE_MS } from "../core/time.ts";
 import { allows, shortName } from "../providers/resolve.ts";
 import { lackOf } from "../routing/capability.ts";
 import { beginnings, kindOfEmpty } from "../routing/empty.ts";
 import type { MadePlan, PlanFacts } from "../routing/plan.ts";
 import { allowlists } from "./authorize.ts";
 
-/** A minute's limits renew after at most this many seconds. */
+/** Seconds after which to come again where nothing tells more, and the most where what failed may be back any time. */
 const MINUTE_S = 60;
 
 /**
@@ -56,6 +57,10 @@ export function emptied(
         const seconds = Math.max(1, Math.ceil((until - facts.now) / 1000));
         return paused ? seconds : Math.min(seconds, MINUTE_S);
       });
+      // A deployment's own limits are of clock minutes.
+      if (candidates.some(({ by }) => by === "limit")) {
+        waits.push(Math.ceil((MINUTE_MS - (facts.now % MINUTE_MS)) / 1000));
+      }
       const retryAfter = waits.length === 0 ? MINUTE_S : Math.min(...waits);
       return new GatewayError(
         "no_healthy_deployment",
