@@ -132,7 +132,7 @@ test.each([
 
 test("refused signatures take no deployment out of rotation", async () => {
   const { gw, up } = ground;
-  await gw.configure(gw.tenant.organizationId, { disable_cooldowns: false, allowed_fails: 1 });
+  await gw.configure(gw.tenant.organizationId, { disable_cooldowns: false });
   try {
     for (let n = 0; n < 6; n++) {
       up.script("claude-test", [refusing(INVALID), refusing(INVALID)]);
