@@ -105,8 +105,9 @@ export function softmax(
   weights: readonly number[],
   count: number,
 ): Float64Array[] {
-  const size = inputs[0]!.length;
+  const size = inputs[0]?.length ?? 0;
   const result = Array.from({ length: count }, () => new Float64Array(size));
+  if (inputs.length === 0) return result;
   const total = weights.reduce((sum, each) => sum + each, 0);
   for (let turn = 0; turn < 80; turn++) {
     const slopes = Array.from({ length: count }, () => new Float64Array(size));

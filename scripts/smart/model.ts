@@ -2,14 +2,15 @@
 import { CATEGORIES, rule, UNRULED, type Category } from "../../worker/routing/smart/categories.ts";
 import {
   BUCKETS,
-  byLength,
   DENSE,
   DENSE_NAMES,
   scan,
   windowOf,
 } from "../../worker/routing/smart/features.ts";
+import { demandOf } from "../../worker/routing/smart/demands.ts";
+import { fixedNeed, readFor } from "../../worker/routing/smart/fixed.ts";
 import type { Packed, StoredHead, StoredModel } from "../../worker/routing/smart/model.ts";
-import { wordBit } from "../../worker/routing/smart/model.ts";
+import { wordBits } from "../../worker/routing/smart/model.ts";
 import { lightScore, strongScore, type Labelled, type Outcome } from "./data.ts";
 import { dot, platt, ridge, softmax, sparseRidge, type Sparse } from "./fit.ts";
 import { CHAT, TRANSLATE } from "./own-examples.ts";
@@ -47,6 +48,8 @@ const TASK_PRIOR: Record<Category, number> = {
   chat: -0.15,
 };
 
+/** How far the rows move the head from its priors: new kinds of prompts are served better by less than all of it. */
+const BELIEVED = 0.8;
 /** Strength of the priors, in rows of weight one; of the ridge over hashed words; least confidence of the task head. */
 const STRENGTH = 6000;
 const SOLVES_STRENGTH = 500;
@@ -60,20 +63,24 @@ export interface Seen {
   dense: Float64Array;
   grams: Sparse;
   vocabulary: Int32Array;
+  keywords: Uint16Array;
   ruled: Category | null;
   shift: number;
 }
 
 export function see(prompt: string): Seen {
   const text = windowOf(prompt);
-  const { dense, buckets, weights, grams, vocabulary, different } = scan(text, prompt.length);
   const ruled = rule(text);
+  const read = readFor(prompt, ruled?.category ?? null);
+  const seen = scan(read.text, read.length);
+  const { dense, buckets, weights, grams, vocabulary, different, keywords } = seen;
   return {
     dense: Float64Array.from(dense),
     grams: { at: buckets.slice(0, grams), value: weights.slice(0, grams) },
     vocabulary: vocabulary.slice(0, different),
+    keywords: keywords.slice(),
     ruled: ruled?.category ?? null,
-    shift: ruled?.shift ?? 0,
+    shift: (ruled?.shift ?? 0) + demandOf(text, seen),
   };
 }
 
@@ -82,11 +89,15 @@ export interface Seeable<T> {
   seen: Seen;
 }
 
-/** Fits a whole model. `rows` and `tasks` are what may be learned from; nothing else is looked at. */
+/**
+ * Fits a whole model. `rows` and `tasks` are what may be learned from; nothing else is looked at. With `heads: "need"` it
+ * guesses no task, which takes a fraction of the time.
+ */
 export function fitModel(
   rows: readonly Seeable<Outcome>[],
   tasks: readonly Seeable<Pick<Labelled, "category">>[],
   version: string,
+  heads: "all" | "need" = "all",
 ): StoredModel {
   const own = [
     ...TRANSLATE.map((prompt) => ({ row: { category: "translate" }, seen: see(prompt) })),
@@ -97,10 +108,11 @@ export function fitModel(
   const standard = ({ dense }: Seen) =>
     dense.map((each, at) => Math.max(-4, Math.min(4, (each - means[at]!) * scales[at]!)));
 
+  const named = heads === "all" ? labels : [];
   const taskWeights = softmax(
-    labels.map(({ seen }) => standard(seen)),
-    labels.map(({ row }) => CATEGORIES.indexOf(row.category as Category)),
-    labels.map(({ seen }) => (seen.ruled === null ? 1 : 0.3)),
+    named.map(({ seen }) => standard(seen)),
+    named.map(({ row }) => CATEGORIES.indexOf(row.category as Category)),
+    named.map(({ seen }) => (seen.ruled === null ? 1 : 0.3)),
     CATEGORIES.length,
   );
   const counts = new Map<string, number>();
@@ -130,9 +142,13 @@ export function fitModel(
     GRAM_STRENGTH,
     BUCKETS,
   );
+  const held = need.map((each, at) => prior[at]! + BELIEVED * (each - prior[at]!));
   const raw = rows.map(
     ({ seen }, at) =>
-      dot(inputs[at]!, need) + sparseDot(seen.grams, grams) + byLength(seen.dense) + seen.shift,
+      dot(inputs[at]!, held) +
+      sparseDot(seen.grams, grams) +
+      fixedNeed(seen, seen.ruled) +
+      seen.shift,
   );
   const better = rows.map((_, at) => (strong[at]! > light[at]! + 0.25 ? 1 : 0));
   const calibration = platt(raw, better, weights);
@@ -146,7 +162,7 @@ export function fitModel(
     version,
     means: [...means].map(round),
     scales: [...scales].map(round),
-    need: store(need, grams),
+    need: store(held, grams),
     light: store(ridge(inputs, light, weights, SOLVES_STRENGTH, flat)),
     heavy: store(ridge(inputs, strong, weights, SOLVES_STRENGTH, flat)),
     tasks: taskWeights.map((each) => store(each)),
@@ -184,8 +200,7 @@ function known(all: readonly Seen[]): Pick<StoredModel, "words" | "unfamiliar"> 
   const bits = new Uint8Array(WORD_BITS / 8);
   for (const [hash, count] of times) {
     if (count < 2) continue;
-    const bit = wordBit(hash, WORD_BITS);
-    bits[bit >>> 3]! |= 1 << (bit & 7);
+    for (const bit of wordBits(hash, WORD_BITS)) bits[bit >>> 3]! |= 1 << (bit & 7);
   }
   return { words: Buffer.from(bits).toString("base64"), unfamiliar: UNFAMILIAR };
 }

@@ -24,7 +24,11 @@ describe("smart/* over the organization's own models", () => {
         model_info: info,
       });
     await model("small", 1e-7, { tier: "LIGHT", supports_vision: false });
-    await model("large", 5e-6, { tier: "REASONING", supports_vision: true });
+    await model("large", 5e-6, {
+      tier: "REASONING",
+      supports_vision: true,
+      supports_reasoning: true,
+    });
   });
   afterAll(() => ground.stop());
 
@@ -124,6 +128,15 @@ describe("smart/* over the organization's own models", () => {
     const answer = await ask([{ type: "text", text: "hi" }, picture], "smart/cheap");
     expect(answer.status).toBe(200);
     expect(answer.headers.get("x-routero-route")).not.toBe("small");
+  });
+
+  it("sends who asks for thinking to what is known to think, however easy the prompt", async () => {
+    const answer = await ground.post("openai", {
+      model: "smart/cheap",
+      reasoning_effort: "high",
+      messages: [{ role: "user", content: "hi there" }],
+    });
+    expect([answer.status, answer.headers.get("x-routero-route")]).toEqual([200, "large"]);
   });
 
   it("fails over along the chain, unseen", async () => {

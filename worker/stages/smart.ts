@@ -22,6 +22,9 @@ import { payerOf } from "./payer.ts";
 /** A prompt is estimated low; a window has to hold this much more. */
 const ROOM = 1.1;
 
+/** What a model that was not made for it refuses, or silently leaves out: taken where it is known to be there. */
+const SENSES = ["images", "files", "audio", "reasoning"] as const;
+
 /** What a smart request has to wait for before it is chosen for: in a new isolate what was learned, else nothing. */
 export function learnedFirst(deps: Deps, call: Authorized): Promise<void> | null {
   const { shared } = call.identity;
@@ -97,6 +100,13 @@ export function smartRoute(
           [...needs].every((need) => knownAbility(each, need) !== false) &&
           (knownWindow(each) ?? Number.POSITIVE_INFINITY) >= tokens * ROOM &&
           (each.facts.maxOutput ?? Number.POSITIVE_INFINITY) >= output,
+      ),
+    sure: (option, needs) =>
+      SENSES.every(
+        (need) =>
+          !needs.has(need) ||
+          (need === "reasoning" && option.belief.thinks) ||
+          inGroup(option).some((each) => knownAbility(each, need) === true),
       ),
     healthy: (option) => inGroup(option).some((each) => facts.standing(each).state !== "open"),
     ...(turned.saves === "latency" && { slow: slowAmong(options) }),

@@ -106,6 +106,19 @@ describe("a conversation", () => {
     expect(later.order.every((group) => group.startsWith("openai/"))).toBe(true);
   });
 
+  it("prefers who is known to be able to who is only not known to be unable, and keeps those behind", () => {
+    const known = ["openai/gpt-5", "anthropic/claude-opus-5"];
+    const { order, scored } = routeConversation(chat([user("hi")]), {
+      ...FACTS,
+      sure: ({ group }) => known.includes(group),
+    });
+    expect(known).toContain(order[0]);
+    expect(scored.map(({ group }) => group).toSorted()).toEqual(known.toSorted());
+    expect(order.toSorted()).toEqual(OPTIONS.map(({ group }) => group).toSorted());
+    const nobody = routeConversation(chat([user("hi")]), { ...FACTS, sure: () => false });
+    expect(nobody.order).toEqual(routeConversation(chat([user("hi")]), FACTS).order);
+  });
+
   it("counts tokens by script, and the tools with them", () => {
     const rooms: number[] = [];
     const room = (messages: Message[], tools: ChatRequest["tools"] = []) => {

@@ -1,3 +1,5 @@
+import { SMALL_TALK, withoutCourtesies } from "./small-talk.ts";
+
 /** The kinds of task that a prompt can be, in a fixed order: weights and learned counts are kept by it. */
 export const CATEGORIES = [
   "knowledge",
@@ -67,8 +69,7 @@ const RULES: readonly Rule[] = [
     at: "head",
     most: 120,
     confidence: 0.9,
-    pattern:
-      /^\W*(?:hi|hey|hello|howdy|yo|good (?:morning|afternoon|evening|night)|thanks?|thank you|ok(?:ay)?|bye|goodbye|see you|cheers|sup|greetings|nice to meet you|great|cool|lol|sure|how are you|what'?s up|who are you|what can you do|tell me about yourself|are you (?:an? )?(?:ai|human|bot|robot)|i(?:'m| am) (?:bored|tired|sad|happy|lonely|fine|good|back))\b(?:[\s,!.?'a-z]{0,60})$/,
+    pattern: SMALL_TALK,
   },
   {
     category: "reasoning",
@@ -86,7 +87,7 @@ const RULES: readonly Rule[] = [
       "s",
     ),
   },
-  { category: "code", at: "either", confidence: 0.9, shift: 0.12, pattern: DEMANDING },
+  { category: "code", at: "either", confidence: 0.9, shift: 0.2, pattern: DEMANDING },
   {
     category: "code",
     at: "head",
@@ -101,7 +102,7 @@ const RULES: readonly Rule[] = [
     at: "either",
     confidence: 0.93,
     pattern:
-      /```|\b(?:write|implement|in|using|with|for|my|fix|port)\b.{0,40}\bc(?:\+\+|#)|\b(?:write|implement|create|develop|build|fix|debug|refactor|optimi[sz]e|complete|give|need|explain|review|generate|convert)\b.{0,50}\b(?:function|program|python|javascript|typescript|java|golang|rust|sql|bash|shell script|regex|regular expression|script|class method|api endpoint|unit tests?|code|algorithm|react component|query|html|css|dockerfile|makefile|stored procedure)\b|\btraceback \(most|\bdef [a-z_]\w*\(|\bfunction \w*\(|\bselect\b.{1,60}\bfrom \w+|\bstack ?trace\b|\bimport (?:numpy|pandas|react|os|sys|torch)\b|\bundefined is not\b|\bsegmentation fault\b|\bnull ?pointer\b|\b(?:type|syntax|reference|value|key|index|attribute|name|runtime|import|io)error\b|\w+exception\b|\bnpm (?:install|run|err)|\bpip install\b|\bgit (?:rebase|merge|commit|push|pull|diff)\b|\bkubectl\b|\bdocker(?:file| compose| run)\b|\b(?:design|architect)\b.{0,80}\b(?:system|service|api|schema|database|limiter|queue|architecture|pipeline|microservices?|cache|data model)\b|#include *<|\bpublic static void\b|\b(?:debug|refactor|unit-?test|deserialize|monkey-?patch)\b (?:this|the|my|our|a|an|why)\b|\b(?:kubernetes|k8s|goroutines?|mutex|garbage collector|merge conflicts?|stack overflow|segfaults?|micro-?services?|webhooks?|jwt|crashloopbackoff|core dump|terraform|ci pipeline|docker)\b|\b(?:in|using|with) (?:python|javascript|typescript|golang|rust|kotlin|php|sql|bash|css|django|node\.js)\b|\b(?:sql|graphql|cypher) quer(?:y|ies)\b|\bprofile\b.{0,40}\b(?:service|leak|cpu|memory|hot path)\b/s,
+      /```|\b(?:write|implement|in|using|with|for|my|fix|port)\b.{0,40}\bc(?:\+\+|#)|\b(?:write|implement|create|develop|build|fix|debug|refactor|optimi[sz]e|complete|give|need|explain|review|generate|convert)\b.{0,50}\b(?:function|program|python|javascript|typescript|java|golang|rust|sql|bash|shell script|regex|regular expression|script|class method|api endpoint|unit tests?|code|algorithm|react component|query|html|css|dockerfile|makefile|stored procedure)\b|\btraceback \(most|\b(?:fix|debug|write|add|run|repair)\b.{0,30}\b(?:failing|broken|flaky|unit|integration|regression|e2e) tests?\b|\bdef [a-z_]\w*\(|\bfunction \w*\(|\bselect\b.{1,60}\bfrom \w+|\bstack ?trace\b|\bimport (?:numpy|pandas|react|os|sys|torch)\b|\bundefined is not\b|\bsegmentation fault\b|\bnull ?pointer\b|\b(?:type|syntax|reference|value|key|index|attribute|name|runtime|import|io)error\b|\w+exception\b|\bnpm (?:install|run|err)|\bpip install\b|\bgit (?:rebase|merge|commit|push|pull|diff)\b|\bkubectl\b|\bdocker(?:file| compose| run)\b|\b(?:design|architect)\b.{0,80}\b(?:system|service|api|schema|database|limiter|queue|architecture|pipeline|microservices?|cache|data model)\b|#include *<|\bpublic static void\b|\b(?:debug|refactor|unit-?test|deserialize|monkey-?patch)\b (?:this|the|my|our|a|an|why)\b|\b(?:kubernetes|k8s|goroutines?|mutex|garbage collector|merge conflicts?|stack overflow|segfaults?|micro-?services?|webhooks?|jwt|crashloopbackoff|core dump|terraform|ci pipeline|docker)\b|\b(?:in|using|with) (?:python|javascript|typescript|golang|rust|kotlin|php|sql|bash|css|django|node\.js)\b|\b(?:sql|graphql|cypher) quer(?:y|ies)\b|\bprofile\b.{0,40}\b(?:service|leak|cpu|memory|hot path)\b/s,
   },
   {
     category: "reading",
@@ -144,14 +145,14 @@ const RULES: readonly Rule[] = [
     at: "either",
     confidence: 0.9,
     pattern:
-      /\b(?:write|compose|generate|create|draft|build|make|craft|produce|develop|invent|imagine|give me|come up with|expand|construct|form) (?:me |us |up )?(?:a |an |the |some |my |your |one |two |three |five |ten |\d+ |this |another |new |short |long |brief |funny |creative |expanded |persuasive |professional |formal |detailed |original |possible |plausible |small |simple |coherent |compelling |blog |love |cover |movie |news |product |marketing |thank you |opening |\w+-word )*(?:story|stories|essay|article|poem|poems|letter|email|e-mail|haiku|limerick|song|lyrics|speech|blog|post|tweet|paragraph|sentences?|plot|script|dialogue|monologue|review|description|descriptions|slogan|tagline|slogans|taglines|advertisement|ad copy|joke|jokes|names?|ideas|toast|caption|captions|novel|scene|chapter|screenplay|narrative|storyline|report|proposal|resume|cv|biography|bio|press release|message|invitation|outline|announcement|pitch|itinerary|recipe|question about|fairy tale|conversation|text)\b|\bput the (?:concepts|words|following)\b|\b(?:using|containing|with|from) (?:all )?(?:of )?(?:the|these|those) (?:following )?(?:words|concepts|keywords)\b|\bwrite (?:about|an? \w+ (?:about|on|of|for))\b|\bbrainstorm\b|\bstory ?line\b|\bkey plot points\b|\bcontinue (?:the|this) (?:story|text)|\bdetails would you include\b|\bideas? for\b.{0,60}\b(?:concepts|words|write|text|party|blog|sentence)|\bwrite (?:me|us) |\bhelp me write\b|\bsentence (?:that|which) (?:contains|includes|uses|has)|^[a-z]+(?:, [a-z]+){2,40}\.?\s*$/s,
+      /\b(?:write|compose|generate|create|draft|build|make|craft|produce|develop|invent|imagine|give me|come up with|expand|construct|form) (?:me |us |up )?(?:a |an |the |some |my |your |one |two |three |five |ten |\d+ |this |another |new |short |long |brief |funny |creative |expanded |persuasive |professional |formal |detailed |original |possible |plausible |small |simple |coherent |compelling |blog |love |cover |movie |news |product |marketing |thank you |opening |\w+-word |\d[\d,]*[- ]words? )*(?:story|stories|essay|article|poem|poems|letter|email|e-mail|haiku|limerick|song|lyrics|speech|blog|post|tweet|paragraph|sentences?|plot|script|dialogue|monologue|review|description|descriptions|slogan|tagline|slogans|taglines|advertisement|ad copy|joke|jokes|names?|ideas|toast|caption|captions|novel|scene|chapter|screenplay|narrative|storyline|report|proposal|resume|cv|biography|bio|press release|message|invitation|outline|announcement|pitch|itinerary|recipe|question about|fairy tale|conversation|text)\b|\bput the (?:concepts|words|following)\b|\b(?:using|containing|with|from) (?:all )?(?:of )?(?:the|these|those) (?:following )?(?:words|concepts|keywords)\b|\bwrite (?:about|an? \w+ (?:about|on|of|for))\b|\bbrainstorm\b|\bstory ?line\b|\bkey plot points\b|\bcontinue (?:the|this) (?:story|text)|\bdetails would you include\b|\bideas? for\b.{0,60}\b(?:concepts|words|write|text|party|blog|sentence)|\bwrite (?:me|us) |\bhelp me write\b|\bsentence (?:that|which) (?:contains|includes|uses|has)|^[a-z]+(?:, [a-z]+){2,40}\.?\s*$/s,
   },
   {
     category: "math",
     at: "either",
     confidence: 0.9,
     pattern:
-      /\$[^$]{0,120}[\\^_=+<>{}][^$]{0,120}\$|\\(?:frac|sqrt|begin|cdot|left|text|boxed|overline|angle|int|sum|binom)\b|\[asy\]|\b(?:solve|simplify|factor|evaluate|compute|calculate|differentiate|integrate|find)\b.{0,60}(?:\d+ ?[-+*/^=×÷] ?\d*|[xyzn] ?[-+^=])|\bleast common multiple\b|\bgreatest common (?:divisor|factor)\b|\bhow many (?:ways|positive|integers|different|distinct|digits|prime|factors|divisors)\b|\bprove that\b.{0,80}(?:\d|integer|prime|real|function|for all)|\bprove that (?:every|all|any|no|each)\b.{0,60}\b(?:finite|group|ring|field|domain|space|graph|matrix|sequence|series|set)\b|\b(?:perimeter|hypotenuse|circumference|polynomial|quadratic|derivative|integers?|remainder when|probability that|degrees? in the|base (?:\d|ten|two)|units digit|real numbers?)\b.{0,140}\b(?:\d|what|find|how|value|express)|\bround(?:ed)? (?:your answer )?to the nearest\b|^\W*(?:what is |what's )?[\d\s().,]+[-+*/^x×÷%][\d\s().+\-*/^x×÷%=?,]+$/s,
+      /\$[^$]{0,120}[\\^_=+<>{}][^$]{0,120}\$|\\(?:frac|sqrt|begin|cdot|left|text|boxed|overline|angle|int|sum|binom)\b|\[asy\]|\b(?:solve|simplify|factor|evaluate|compute|calculate|differentiate|integrate|find)\b.{0,60}(?:\d+ ?[-+*/^=×÷] ?\d*|[xyzn] ?[-+^=])|\bleast common multiple\b|\bgreatest common (?:divisor|factor)\b|\bhow many (?:ways|positive|integers|different|distinct|digits|prime|factors|divisors)\b|\bprove that\b.{0,80}(?:\d|integer|prime|real|function|for all)|\bprove that (?:every|all|any|no|each)\b.{0,60}\b(?:finite|group|ring|field|domain|space|graph|matrix|sequence|series|set)\b|\b(?:perimeter|hypotenuse|circumference|polynomial|quadratic|derivative|integers?|remainder when|probability that|degrees? in the|base (?:\d|ten|two)|units digit|real numbers?)\b.{0,140}\b(?:\d|what|find|how|value|express)|\bprove\b.{0,60}\b(?:theorem|lemma|conjecture|inequality)\b|\b(?:solve|evaluate|compute|find|calculate)\b.{0,40}\b(?:integrals?|equations?|derivatives?|eigenvalues?|determinant|inequality|recurrence)\b|\bround(?:ed)? (?:your answer )?to the nearest\b|^\W*(?:what is |what's )?[\d\s().,]+[-+*/^x×÷%][\d\s().+\-*/^x×÷%=?,]+$/s,
   },
   {
     category: "reasoning",
@@ -184,6 +185,35 @@ const RULES: readonly Rule[] = [
     pattern:
       /\bwhere (?:would|could|might|can|should|do|does|did|is|are) (?:you|one|someone|people|he|she|they|i|we|a|an|the|most|it|[a-z]+ (?:likely|most))\b|\bwhat (?:would|could|might|will|do|does|did|is|are|must|should|can) (?:you|one|someone|people|he|she|they|i|we|it|a person|a|an|the (?:person|man|woman|child|kid))\b.{0,120}\?|\bif (?:you|someone|somebody|a person|people|he|she|one|i)(?:'re|'s)?\b.{0,160}\?|\b(?:he|she|they|his|her|him|their|someone|somebody|person|people|man|woman|child|children|kid|friend|family)\b.{0,160}\b(?:what|where|why|how|which)\b.{0,60}\?|\b(?:what|where|whom?|which)\s*\?\s*$/s,
   },
+  // Other languages: the plainest words of each task, for what no rule above has named.
+  {
+    category: "translate",
+    at: "either",
+    confidence: 0.8,
+    pattern:
+      /(?<![a-z])(?:übersetz\w*|tradui\w*|traduzca|traduce|traduci\w*|traduz\w*|vertaal|översätt|przetłumacz|çevir)(?![a-z])|перевед\S*|переклад\S*|翻译|翻譯|翻訳|번역|ترجم|अनुवाद/,
+  },
+  {
+    category: "summarize",
+    at: "either",
+    confidence: 0.8,
+    pattern:
+      /(?<![a-z])(?:fasse?\b.{0,120}\bzusammen|zusammenfass\w*|résum\w*|resum[ae]\w*|resumen|riassum\w*|samenvat\w*|sammanfatta|streść|özetle)(?![a-z])|(?:резюмир|кратко излож|подведи итог)\S*|总结|總結|概括|要約|요약|لخص|सारांश/s,
+  },
+  {
+    category: "code",
+    at: "either",
+    confidence: 0.8,
+    pattern:
+      /(?<![a-z])(?:schreib\w*|implementier\w*|programmier\w*|écri\w*|implément\w*|escrib\w*|implementa\w*|escrev\w*|scriv\w*|schrijf|skriv)\b.{0,60}\b(?:funktion|programm|skript|code|algorithmus|klasse|fonction|programme|algorithme|función|programa|código|algoritmo|clase|função|funzione|programma|codice|functie)(?![a-z])|(?:напиши|реализуй)\S*.{0,40}(?:функци|программ|код|скрипт|алгоритм)|(?:函数|函數|代码|代碼|算法|程序|编程|関数|コード|プログラム|アルゴリズム|함수|코드|알고리즘)/s,
+  },
+  {
+    category: "math",
+    at: "either",
+    confidence: 0.8,
+    pattern:
+      /(?<![a-z])(?:beweise|berechne|löse|démontre\w*|prouve\w*|calcule\w*|résou\w*|demuestr\w*|resuelv\w*|calcula\w*|demonstr[ae]|resolv[ae]|dimostra|risolvi|calcola|bewijs|bevisa)(?![a-z])|(?:докаж|вычисл|реши)\S*|(?:证明|證明|証明|计算|計算|求解|方程|증명|계산|اثبت|احسب)/,
+  },
 ];
 
 export interface Ruled {
@@ -194,7 +224,8 @@ export interface Ruled {
 
 /** The category that the first matching rule names, or null. `text` is the prompt, or its two ends. */
 export function rule(text: string): Ruled | null {
-  const head = text.slice(0, END).toLowerCase();
+  const whole = text.slice(0, END).toLowerCase();
+  const head = withoutCourtesies(whole);
   const tail = text.length > END ? text.slice(-END).toLowerCase() : head;
   for (const each of RULES) {
     if (each.most !== undefined && text.length > each.most) continue;
@@ -202,7 +233,8 @@ export function rule(text: string): Ruled | null {
     const { category, confidence, shift = 0, pattern, also } = each;
     const fits = (end: string) => pattern.test(end) && (also === undefined || also.test(end));
     const matches =
-      (each.at !== "tail" && fits(head)) || (each.at !== "head" && tail !== head && fits(tail));
+      (each.at !== "tail" && fits(category === "chat" ? whole : head)) ||
+      (each.at !== "head" && tail !== head && fits(tail));
     if (matches) return { category, confidence, shift };
   }
   return null;

@@ -105,7 +105,7 @@ export function chooseAmong(options: readonly Option[], wanted: Wanted): Choice 
     ),
   );
   for (const { each } of hull) each.onHull = true;
-  const rank = said.unfamiliar ? draw : rankOf(said.need);
+  const rank = rankIn(said, draw);
   const place = reach(rank, dial);
   const first = hull[placeOn(hull, place)]?.each;
   if (first === undefined) return { order: [], scored, reach: place, reason: "only" };
@@ -115,6 +115,15 @@ export function chooseAmong(options: readonly Option[], wanted: Wanted): Choice 
     reach: place,
     reason: hull.length < 2 ? "only" : said.unfamiliar ? "mix" : "need",
   };
+}
+
+/**
+ * A prompt's rank among prompts. What is unfamiliar is drawn; where a rule has named its task all the same, that is worth
+ * half of it.
+ */
+function rankIn({ unfamiliar, by, need }: Classification, draw: number): number {
+  if (!unfamiliar) return rankOf(need);
+  return by === "rule" ? (rankOf(need) + draw) / 2 : draw;
 }
 
 /** Which of the hull's points a place between its worst (0) and its best (1) belongs to: the nearest in quality. */

@@ -1,6 +1,9 @@
 import { MODEL_TIERS, type ModelTier } from "../../core/model.ts";
 import { CATEGORIES, rule, UNRULED, type Category } from "./categories.ts";
-import { byLength, DENSE, scan, windowOf, type Features } from "./features.ts";
+import { demandOf } from "./demands.ts";
+import { fixedNeed, readFor } from "./fixed.ts";
+import { isForeign } from "./language.ts";
+import { DENSE, scan, windowOf, type Features } from "./features.ts";
 import type { Prompt } from "./prompt.ts";
 import { knowsWord, type Head, type Model } from "./model.ts";
 import { model as shipped } from "./shipped.ts";
@@ -17,7 +20,7 @@ export interface Classification {
   need: number;
   /** 0–1: how sure the task is. */
   confidence: number;
-  /** The prompt is unlike what the weights were made from: do not act on `need`. */
+  /** Another language, or words that the weights never saw: do not act on `need` alone. */
   unfamiliar: boolean;
   /** Share of words that the weights have never seen. */
   unknown: number;
@@ -35,8 +38,9 @@ export function classify(prompt: Prompt): Classification {
 /** The same by other weights, as training does to judge what it held out. */
 export function classifyWith(model: Model, prompt: Prompt): Classification {
   const text = windowOf(prompt.text);
-  const seen = scan(text, prompt.text.length);
   const ruled = rule(text);
+  const read = readFor(prompt.text, ruled?.category ?? null);
+  const seen = scan(read.text, read.length);
   const guessed = ruled === null ? guess(model, seen) : null;
   const task = ruled?.category ?? guessed?.category ?? UNRULED;
   // A guessed task names the request; only a rule is sure enough to move its score.
@@ -45,8 +49,9 @@ export function classifyWith(model: Model, prompt: Prompt): Classification {
   const unknown = unknownShare(model, seen);
   const raw =
     score(model, model.need, seen, category) +
-    byLength(seen.dense) +
+    fixedNeed(seen, ruled?.category ?? null) +
     (ruled?.shift ?? 0) +
+    demandOf(text, seen) +
     aroundIt(prompt);
   const need = logistic(model.calibration.slope * raw + model.calibration.intercept);
   const light = share(score(model, model.light, seen, category));
@@ -57,7 +62,9 @@ export function classifyWith(model: Model, prompt: Prompt): Classification {
     need,
     confidence: ruled?.confidence ?? guessed?.confidence ?? 0.4,
     unknown,
-    unfamiliar: unknown > model.unfamiliar && text.trim().length > 12,
+    unfamiliar:
+      task !== "chat" &&
+      (isForeign(seen) || (unknown > model.unfamiliar && text.trim().length > 12)),
     solves: {
       LIGHT: light,
       STANDARD: (light + heavy) / 2,

@@ -16,6 +16,8 @@ export interface RouteFacts {
   options: readonly Option[];
   /** False where an option is known to lack what is needed, or has no room for so many tokens. */
   able: (option: Option, needs: ReadonlySet<Capability>, tokens: number) => boolean;
+  /** True where an option is known to do what is needed of senses and thinking; absent = all are. */
+  sure?: (option: Option, needs: ReadonlySet<Capability>) => boolean;
   /** False for what can't serve now. */
   healthy: (option: Option) => boolean;
   /** True for what lately takes far longer than the others, where time is what is saved; absent = none. */
@@ -74,7 +76,11 @@ export function routeConversation(chat: ChatRequest, facts: RouteFacts): Routed 
     };
     const needs = needsOf({ ...chat, messages: chat.messages.slice(0, turn + 1) });
     const room = promptTokens + (maxOutput ?? 0);
-    const able = options.filter((option) => facts.able(option, needs, room));
+    const able = surest(
+      options.filter((option) => facts.able(option, needs, room)),
+      needs,
+      facts,
+    );
     return { said, wanted, able, choice: chooseAmong(able, wanted) };
   };
 
@@ -122,7 +128,9 @@ export function routeConversation(chat: ChatRequest, facts: RouteFacts): Routed 
   const slow = new Set(
     able.filter((each) => facts.slow?.(each) === true).map(({ group }) => group),
   );
-  const ranked = current === undefined ? last.order : [current.group, ...last.order];
+  // Who is only not known to be unable stands behind those who are known to be able.
+  const rest = chooseAmong(able, turn.wanted).order;
+  const ranked = [...(current === undefined ? [] : [current.group]), ...last.order, ...rest];
   const standing = [...new Set(ranked)].filter((group) => usable.has(group));
   const order = [
     ...standing.filter((group) => !slow.has(group)),
@@ -134,6 +142,16 @@ export function routeConversation(chat: ChatRequest, facts: RouteFacts): Routed 
   }
   const { said } = turn;
   return { order, said, home, scored: last.scored, reach: choice.reach, reason, drawn, seed };
+}
+
+/** Those that are known to be able; where nobody is, all. */
+function surest(
+  able: readonly Option[],
+  needs: ReadonlySet<Capability>,
+  { sure }: RouteFacts,
+): readonly Option[] {
+  const known = able.filter((option) => sure?.(option, needs) ?? true);
+  return known.length > 0 ? known : able;
 }
 
 /** How far below the chosen model's quality another may lie to be tried. */

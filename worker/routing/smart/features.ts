@@ -1,3 +1,4 @@
+import { FENCES, kindsOf, KEYWORDS, pairOf, QUESTIONS } from "./keywords.ts";
 import { FIELD_NAMES } from "./lexicon.ts";
 import {
   fieldsOfStem,
@@ -49,20 +50,8 @@ export const DENSE_NAMES: readonly string[] = [...STRUCTURE, ...FIELD_NAMES];
 export const DENSE = DENSE_NAMES.length;
 const FIRST_FIELD = STRUCTURE.length;
 
-const AT_LENGTH = STRUCTURE.indexOf("length");
-const AT_OPTIONS = STRUCTURE.indexOf("options");
-/** Need that each doubling of a prompt's length adds, less of it where answers are listed, and the bits of a usual one. */
-const PER_DOUBLING = 0.08;
-const USUAL_BITS = 7.6;
-
-/**
- * What length alone says of the need. It stands beside the learned head with a weight that no training row can take away:
- * on kinds of prompts that nothing was learned of it is the best that is known.
- */
-export function byLength(dense: Float32Array | Float64Array): number {
-  const bits = 8 * (dense[AT_LENGTH] ?? 0) - USUAL_BITS;
-  return PER_DOUBLING * bits * ((dense[AT_OPTIONS] ?? 0) > 0 ? 0.4 : 1);
-}
+export const AT_LENGTH = STRUCTURE.indexOf("length");
+export const AT_OPTIONS = STRUCTURE.indexOf("options");
 
 /** What one prompt looks like. The arrays belong to the one scan in progress: read them before the next one. */
 export interface Features {
@@ -74,6 +63,11 @@ export interface Features {
   /** Hashes of the prompt's different words, and how many there are. */
   vocabulary: Int32Array;
   different: number;
+  /** Hits of each kind of keyword. */
+  keywords: Uint16Array;
+  /** Letters, and those of them beyond the Latin script. */
+  letters: number;
+  distant: number;
 }
 
 const dense = new Float32Array(DENSE);
@@ -82,8 +76,19 @@ const weights = new Float32Array(MOST_GRAMS);
 const vocabulary = new Int32Array(MOST_GRAMS);
 const counts = new Uint16Array(BUCKETS);
 const fields = new Uint16Array(FIELD_NAMES.length);
+const keywords = new Uint16Array(KEYWORDS.length);
 const stems = new Int32Array(LONGEST_STEM + 1);
-const result: Features = { dense, buckets, weights, grams: 0, vocabulary, different: 0 };
+const result: Features = {
+  dense,
+  buckets,
+  weights,
+  grams: 0,
+  vocabulary,
+  different: 0,
+  letters: 0,
+  distant: 0,
+  keywords,
+};
 
 /** Letters, digits and everything else, by code unit below 128. */
 const LETTER = 1;
@@ -95,10 +100,8 @@ for (let code = 0; code < 128; code++) {
 }
 
 /** The part of a prompt that is read: all of it, or its two ends. */
-export function windowOf(prompt: string): string {
-  return prompt.length <= 2 * WINDOW
-    ? prompt
-    : `${prompt.slice(0, WINDOW)}\n${prompt.slice(-WINDOW)}`;
+export function windowOf(prompt: string, each = WINDOW): string {
+  return prompt.length <= 2 * each ? prompt : `${prompt.slice(0, each)}\n${prompt.slice(-each)}`;
 }
 
 /**
@@ -108,6 +111,7 @@ export function windowOf(prompt: string): string {
 export function scan(text: string, fullLength: number): Features {
   dense.fill(0);
   fields.fill(0);
+  keywords.fill(0);
   let grams = 0;
   let words = 0;
   let letters = 0;
@@ -126,6 +130,7 @@ export function scan(text: string, fullLength: number): Features {
   let parentheses = 0;
   let commas = 0;
   let other = 0;
+  let distant = 0;
   let lines = 1;
   let options = 0;
   let optionLetters = 0;
@@ -168,7 +173,10 @@ export function scan(text: string, fullLength: number): Features {
         hash = step(hash, lower);
         length++;
         if (length <= LONGEST_STEM) stems[length] = hash;
-        if (each >= 128) other++;
+        if (each >= 128) {
+          other++;
+          if (each >= 0x370 && (each < 0x1e00 || each > 0x1eff)) distant++;
+        }
         at++;
         if (at >= end) break;
         each = text.charCodeAt(at);
@@ -187,6 +195,13 @@ export function scan(text: string, fullLength: number): Features {
         mask &= mask - 1;
       }
       if (start > 0 && text.charCodeAt(start - 1) === 92) latex++;
+      const pair = previous === 0 ? 0 : pairOf(previous, hash);
+      let hits = kindsOf(hash) | (previous === 0 ? 0 : kindsOf(pair));
+      while (hits !== 0) {
+        const kind = 31 - Math.clz32(hits & -hits);
+        keywords[kind] = (keywords[kind] ?? 0) + 1;
+        hits &= hits - 1;
+      }
       if (grams < MOST_GRAMS - 2) {
         const bucket = bucketOf(hash);
         if (counts[bucket] === 0) {
@@ -195,9 +210,9 @@ export function scan(text: string, fullLength: number): Features {
         }
         counts[bucket] = (counts[bucket] ?? 0) + 1;
         if (previous !== 0) {
-          const pair = bucketOf(Math.imul(previous, 31) ^ hash);
-          if (counts[pair] === 0) buckets[grams++] = pair;
-          counts[pair] = (counts[pair] ?? 0) + 1;
+          const both = bucketOf(pair);
+          if (counts[both] === 0) buckets[grams++] = both;
+          counts[both] = (counts[both] ?? 0) + 1;
         }
       }
       previous = hash;
@@ -303,8 +318,12 @@ export function scan(text: string, fullLength: number): Features {
   }
   const scale = norm > 0 ? 1 / Math.sqrt(norm) : 0;
   for (let index = 0; index < grams; index++) weights[index] = (weights[index] ?? 0) * scale;
+  keywords[QUESTIONS] = questions;
+  keywords[FENCES] = (keywords[FENCES] ?? 0) + Math.ceil(fences / 2);
   result.grams = grams;
   result.different = fresh;
+  result.letters = letters;
+  result.distant = distant;
 
   const size = Math.log2(1 + fullLength) / 8;
   const per = 1 / Math.max(8, words);

@@ -80,13 +80,16 @@ export function unpackModel(stored: StoredModel) {
 
 export type Model = ReturnType<typeof unpackModel>;
 
-/** The bit of a word's hash in a table of known words. */
-export function wordBit(hash: number, bits: number): number {
-  return (Math.imul(hash ^ (hash >>> 16), 0x45d9f3b) >>> 0) % bits;
+/** The two bits of a word's hash in a table of known words. */
+export function wordBits(hash: number, bits: number): [number, number] {
+  const first = Math.imul(hash ^ (hash >>> 16), 0x45d9f3b) >>> 0;
+  const second = Math.imul(hash ^ (hash >>> 13), 0x2c1b3c6d) >>> 0;
+  return [first % bits, second % bits];
 }
 
 /** True for a word that the training data held (and for a few others: hashes collide). */
 export function knowsWord({ words }: Model, hash: number): boolean {
-  const bit = wordBit(hash, words.length * 8);
-  return ((words[bit >>> 3] ?? 0) & (1 << (bit & 7))) !== 0;
+  const [first, second] = wordBits(hash, words.length * 8);
+  const holds = (bit: number) => ((words[bit >>> 3] ?? 0) & (1 << (bit & 7))) !== 0;
+  return holds(first) && holds(second);
 }
