@@ -4,6 +4,7 @@ import {
   fieldsOfStem,
   fieldsOfWord,
   FNV_START,
+  isWordCode,
   LONGEST_STEM,
   SHORTEST_STEM,
   step,
@@ -361,18 +362,6 @@ export function scan(text: string, fullLength: number): Features {
     dense[FIRST_FIELD + bit] = Math.sqrt((fields[bit] ?? 0) * per) * 2;
   }
   return result;
-}
-
-/** Letters beyond ASCII: everything but punctuation, symbols and spaces of the common blocks. */
-function isWordCode(code: number): boolean {
-  return (
-    code >= 0xc0 &&
-    code !== 0xd7 &&
-    code !== 0xf7 &&
-    !(code >= 0x2000 && code <= 0x2bff) &&
-    !(code >= 0x3000 && code <= 0x303f) &&
-    !(code >= 0xff00 && code <= 0xff0f)
-  );
 }
 
 function bucketOf(hash: number): number {

@@ -57,3 +57,15 @@ function find(hash: number): number {
     slot = (slot + 1) & (SIZE - 1);
   }
 }
+
+/** Letters beyond ASCII: everything but punctuation, symbols and spaces of the common blocks. */
+export function isWordCode(code: number): boolean {
+  return (
+    code >= 0xc0 &&
+    code !== 0xd7 &&
+    code !== 0xf7 &&
+    !(code >= 0x2000 && code <= 0x2bff) &&
+    !(code >= 0x3000 && code <= 0x303f) &&
+    !(code >= 0xff00 && code <= 0xff0f)
+  );
+}
