@@ -7,7 +7,7 @@ import type { AuditRecord } from "../../worker/core/audit.ts";
 import type { Statement } from "../../worker/core/ports.ts";
 import { NO_USAGE } from "../../worker/core/usage.ts";
 import * as auditEvents from "../../worker/store/audit-events.ts";
-import { prepared } from "../../worker/store/changes.ts";
+import { forgetOldMarks, prepared } from "../../worker/store/changes.ts";
 import * as credentials from "../../worker/store/credentials.ts";
 import { openDb } from "../../worker/store/database.ts";
 import type { Db } from "../../worker/store/database.ts";
@@ -210,4 +210,15 @@ test("rows come back as they were written, secrets left out", async () => {
   const page = await listOrgs(db, { page: 2, page_size: 1 });
   expect([page.rows[0]?.id, page.total, page.total_pages]).toEqual([B, 2, 2]);
   expect((await listOrgs(db, { page: -4, page_size: 1e9 })).page_size).toBe(100);
+});
+
+test("the record's copies of events, which name people, go after a month", async () => {
+  const month = 30 * 86_400_000;
+  const orgId = "g00000000000D";
+  const events = (at: number, id: string) =>
+    insertAuditEvents([{ ...event(orgId, id, "key.created"), at }]);
+  await run([events(1_000, "evt_old"), events(2_000, "evt_new")]);
+  await forgetOldMarks(env.DB, month + 1_500);
+  const { rows } = await listAuditEvents(openDb(env.DB), orgId);
+  expect(rows.map(({ eventId }) => eventId)).toEqual(["evt_new"]);
 });

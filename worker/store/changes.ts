@@ -54,15 +54,19 @@ export function writeOutcome(cause: unknown): WriteOutcome {
   return FINAL.test(text) ? { kind: "refused" } : { kind: "unknown" };
 }
 
-/** Marks of changes older than this are forgotten: nobody repeats a change after an hour, let alone a month. */
+/**
+ * Marks of changes, and the record's copies of their events, are forgotten when they are older: nobody repeats a change
+ * after an hour, let alone a month, and what happened stands in the audit log, for as long as that is kept.
+ */
 const MARK_LIFE_MS = 30 * 24 * 60 * 60 * 1000;
 
 /** Forgets old marks, a bounded number at a time; housekeeping that nothing depends on. */
 export async function forgetOldMarks(d1: D1Database, now: number): Promise<void> {
-  await d1
-    .prepare(
-      "delete from changes where rowid in (select rowid from changes where applied_at < ? limit 1000)",
-    )
-    .bind(now - MARK_LIFE_MS)
-    .run();
+  const old = (table: string, time: string) =>
+    d1
+      .prepare(
+        `delete from ${table} where rowid in (select rowid from ${table} where ${time} < ? limit 1000)`,
+      )
+      .bind(now - MARK_LIFE_MS);
+  await d1.batch([old("changes", "applied_at"), old("audit_events", "at")]);
 }

@@ -54,14 +54,14 @@ const proof = operation({
   section: "Audit",
   summary: "Prove that one record is in the log",
   notes:
-    "A record that is not sealed yet is sealed first. `proof` is the whole of it as one C2SP tlog-proof text, checked offline with `routero audit check-proof`; `format=text` answers that text alone. `record` is the canonical text that was hashed.",
+    "A record that is not sealed yet is sealed first. `proof` is the whole of it as one C2SP tlog-proof text, checked offline with `routero audit check-proof`; `format=text` answers that text alone. `record` is the canonical text that was hashed. An event whose text retention has dropped is proved out of an export (`routero audit prove DIR`).",
   http: [{ method: "GET", path: "/audit-log/{event_id}/proof" }],
   permission: PERMISSION,
   event: null,
   input: z.object({ ...ORG, event_id: reference, format: z.enum(["json", "text"]).optional() }),
   output: z.object({
     event_id: z.string(),
-    record: z.string().nullable().describe("Null where retention has dropped it"),
+    record: z.string().nullable().describe("Null where its segment is gone"),
     leaf: z.string(),
     index: z.number().describe("Counted from 0"),
     size: z.number(),
