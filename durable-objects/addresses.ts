@@ -214,8 +214,18 @@ async function asked<T>(call: () => Promise<Answer<T>>): Promise<T> {
   if (cause === "RefusedChange") {
     throw new GatewayError("internal_error", "The change could not be stored.", { cause });
   }
+  const unsealed = UNSEALED[cause];
+  if (unsealed !== undefined) throw new GatewayError("audit_unavailable", unsealed, { cause });
   throw new GatewayError("control_plane_unavailable", "The control plane can't be reached now.", {
     retryAfter: 1,
     cause,
   });
 }
+
+/** Why a log can't be sealed until somebody does something about it, by the fault's name. */
+const UNSEALED: Readonly<Record<string, string>> = {
+  ArchiveDiffers:
+    "The audit log is not sealed: an object in its archive is not what was written. The gateway's logs name it (audit log not sealed). Records are taken all the same.",
+  SigningKeyDiffers:
+    "The audit log is not sealed: AUDIT_SIGNING_KEY is not the key that it was sealed with. The gateway's logs say what to do (audit log not sealed). Records are taken all the same.",
+};

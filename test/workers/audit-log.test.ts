@@ -188,3 +188,16 @@ test("the alarm seals what came in, and the bucket's objects verify by themselve
   }
   expect(seen.size).toBe(3);
 });
+
+test("a log whose archive holds something else says so to who asks for a proof, and takes records", async () => {
+  const orgId = newOrgId("global");
+  const log = auditLog(env, orgId);
+  await log.append([record(orgId, "request.blocked")]);
+  await env.ARCHIVE.put(`${archivePrefix(orgId)}audit/segments/1-1.jsonl.gz`, "something else");
+  await expect(log.stand(true)).rejects.toMatchObject({
+    kind: "audit_unavailable",
+    message: expect.stringContaining("is not what was written"),
+  });
+  expect(await log.append([record(orgId, "request.blocked")])).toEqual([{ ok: true }]);
+  expect(await log.stand(false)).toMatchObject({ records: 3, sealed: 1 });
+});

@@ -82,7 +82,7 @@ const proof = operation({
       proof: "c2sp.org/tlog-proof@v1\n…",
     },
   },
-  errors: ["not_found"],
+  errors: ["not_found", "audit_unavailable"],
   missing: { what: "event", param: "event_id" },
   target: inOrg,
   async run(ctx, { event_id, format }) {
@@ -128,7 +128,7 @@ const checkpoint = operation({
       checkpoint: NOTE,
     },
   },
-  errors: [],
+  errors: ["audit_unavailable"],
   target: inOrg,
   async run(ctx, input) {
     const stand = await ctx.deps.auditLog(ctx.orgId).stand(input.seal === "true");
@@ -180,7 +180,7 @@ const verify = operation({
     input: { from: 1, to: 43 },
     output: { valid: true, from: 1, to: 43, records: 43, faults: [], checkpoint: NOTE },
   },
-  errors: [],
+  errors: ["audit_unavailable"],
   target: inOrg,
   async run(ctx, input) {
     const log = ctx.deps.auditLog(ctx.orgId);
@@ -231,7 +231,7 @@ const objects = operation({
       after: "audit-head/checkpoint",
     },
   },
-  errors: [],
+  errors: ["audit_unavailable"],
   target: inOrg,
   async run(ctx, input) {
     const limit = input.limit ?? MOST_OBJECTS;

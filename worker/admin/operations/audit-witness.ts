@@ -45,7 +45,7 @@ const witness = operation({
       ignored: 0,
     },
   },
-  errors: ["not_found"],
+  errors: ["not_found", "audit_unavailable"],
   missing: { what: "checkpoint", param: "size" },
   target: inOrg,
   async run(ctx, input) {
