@@ -98,8 +98,10 @@ function scanned(text: string): JsonScan {
 /** Throws what is wrong with a text that is no JSON. */
 function parseFault(text: string, cause?: unknown): never {
   // The parser's own message quotes the body; only the place may be told.
-  const at = cause instanceof Error ? /position (\d+)/.exec(cause.message)?.[1] : undefined;
-  const where = at === undefined ? "" : ` (the fault is at character ${at})`;
+  const said = cause instanceof Error ? cause.message : "";
+  const at = /position (\d+)/.exec(said)?.[1];
+  const early = said.startsWith("Unexpected end") ? " (it ends too early)" : "";
+  const where = at === undefined ? early : ` (the fault is at character ${at})`;
   const what = text.trim() === "" ? "The body is empty" : `The body is not valid JSON${where}`;
   throw new GatewayError("invalid_request", `${what}; send a JSON object.`);
 }
