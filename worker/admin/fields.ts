@@ -237,6 +237,19 @@ export const PAGE = {
   page_size: z.coerce.number().int().min(1).max(100).optional().describe("10 if absent"),
 };
 
+/** The same for calls whose clients know the size by another name. */
+export const SIZED_PAGE = {
+  ...PAGE,
+  size: PAGE.page_size.describe("The same as page_size"),
+};
+
+/** The address of a provider's API. */
+export const apiBase = z
+  .string()
+  .max(2048, "At most 2048 characters")
+  .nullish()
+  .describe("As the vendor's SDK takes it; absent = the provider's own");
+
 /** The organization that a call acts in, where it is not the key's own. */
 export const ORG = {
   organization_id: reference

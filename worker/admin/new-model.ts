@@ -11,7 +11,7 @@ import { modelFacts, providersOf } from "../providers/models.ts";
 import { knownPrefill } from "../providers/prefill.ts";
 import { invalidField } from "./faults.ts";
 import { ROUTER_PARAMS } from "./router-params.ts";
-import { alias, chosenId, price, tags } from "./fields.ts";
+import { alias, chosenId, price, tags, apiBase } from "./fields.ts";
 import { secretText } from "./secret.ts";
 import { SECRET_PARTS } from "./secret-parts.ts";
 import { PRICE_FIELD_NAMES, PRICE_FIELDS, type PriceField } from "./prices.ts";
@@ -58,11 +58,7 @@ export const litellmParams = z.object({
   custom_llm_provider: alias
     .nullish()
     .describe("The provider, where model does not begin with one"),
-  api_base: z
-    .string()
-    .max(2048, "At most 2048 characters")
-    .nullish()
-    .describe("As the vendor's SDK takes it; absent = the provider's own"),
+  api_base: apiBase,
   api_key: secretText
     .nullish()
     .describe("Kept sealed and bound to the host of api_base; no answer ever holds it"),

@@ -12,7 +12,7 @@ import {
 } from "../../store/credentials.ts";
 import { countUsing, moveDeployments } from "../../store/deployments.ts";
 import type { AdminContext } from "../context.ts";
-import { alias, metadata, ORG, PAGE, reference } from "../fields.ts";
+import { alias, metadata, ORG, PAGE, reference, apiBase } from "../fields.ts";
 import { checkChanged } from "../health-checks.ts";
 import { invalidField } from "../faults.ts";
 import {
@@ -35,11 +35,7 @@ const values = z.strictObject({
   api_key: secretText.nullish().describe("Kept sealed; no answer ever holds it"),
   ...SECRET_PARTS,
   ...PARAMS,
-  api_base: z
-    .string()
-    .max(2048, "At most 2048 characters")
-    .nullish()
-    .describe("As the vendor's SDK takes it; absent = the provider's own"),
+  api_base: apiBase,
 });
 
 const namedShape = credentialShape.extend({

@@ -14,7 +14,7 @@ import type { ChangeEvent } from "../change-record.ts";
 import type { AdminContext } from "../context.ts";
 import { addDuration } from "../duration.ts";
 import { KEY_ROW, PAGE_ROW } from "../examples.ts";
-import { duration, ATTACHED_LIMITS, ORG, PAGE, reference } from "../fields.ts";
+import { duration, ATTACHED_LIMITS, ORG, reference, SIZED_PAGE } from "../fields.ts";
 import { boundSecret, makerOf, type KeyOwner } from "../key-bounds.ts";
 import { KEY_CHANGES, keyPatch, type KeyChange } from "../new-key.ts";
 import { operation, visible } from "../operation.ts";
@@ -308,8 +308,7 @@ const aliasList = operation({
   event: null,
   input: z.object({
     ...ORG,
-    ...PAGE,
-    size: PAGE.page_size.describe("The same as page_size"),
+    ...SIZED_PAGE,
     search: reference.optional().describe("Part of an alias"),
   }),
   output: z.object({

@@ -7,7 +7,7 @@ import { findTeam, findTeamMember, type TeamRow } from "../../store/teams.ts";
 import { findUser, type UserRow } from "../../store/users.ts";
 import type { AdminContext } from "../context.ts";
 import { KEY_ROW, PAGE_ROW } from "../examples.ts";
-import { ORG, PAGE, reference } from "../fields.ts";
+import { ORG, reference, SIZED_PAGE } from "../fields.ts";
 import { KEY_FIELDS, newKey } from "../new-key.ts";
 import { notFound, operation, visible } from "../operation.ts";
 import { keySpend } from "../spend.ts";
@@ -175,8 +175,7 @@ const list = operation({
   event: null,
   input: z.object({
     ...ORG,
-    ...PAGE,
-    size: PAGE.page_size.describe("The same as page_size"),
+    ...SIZED_PAGE,
     team_id: reference.optional(),
     user_id: reference.optional(),
     key_alias: reference.optional(),
