@@ -130,7 +130,7 @@ test.each([
   },
 );
 
-test("refused signatures take no deployment out of rotation", async () => {
+test("refused signatures, and ids of what is kept no more, take no deployment out of rotation", async () => {
   const { gw, up } = ground;
   await gw.configure(gw.tenant.organizationId, { disable_cooldowns: false });
   try {
@@ -139,6 +139,13 @@ test("refused signatures take no deployment out of rotation", async () => {
       const answer = await ground.post("anthropic", SIGNED);
       expect(answer.status).toBe(400);
       await answer.text();
+      const message = "File not found: file_011";
+      up.script("claude-test", [{ failure: { kind: "model_not_found", message } }]);
+      const missing = await ground.post("anthropic", SIGNED);
+      expect([missing.status, await missing.text()]).toEqual([
+        404,
+        expect.stringContaining(message),
+      ]);
     }
     up.script("claude-test", [text("Hello.")]);
     const answer = await ground.post("anthropic", SIGNED);
@@ -199,6 +206,20 @@ describe("encrypted reasoning of Responses through its own client, in a group of
       expect(statesAt("pair-first")).toEqual([[]]);
       expect(answer.headers.get("x-routero-degraded")).toBe("thinking");
     }
+  });
+
+  test("reasoning that nobody signed is no item that OpenAI could look for", async () => {
+    ground.up.model("somewhere", thinking("because", "It is so."));
+    ground.up.model("pair-first", text("Hello."));
+    const first = await ask("somewhere", [ASK]);
+    const { output } = (await first.json()) as { output: { type: string }[] };
+    expect(output.map(({ type }) => type)).toEqual(["reasoning", "message"]);
+    const answer = await ask("pair", [ASK, ...output, ASK]);
+    expect(await answer.text()).toContain("Hello.");
+    const [sent] = sentTo("pair-first");
+    expect(sent).toContain("It is so.");
+    expect(sent).not.toContain('"reasoning"');
+    expect(answer.headers.get("x-routero-degraded")).toBe("thinking");
   });
 });
 

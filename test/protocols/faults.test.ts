@@ -127,6 +127,44 @@ describe("readFault", () => {
     ],
     ["content_filter", 400, error({ message: "Content Exists Risk" })],
     ["caller", 400, error({ message: "temperature must be below 2", param: "temperature" })],
+    ["missing", 403, error({ message: "CachedContent not found (or permission denied)" })],
+    [
+      "missing",
+      403,
+      error({
+        message: "You do not have permission to access the File abc123 or it may not exist.",
+      }),
+    ],
+    ["missing", 404, error({ message: "Item with id 'rs_68af' not found.", param: "input" })],
+    ["missing", 404, error({ message: "No such File object: file-abc123" })],
+    [
+      "missing",
+      404,
+      '{"type":"error","error":{"type":"not_found_error","message":"File not found: file_011"}}',
+    ],
+    [
+      "deployment",
+      404,
+      error({
+        message: "models/gemini-x is not found for API version v1beta, or is not supported",
+      }),
+    ],
+    [
+      "deployment",
+      404,
+      error({
+        message: "The API deployment for this resource does not exist.",
+        code: "DeploymentNotFound",
+      }),
+    ],
+    [
+      "deployment",
+      403,
+      error({
+        message: "Project `p` does not have access to model `gpt-x`",
+        code: "model_not_found",
+      }),
+    ],
     ["caller", 422, '{"detail":[{"loc":["body"],"msg":"bad"}]}'],
     ["caller", 413, ""],
     [

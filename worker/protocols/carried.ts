@@ -4,9 +4,10 @@ import type { ChatRequest, Part, ThinkingPart } from "../core/chat.ts";
  * Signed state of one family of models on its way through a client of another (PROTOCOLS 23): clients return opaque
  * fields as they got them, so it travels there behind its family's name and is taken out again when it comes back.
  */
-export type Family = "anthropic" | "anthropic-redacted" | "google" | "openai";
+export type Family = "anthropic" | "anthropic-redacted" | "google" | "openai" | "plain";
 
-const FORM = /^(anthropic|anthropic-redacted|google|openai):/;
+/** `plain` is thinking that nobody signed: it says that no maker keeps it. */
+const FORM = /^(anthropic|anthropic-redacted|google|openai|plain):/;
 
 /** OpenAI's reasoning item as one text: the account that made it, its id and what only its maker reads. */
 export function openaiState({ account, id = "", redacted = "" }: Partial<ThinkingPart>): string {
@@ -94,6 +95,7 @@ export function withState(parts: readonly Part[]): Part[] {
     const text = part.type === "thinking" ? part.text : "";
     if (state.family === "google") pending = state.text;
     else if (state.family === "openai") out.push(readOpenaiState(state.text));
+    else if (state.family === "plain") out.push({ type: "thinking", text });
     else if (state.family === "anthropic") {
       out.push({ type: "thinking", text, signature: state.text });
     } else out.push({ type: "thinking", text: "", redacted: state.text });

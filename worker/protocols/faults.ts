@@ -58,7 +58,7 @@ const TRANSIENT_CODES = new Set([
 const MOST_READ = 2_000;
 const MISSING_CODES = new Set(["previous_response_not_found"]);
 const BOUND =
-  "\\b(files?|responses?|conversations?|containers?|cached ?contents?|vector stores?)\\b";
+  "\\b(files?|responses?|conversations?|containers?|cached ?contents?|vector stores?|items?|prompts?|skills?)\\b";
 const ABSENT = "(not found|(do|does|may) not exist|no such)";
 const MISSING_TEXT = new RegExp(`${BOUND}.*${ABSENT}|${ABSENT}.*${BOUND}`, "i");
 const OF_MODEL = /\b(models?|deployments?|engines?)\b/i;

@@ -170,7 +170,7 @@ function reasoningOf(item: JsonObject, path: string): Part[] {
   const state = optionalString(item, path, "encrypted_content");
   const id = optionalString(item, path, "id");
   if (state === undefined) return [{ type: "thinking", text }];
-  if (/^(anthropic|anthropic-redacted|google):/.test(state)) {
+  if (/^(anthropic|anthropic-redacted|google|plain):/.test(state)) {
     return [{ type: "thinking", text, redacted: state }];
   }
   return [

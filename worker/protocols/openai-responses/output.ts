@@ -168,12 +168,12 @@ export function reasoningItem(part: Extract<Part, { type: "thinking" }>, id: str
         ? part.redacted
         : carry("anthropic-redacted", part.redacted)
       : part.signature === undefined
-        ? undefined
+        ? carry("plain", "")
         : carry("anthropic", part.signature);
   return {
     id: part.id ?? id,
     type: "reasoning",
     summary: part.text === "" ? [] : [{ type: "summary_text", text: part.text }],
-    ...(state !== undefined && { encrypted_content: state }),
+    encrypted_content: state,
   };
 }
