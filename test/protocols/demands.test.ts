@@ -136,6 +136,18 @@ describe("Converse", () => {
     expect(sent("bedrock-converse", { messages: [hi] }).body).not.toHaveProperty("toolConfig");
   });
 
+  test("gets a turn of the user before a greeting of the model's", () => {
+    const greeting = { role: "assistant", content: "How can I help?" };
+    const { body, degraded } = sent("bedrock-converse", { messages: [greeting, hi] });
+    const said = (role: string, text: string) => ({ role, content: [{ text }] });
+    expect(body["messages"]).toEqual([
+      said("user", "(empty)"),
+      said("assistant", "How can I help?"),
+      said("user", "hi"),
+    ]);
+    expect(degraded).toEqual(["messages"]);
+  });
+
   test("gets no two documents of one name", () => {
     const file = (filename?: string) => ({
       type: "file",

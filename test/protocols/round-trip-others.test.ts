@@ -267,8 +267,13 @@ test.each(["bedrock-converse", "cohere"] as const)(
           .filter(({ parts }) => parts.length > 0);
         // Instructions alone are what is asked there.
         fc.pre(meant.some(({ role }) => role !== "system"));
-        expect(degraded).toEqual([]);
-        expect(renumbered(words(READERS[protocol](sent)))).toEqual(renumbered(words(meant)));
+        const [first] = meant.filter(({ role }) => role !== "system");
+        const greets = protocol === "bedrock-converse" && first?.role === "assistant";
+        expect(degraded).toEqual(greets ? ["messages"] : []);
+        const read = READERS[protocol](sent).filter(
+          ({ parts: [part] }) => !greets || part?.type !== "text" || part.text !== "(empty)",
+        );
+        expect(renumbered(words(read))).toEqual(renumbered(words(meant)));
         const offered =
           protocol === "cohere"
             ? (sent["tools"] ?? []).map((each: Loose) => [

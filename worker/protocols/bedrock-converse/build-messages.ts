@@ -12,6 +12,9 @@ export interface Turns {
   messages: JsonObject[];
 }
 
+/** What stands where something has to, and nothing was said. */
+const EMPTY = "(empty)";
+
 interface Writer {
   degraded: Set<string>;
   /** Names of documents so far: two of one name are refused. */
@@ -46,6 +49,11 @@ export function buildMessages(messages: readonly Message[], degraded: Set<string
   if (turns.length === 0 && system.length > 0) {
     degraded.add("system");
     turns.push({ role: "user", content: system.splice(0) });
+  }
+  // So is a conversation that the model began.
+  if (turns[0]?.role === "assistant") {
+    degraded.add("messages");
+    turns.unshift({ role: "user", content: [{ text: EMPTY }] });
   }
   return { system, messages: turns.map(({ role, content }) => ({ role, content })) };
 }
@@ -106,7 +114,7 @@ function blockOf(part: Part, path: string, writer: Writer): JsonObject | null {
       return {
         toolResult: {
           toolUseId: toolId(part.callId),
-          content: content.length > 0 ? content : [{ text: "(empty)" }],
+          content: content.length > 0 ? content : [{ text: EMPTY }],
           ...(part.isError && { status: "error" }),
         },
       };
