@@ -10,12 +10,15 @@ let narrow = "";
 beforeAll(async () => {
   ground = await startGround();
   const { gw, up } = ground;
-  const add = (group: string, model: string, api_base: string, order = 1) =>
+  const add = (group: string, model: string, api_base: string, order = 1, more = {}) =>
     gw.admin("POST", "/model/new", {
       model_name: group,
       organization_id: gw.tenant.organizationId,
-      litellm_params: { model, api_base, api_key: UPSTREAM_KEY, order },
+      litellm_params: { model, api_base, api_key: UPSTREAM_KEY, order, ...more },
     });
+  const project = { vertex_project: "p", vertex_location: "us-east5" };
+  await add("vertex-gemini", "vertex_ai/gemini-cloud", up.url, 1, project);
+  await add("vertex-claude", "vertex_ai_anthropic/claude-cloud", up.url, 1, project);
   await add("gemini-group", "gemini/gemini-counts", up.url);
   await add("two", "anthropic/claude-down", up.url);
   await add("two", "anthropic/claude-up", up.url, 2);
@@ -52,6 +55,24 @@ test("Google's client counts", async () => {
   const google = new GoogleGenAI({ apiKey: ground.key, httpOptions: { baseUrl: ground.gw.url } });
   const counted = await google.models.countTokens({ model: "gemini-group", contents: "one two" });
   expect(counted.totalTokens).toBeGreaterThan(0);
+});
+
+test("Vertex AI counts for both clients, each at its place", async () => {
+  const google = new GoogleGenAI({ apiKey: ground.key, httpOptions: { baseUrl: ground.gw.url } });
+  const counted = await google.models.countTokens({ model: "vertex-gemini", contents: "one two" });
+  expect(counted.totalTokens).toBeGreaterThan(0);
+  const asked = { ...ASK, model: "vertex-claude" };
+  expect((await ground.anthropic().messages.countTokens(asked)).input_tokens).toBeGreaterThan(0);
+  expect(ground.up.calls.all.map(({ path, model }) => [path, model])).toEqual([
+    [
+      "/v1/projects/p/locations/us-east5/publishers/google/models/gemini-cloud:countTokens",
+      "gemini-cloud",
+    ],
+    [
+      "/v1/projects/p/locations/us-east5/publishers/anthropic/models/count-tokens:rawPredict",
+      "claude-cloud",
+    ],
+  ]);
 });
 
 test("a deployment that is down is passed over", async () => {

@@ -144,6 +144,8 @@ const ROWS: readonly ProviderRow[] = [
         stream: ":streamGenerateContent?alt=sse",
         array: ":streamGenerateContent",
       },
+      count:
+        "/v1/projects/{vertex_project}/locations/{vertex_location}/publishers/google/models/{model}:countTokens",
     },
     auth: "google",
     streamUsage: "always",
@@ -178,6 +180,8 @@ const ROWS: readonly ProviderRow[] = [
     hosting: {
       path: "/v1/projects/{vertex_project}/locations/{vertex_location}/publishers/anthropic/models/{model}",
       calls: { whole: ":rawPredict", stream: ":streamRawPredict" },
+      count:
+        "/v1/projects/{vertex_project}/locations/{vertex_location}/publishers/anthropic/models/count-tokens:rawPredict",
       set: { anthropic_version: "vertex-2023-10-16" },
       remove: ["model"],
     },

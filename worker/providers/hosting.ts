@@ -9,6 +9,8 @@ export interface Hosting {
   path: string;
   /** What the kind of call appends to the path, query included; `array` only where the vendor can. */
   calls?: { whole: string; stream: string; array?: string };
+  /** Where tokens are counted for nothing, by a body as the protocol's maker takes it; absent where they are not. */
+  count?: string;
   /** A base URL that matches needs none of this: it serves the protocol as its maker does. */
   unless?: RegExp;
   /** Members that the body gets, and members that it loses. */
@@ -23,7 +25,7 @@ export function hostingAt(hosting: Hosting | undefined, baseUrl: string): Hostin
   return hosting?.unless?.test(baseUrl) ? undefined : hosting;
 }
 
-/** Path and query of a hosted call below its base URL; a segment that ends the base is not doubled. */
+/** Path and query of a hosted call below its base URL. */
 export function hostedPath(
   hosting: Hosting,
   to: Destination,
@@ -31,7 +33,15 @@ export function hostedPath(
 ): string {
   const { calls } = hosting;
   const form = to.array && calls?.array !== undefined ? "array" : to.stream ? "stream" : "whole";
-  const template = hosting.path + (calls?.[form] ?? "");
+  return filledPath(hosting.path + (calls?.[form] ?? ""), to, params);
+}
+
+/** A path of a template; a segment that ends the base is not doubled. */
+export function filledPath(
+  template: string,
+  to: Pick<Destination, "baseUrl" | "model">,
+  params: Readonly<Record<string, string>>,
+): string {
   const path = template.replace(/\{(\w+)\}/g, (_, name: string) =>
     segment(name === "model" ? to.model : (params[name] ?? "")),
   );

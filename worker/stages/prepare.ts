@@ -15,7 +15,13 @@ import {
   type ProviderAuth,
   type ProviderRow,
 } from "../providers/catalog.ts";
-import { hostedBody, hostedPath, hostingAt, type Hosting } from "../providers/hosting.ts";
+import {
+  filledPath,
+  hostedBody,
+  hostedPath,
+  hostingAt,
+  type Hosting,
+} from "../providers/hosting.ts";
 import { secretSource } from "../providers/secret.ts";
 import { SigningFault } from "../providers/signing/fault.ts";
 import { signatureOf, type Unsigned } from "../providers/signing/index.ts";
@@ -104,11 +110,12 @@ export async function prepare(
   };
 }
 
-/** Whether a deployment counts tokens for callers of a dialect: it speaks it, where its maker serves it. */
+/** Whether a deployment counts tokens for callers of a dialect: it speaks it, where its maker serves it or a cloud counts. */
 export function countsFor(dialect: DialectName, deployment: Deployment): boolean {
   const { protocol, baseUrl, provider } = deployment;
   const hosting = hostingAt(findProvider(provider)?.hosting, baseUrl);
-  if (protocol !== dialect || hosting !== undefined) return false;
+  if (protocol !== dialect) return false;
+  if (hosting !== undefined) return hosting.count !== undefined;
   return protocolOf(protocol).provider.countPath !== undefined;
 }
 
@@ -130,10 +137,15 @@ export async function prepareCount(
     ...provider.headers,
     ...passed(provider.passHeaders, call.headers),
   };
-  const url = baseUrl + (provider.countPath?.({ baseUrl, model, stream: false }) ?? "");
+  const params = paramsFor(row, deployment.params);
+  const hosted = hostingAt(row?.hosting, baseUrl)?.count;
+  const path =
+    hosted === undefined
+      ? provider.countPath?.({ baseUrl, model, stream: false })
+      : filledPath(hosted, { baseUrl, model }, params);
+  const url = baseUrl + (path ?? "");
   const unsigned = { url, method: "POST", headers, body: withInner(text, model) } as const;
   const secret = await secretOf(deps, call, deployment);
-  const params = paramsFor(row, deployment.params);
   const proof = await proofFor(deps, row?.auth, { secret, unsigned, params });
   return { protocol, request: { ...unsigned, headers: { ...headers, ...proof } } };
 }

@@ -271,12 +271,22 @@ export const bedrockInvoke: Wire = hosted(
   { binary: true },
 );
 
-export const vertexAnthropic: Wire = hosted(
+const onVertex: Wire = hosted(
   "vertex-anthropic",
   /\/publishers\/anthropic\/models\/([^/]+):(rawPredict|streamRawPredict)$/,
   "vertex-2023-10-16",
   { binary: false },
 );
+const COUNTS = /\/publishers\/anthropic\/models\/count-tokens:rawPredict$/;
+
+/** Counts have a place of their own there, and name their model in the body. */
+export const vertexAnthropic: Wire = {
+  ...onVertex,
+  model: (request) => (COUNTS.test(request.path) ? anthropic : onVertex).model(request),
+  route: (method, at, headers) => (COUNTS.test(at) ? "count" : onVertex.route(method, at, headers)),
+  read: (operation, request) =>
+    (operation === "count" ? anthropic : onVertex).read(operation, request),
+};
 
 const INVOKE = /\/model\/([^/]+)\/(invoke|invoke-with-response-stream)$/;
 const isOpenai = (path: string) =>
