@@ -86,6 +86,12 @@ function ask(key: string, at: number, more: object): Promise<Response> {
   });
 }
 
+async function statusOf(key: string, at: number, model: string): Promise<number> {
+  const answer = await ask(key, at, { model, max_tokens: WORDS });
+  await answer.text();
+  return answer.status;
+}
+
 async function newTeam(limits: object, keys = 8): Promise<{ teamId: string; keys: string[] }> {
   const organization_id = cluster.tenant.organizationId;
   const team = await cluster.admin<{ team_id: string }>("POST", "/team/new", {
@@ -293,17 +299,16 @@ test.concurrent("what a provider bills beyond its own cap is settled in full, an
   await expect.poll(again.spent, { timeout: 30_000 }).toBe(again.billed);
 }, 120_000);
 
-async function overbillingOf(model: string): Promise<unknown> {
+async function infoOf(model: string) {
   interface Info {
-    data: { model_name: string; model_info: Record<string, unknown> }[];
+    data: { model_name: string; model_info: { id: string; overbilling?: number } }[];
   }
-  const { organizationId } = cluster.tenant;
-  const { data } = await cluster.admin<Info>(
-    "GET",
-    `/model/info?organization_id=${organizationId}`,
-  );
-  return data.find(({ model_name }) => model_name === model)?.model_info["overbilling"];
+  const query = `organization_id=${cluster.tenant.organizationId}`;
+  const { data } = await cluster.admin<Info>("GET", `/model/info?${query}`);
+  return data.find((each) => each.model_name === model)?.model_info;
 }
+
+const overbillingOf = async (model: string) => (await infoOf(model))?.overbilling ?? 1;
 
 test.concurrent("requests and tokens of a minute are never more than the limit, over all isolates", async ({
   expect,
@@ -329,11 +334,7 @@ test.concurrent("a slot comes back when a stream's caller leaves and when a prov
   const model = await newModel();
   const slow = await newModel();
   up.model(slow, { ...text(ANSWER), latency: 90_000 });
-  const served = async () => {
-    const answer = await ask(key, 1, { model, max_tokens: WORDS });
-    await answer.text();
-    return answer.status;
-  };
+  const served = () => statusOf(key, 1, model);
   const leaving = new AbortController();
   const { url } = cluster.workers[0] ?? { url: "" };
   const gone = fetch(`${url}/v1/chat/completions`, {
@@ -369,9 +370,7 @@ test("a bound that was raised outlives the isolate that learnt it, until an admi
   const limits = { max_budget: usd(WORST * 1.2), tiers: { cap_output: false } };
   const status = async () => {
     const { keys } = await newTeam(limits, 1);
-    const answer = await ask(keys[0] ?? "", 0, { model, max_tokens: WORDS });
-    await answer.text();
-    return answer.status;
+    return statusOf(keys[0] ?? "", 0, model);
   };
   expect(await status()).toBe(200);
   await expect.poll(() => overbillingOf(model), { timeout: 10_000 }).toBeGreaterThan(1);
@@ -379,12 +378,8 @@ test("a bound that was raised outlives the isolate that learnt it, until an admi
   await worker?.kill();
   await worker?.start();
   expect(await status()).toBe(429);
-  const { data } = await cluster.admin<{
-    data: { model_name: string; model_info: { id: string } }[];
-  }>("GET", `/model/info?organization_id=${organization_id}`);
-  const id = data.find((each) => each.model_name === model)?.model_info.id;
-  const fields = { model_info: { id }, litellm_params: { weight: 2 } };
-  await cluster.admin("POST", "/model/update", { organization_id, model_id: id, ...fields });
-  expect(await overbillingOf(model)).toBe(undefined);
+  const fields = { model_id: (await infoOf(model))?.id, litellm_params: { weight: 2 } };
+  await cluster.admin("POST", "/model/update", { organization_id, ...fields });
+  expect(await overbillingOf(model)).toBe(1);
   await expect.poll(status, { timeout: 10_000 }).toBe(200);
 }, 120_000);

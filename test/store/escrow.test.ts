@@ -2,7 +2,9 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { LedgerBook } from "../../durable-objects/ledger-book.ts";
 import type { HoldMessage, HoldRequest, LedgerPort, SettleRow } from "../../worker/core/account.ts";
 import type { Isolate } from "../../worker/core/isolate.ts";
+import { DEFAULT_TIERS } from "../../worker/core/limits.ts";
 import type { Log } from "../../worker/core/ports.ts";
+import type { Scope } from "../../worker/core/scope.ts";
 import { EscrowMemory } from "../../worker/store/escrow-memory.ts";
 import { makeEscrow } from "../../worker/store/escrow.ts";
 import { LedgerMemory } from "../support/ledger-memory.ts";
@@ -316,6 +318,25 @@ test("what nobody asked for in 2 s is returned, also when the return is lost at 
   await pass(10_000);
   expect(spend().outstanding).toBe(0);
   expect(vi.getTimerCount()).toBe(0);
+});
+
+test("slots that nobody uses go back before a request that waits for one is refused, whatever else is kept", async () => {
+  const slots: Scope = { kind: "team", id: TEAM, meter: "slots" };
+  const parallel = { timeZone: "UTC", since: 0, tiers: DEFAULT_TIERS, parallel: 40 };
+  book.define([{ scope: SCOPES[0], revision: 1, limits: parallel }], Date.now());
+  const idle = () => {
+    const [team, inUse] = book.spend([SCOPES[0], slots], Date.now());
+    return [team?.outstanding.cost !== 0, inUse?.outstanding.requests];
+  };
+  // The isolate has looked after idle money before there were slots.
+  await finished(escrow().hold(request()), 20);
+  await pass(1_000);
+  const asked = { ...request(), scopes: [SCOPES[0], slots], longestMs: 1_000 };
+  await finished(escrow().hold(asked), 20);
+  expect(idle()).toEqual([true, 2]);
+  void escrow().settle(rowFor(asked, 5));
+  await pass(900);
+  expect(idle()).toEqual([true, 0]);
 });
 
 test("a return that may not have arrived goes on as a hold of the same number, in either order", () => {

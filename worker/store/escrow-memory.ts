@@ -15,7 +15,7 @@ import type { Overbillings } from "../core/overbilling.ts";
 import type { Scope } from "../core/scope.ts";
 import { beyond, isNothing, least, most, NOTHING, plus } from "../core/amount.ts";
 import type { Amount } from "../core/amount.ts";
-import { byScope, IDLE_MS, isHold, Stock } from "./escrow-stock.ts";
+import { byScope, isHold, Stock } from "./escrow-stock.ts";
 
 const MAX_STOCKS = 2_000;
 /** Longer than any request: a hold this old belongs to a request that was cut. */
@@ -40,8 +40,8 @@ export interface Hold {
 export class EscrowMemory {
   /** Rows that the ledger has not acknowledged, by request id. */
   readonly queue = new Map<string, SettleRow>();
-  /** When the last round of returning idle leases began, Unix milliseconds. */
-  tidiedAt = -Infinity;
+  /** When what is idle is looked for next, Unix milliseconds. */
+  tidyAt = -Infinity;
   /** The most lately used last. */
   readonly #stocks = new Map<string, Stock>();
   readonly #holds = new Map<string, Hold>();
@@ -49,6 +49,8 @@ export class EscrowMemory {
   readonly #drops = new Map<string | null, string[]>();
   /** Stocks of which something goes back at once. */
   readonly #spare = new Set<Stock>();
+  /** The shortest of all stocks, as far as they were looked through. */
+  #idleMs = Infinity;
   /** Single holds of requests that were not admitted yet. */
   readonly #acquired = new Map<string, Hold["singles"]>();
   readonly #n: () => number;
@@ -62,8 +64,9 @@ export class EscrowMemory {
     return this.queue.size === 0 && this.#holds.size === 0 && this.#stocks.size === 0;
   }
 
-  get hasStock(): boolean {
-    return this.#stocks.size > 0;
+  /** How soon what is idle has to be looked for, milliseconds; null where nothing is in stock. */
+  get idleMs(): number | null {
+    return this.#stocks.size === 0 ? null : this.#idleMs;
   }
 
   /**
@@ -260,8 +263,10 @@ export class EscrowMemory {
     const holds: HoldItem[] = [];
     const returns: ReturnItem[] = [];
     let beyondMost = this.#stocks.size - MAX_STOCKS;
+    this.#idleMs = Infinity;
     for (const [key, stock] of this.#stocks) {
-      if (now - stock.usedAt < IDLE_MS && beyondMost-- <= 0) continue;
+      this.#idleMs = Math.min(this.#idleMs, stock.idleMs);
+      if (now - stock.usedAt < stock.idleMs && beyondMost-- <= 0) continue;
       if (stock.isEmpty) {
         this.#stocks.delete(key);
         continue;
@@ -313,6 +318,7 @@ export class EscrowMemory {
   #stockOf(scope: Scope, now: number): Stock {
     const key = scopeKey(scope);
     const stock = this.#stocks.get(key) ?? new Stock(scope, now);
+    this.#idleMs = Math.min(this.#idleMs, stock.idleMs);
     this.#stocks.delete(key);
     this.#stocks.set(key, stock);
     return stock;

@@ -12,7 +12,9 @@ import { beyond, covers, isNothing, minus, most, NOTHING, plus, times } from "..
 import type { Amount } from "../core/amount.ts";
 
 /** A scope that nobody asked for in this time returns what it has. */
-export const IDLE_MS = 2_000;
+const IDLE_MS = 2_000;
+/** The same of requests at a time: others are refused for what lies idle here, after they waited for a second. */
+const IDLE_SLOTS_MS = 300;
 /** The span whose spend a slice is meant to last for. */
 const RATE_MS = 2_000;
 /** A request that has waited so long was cut: what it wanted is not asked for any more. */
@@ -63,6 +65,11 @@ export class Stock {
     this.scope = scope;
     this.home = homeOf(scope);
     this.usedAt = now;
+  }
+
+  /** How long it keeps what nobody asks for, milliseconds. */
+  get idleMs(): number {
+    return this.scope.meter === "slots" ? IDLE_SLOTS_MS : IDLE_MS;
   }
 
   /** Nothing here, nothing under way and nobody waiting. */

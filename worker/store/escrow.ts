@@ -18,7 +18,6 @@ import { Overbilling } from "./escrow-overbilling.ts";
 import { flightOf, isAwaited, unavailable } from "./escrow-place.ts";
 import type { Memory, Place } from "./escrow-place.ts";
 import { tightestOf, viewsOf } from "./escrow-views.ts";
-import { IDLE_MS } from "./escrow-stock.ts";
 import { Flights } from "./single-flight.ts";
 
 /** How long other requests' messages are waited for before a request sends for itself. */
@@ -44,8 +43,8 @@ const MIN_RETRY_MS = 50;
 const MAX_RETRY_MS = 3_000;
 /** With so many rows unsettled nothing more is admitted: the memory of an isolate is not a store. */
 const MAX_QUEUE = 4_000;
-/** Rounds of returning idle leases that one request's context carries. */
-const TIDY_ROUNDS = 10;
+/** How long one request's context carries that idle leases go back. */
+const TIDY_MS = 20_000;
 const MAX_LEDGERS = 1_000;
 
 export interface EscrowParts {
@@ -347,17 +346,19 @@ class Escrow implements AccountPort {
   #tidy(place: Place): void {
     const { book } = place;
     const now = this.#parts.now();
-    if (!book.hasStock || now - book.tidiedAt < 2 * IDLE_MS) return;
-    book.tidiedAt = now;
+    const { idleMs, tidyAt } = book;
+    // One that is overdue was cut with its request.
+    if (idleMs === null || (now < tidyAt + idleMs && tidyAt <= now + idleMs)) return;
+    book.tidyAt = now + idleMs;
     this.#parts.waitUntil(this.#returnIdle(place));
   }
 
   async #returnIdle(place: Place): Promise<void> {
-    const { now } = this.#parts;
-    const { book } = place;
-    for (let round = 0; round < TIDY_ROUNDS && book.hasStock; round++) {
-      book.tidiedAt = now();
-      await pause(IDLE_MS);
+    const [{ now }, { book }] = [this.#parts, place];
+    const until = now() + TIDY_MS;
+    for (let wait = book.idleMs; wait !== null && now() < until; wait = book.idleMs) {
+      book.tidyAt = now() + wait;
+      await pause(wait);
       const { holds, returns } = book.idle(now());
       // What failed is sent again in the next round, under the same number.
       await Promise.allSettled([
@@ -371,7 +372,7 @@ class Escrow implements AccountPort {
         ),
       ]);
     }
-    book.tidiedAt = -Infinity;
+    book.tidyAt = -Infinity;
   }
 
   /** Near a limit what is not used goes back at once: others wait for it. */
