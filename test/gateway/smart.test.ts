@@ -202,6 +202,8 @@ describe("smart/* over the organization's own models", () => {
       expect([refused.status, error.param]).toEqual([400, "chosen_model"]);
       expect(error.message).toContain("no model group or model of this name");
     }
+    const torn = await send("/v1/feedback", { call_id, thumb: "down", score: 1 });
+    expect([torn.status, await torn.text()]).toEqual([400, expect.stringContaining("opposite")]);
     const judge = async () => {
       const said = await send("/v1/feedback", { call_id, chosen_model: other });
       return said.status === 200 ? ((await said.json()) as { status: string }).status : null;

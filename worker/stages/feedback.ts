@@ -40,6 +40,13 @@ export async function feedback(
       { param: "thumb" },
     );
   }
+  if (thumb != null && score != null && (thumb === "up") !== score >= 0.5) {
+    throw new GatewayError(
+      "invalid_request",
+      "score: it says the opposite of the thumb; send one of them.",
+      { param: "score" },
+    );
+  }
   if (chosen_model != null && !isModel(deps, shared, chosen_model)) {
     throw new GatewayError(
       "invalid_request",

@@ -164,6 +164,25 @@ describe("what is known of models", () => {
     expect(VENDORS).toEqual(expect.arrayContaining(promised.split(" ")));
   });
 
+  it.each([
+    ["bedrock", "global.anthropic.claude-sonnet-4-5-20250929-v1:0", "HEAVY"],
+    ["bedrock", "us-gov.anthropic.claude-3-5-sonnet-20240620-v1:0", "STANDARD"],
+    ["bedrock", "apac.amazon.nova-micro-v1:0", "LIGHT"],
+    ["bedrock", "us.deepseek.r1-v1:0", "HEAVY"],
+    ["bedrock", "us.meta.llama3-3-70b-instruct-v1:0", "STANDARD"],
+    ["bedrock", "meta.llama3-1-8b-instruct-v1:0", "LIGHT"],
+    ["fireworks", "accounts/fireworks/models/llama-v3p1-70b-instruct", "STANDARD"],
+    ["together", "meta-llama/Meta-Llama-3.1-405B-Instruct-Turbo", "STANDARD"],
+    ["ollama", "llama3.2:3b", "LIGHT"],
+    ["ollama", "qwen2.5:72b", "STANDARD"],
+    ["ollama", "deepseek-r1:7b", "STANDARD"],
+    ["openrouter", "deepseek/deepseek-r1:free", "HEAVY"],
+    ["cohere", "command-r-plus-08-2024", "STANDARD"],
+    ["openai", "o1-mini", "HEAVY"],
+  ])("knows a model as %s spells it: %s", (provider, model, tier) => {
+    expect(beliefOf(deployment(provider, model))).toMatchObject({ tier, from: "known" });
+  });
+
   it("takes the organization's word first, then the name, whoever serves it, then the price", () => {
     expect(beliefOf(deployment("openai", "gpt-4o-mini-2024-07-18")).tier).toBe("LIGHT");
     expect(beliefOf(deployment("bedrock", "eu.anthropic.claude-opus-5-v1:0")).tier).toBe(

@@ -25,20 +25,31 @@ export const VENDORS: readonly string[] = [...new Set(FAMILIES.map((each) => eac
 
 /** Models of which a vendor's name tells nothing worth routing chat to. */
 const NOT_CHAT =
-  /embed|whisper|tts|transcribe|dall-e|image|moderation|rerank|realtime|audio|instruct-0|davinci|babbage|curie|\bada\b|computer-use|deep-research|search-preview|safeguard|-live|ocr|voxtral|guard/;
+  /embed|whisper|tts|transcribe|dall-e|image|moderation|rerank|realtime|audio|turbo-instruct|davinci|babbage|curie|\bada\b|computer-use|deep-research|search-preview|safeguard|-live|ocr|voxtral|guard/;
 
 /** False for embeddings, speech, images and the like, which answer no chat. */
 export function answersChat(model: string): boolean {
   return !NOT_CHAT.test(model.toLowerCase());
 }
 
-/** The model's own name: without the path of who serves it, lower case. */
+/** Makers as Bedrock names them before a model, and where its cross-region profiles say they serve from. */
+const MAKER =
+  /^(?:(?:us-gov|[a-z]{2,6})\.)?(anthropic|meta|mistral|amazon|deepseek|openai|qwen|cohere)\./;
+
+/**
+ * The model's own name as its maker writes it: without the path of who serves it, lower case, and numbers of Llama and Phi
+ * with their dots (`us.meta.llama3-1-8b…`, `llama-v3p1-8b…` and `llama3.1:8b` are all `llama-3.1-8b…`).
+ */
 function bareName(model: string): string {
   const last = model.toLowerCase().split("/").at(-1) ?? "";
-  return last.replace(
-    /^(?:[a-z]{2}\.)?(?:anthropic|meta|mistral|amazon|deepseek|openai|qwen)\./,
-    "",
-  );
+  return last
+    .replace(MAKER, (_, maker: string) => (maker === "deepseek" ? "deepseek-" : ""))
+    .replace(/^(?:meta-(?=llama)|open-(?=mi)|chat(?=gpt-4o))/, "")
+    .replace(/^llama-?v?(\d)(?:[.p_-](\d)(?!\d*b))?/, (_, major: string, minor?: string) =>
+      minor === undefined ? `llama-${major}` : `llama-${major}.${minor}`,
+    )
+    .replace(/:(?=[\d.]+b\b)/, "-")
+    .replace(/^phi(?=\d)/, "phi-");
 }
 
 function familyOf({ provider, model }: Pick<Deployment, "provider" | "model">): Family | undefined {
