@@ -113,7 +113,10 @@ export async function auditCommand(words: string[], output: Output): Promise<num
         output.out((await readFrom(gateway(where), path)).trimEnd());
         return 0;
       }
-      const found = await proofFrom(folderObjects(where), second);
+      const objects = folderObjects(where);
+      // A folder that holds no log can't be read; what is missing of one that does is a fault.
+      await objects.names();
+      const found = await proofFrom(objects, second);
       if (found === null) {
         output.err(`the log has no event ${second}`);
         return 1;
@@ -141,11 +144,12 @@ export async function auditCommand(words: string[], output: Output): Promise<num
     }
     case "replay": {
       const objects = await from(needs("a folder or a gateway's address"));
-      let [count, odd] = [0, 0];
+      let [count, odd, partly] = [0, 0, 0];
       for await (const event of replayLog(objects, second ?? null)) {
         count += 1;
         const wrong = !event.same || event.missing.length > 0;
         if (wrong) odd += 1;
+        else if (event.unknown.length > 0) partly += 1;
         if (second !== undefined) output.out(JSON.stringify(event, null, 2));
         else if (wrong)
           output.out(
@@ -157,7 +161,9 @@ export async function auditCommand(words: string[], output: Output): Promise<num
         output.err(`the log has no decision ${second}`);
         return 1;
       }
-      output.out(`${count} decisions made anew, ${count - odd} the same, ${odd} not`);
+      const noted =
+        partly > 0 ? `; ${partly} of them in part: their records do not hold all of it` : "";
+      output.out(`${count} decisions made anew, ${count - odd} the same, ${odd} not${noted}`);
       return odd === 0 ? 0 : 1;
     }
     default:

@@ -231,6 +231,7 @@ test("what is used wrongly or can't be read is told apart by exit code", async (
   expect(await routero("audit", "verify")).toMatchObject({ code: 2 });
   expect(await routero("audit", "nonsense")).toMatchObject({ code: 2 });
   expect(await routero("audit", "verify", "/nowhere")).toMatchObject({ code: 3 });
+  expect(await routero("audit", "prove", "/nowhere", "evt_1")).toMatchObject({ code: 3 });
   const nonsense = ["--since", join(root, "package.json")];
   expect(await routero("audit", "verify", folder, ...nonsense)).toMatchObject({
     code: 3,

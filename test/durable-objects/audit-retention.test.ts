@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { readCheckpoint } from "../../worker/core/sealed-log/checkpoint.ts";
 import { proofFrom } from "../../worker/core/sealed-log/find.ts";
+import { retain } from "../../durable-objects/audit-retention.ts";
 import { HEAD, isBeyond } from "../../worker/core/sealed-log/layout.ts";
 import { verifyLog } from "../../worker/core/sealed-log/verify.ts";
 import { LogWorld } from "../support/sealed-log.ts";
@@ -120,4 +121,34 @@ test("a record whose text the object no longer keeps is read from its segment", 
     model: "m0",
     sequence: 1,
   });
+});
+
+test("texts go from the object after a week, however many there are, but none that is not sealed", async () => {
+  const world = new LogWorld();
+  const many = Array.from({ length: 1_200 }, () => world.record());
+  for (let from = 0; from < many.length; from += 100)
+    await world.append(many.slice(from, from + 100));
+  await world.sealer.run();
+  const young = world.record();
+  world.now += 8 * DAY_MS;
+  await world.append([young]);
+  const texts = () => {
+    const found = world.log.list({ order: "asc" }, null, 2_000);
+    return found.filter(({ body }) => body !== null).map(({ eventId }) => eventId);
+  };
+  expect(texts().length).toBeGreaterThan(1_200);
+  await retain({
+    storage: world.seals,
+    archive: world.archive,
+    now: () => world.now,
+    pause: async () => {
+      // Between two transactions the object takes calls: what was forgotten by then is read from the segments.
+      const [first] = many;
+      const { records } = await world.port.list({ eventId: first?.eventId ?? "" });
+      expect(records[0]).toMatchObject({ event_type: "request.blocked", sequence: 1 });
+    },
+  });
+  expect(texts()).toEqual([young.eventId]);
+  await world.sealer.run();
+  expect((await verifyLog(world.archive)).faults).toEqual([]);
 });
