@@ -129,6 +129,8 @@ export const MISTAKES: readonly Mistake[] = [
     "wrong_type",
     "- route: a\n  audit: { retention_days: 9999 } #!",
   ),
+  rule("null byte in a text", "bad_text", '- block: { message: "a\\0b" } #!'),
+  rule("half a character", "bad_text", '- block: { message: "\\ud83d" } #!'),
   rule("bad id", "bad_name", "- id: my rule #!\n  route: a"),
   rule(
     "id that is taken",

@@ -85,6 +85,7 @@ test("the schema takes what the language takes, the ready policies among it", ()
 
 /** What only reading a text, comparing rules, or the organization can tell. */
 const BEYOND = new Set([
+  "bad_text",
   "bad_pattern",
   "cel_syntax",
   "constant_condition",

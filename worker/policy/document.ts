@@ -165,6 +165,13 @@ export class Source {
       this.error(node, "too_large", `${what} has at most ${most} characters`);
       return null;
     }
+    // eslint-disable-next-line no-control-regex -- control characters are what it looks for
+    const control = /[\u0000-\u0008\u000b-\u001f\u007f]/.exec(value)?.[0];
+    if (control !== undefined || !value.isWellFormed()) {
+      const which = control === undefined ? "half of one" : `U+${hex(control)}`;
+      this.error(node, "bad_text", `${what} holds a character that is no text (${which})`);
+      return null;
+    }
     return value;
   }
 
@@ -313,6 +320,10 @@ function aliasesOf(root: Node | null): ReadonlyMap<Node, Node> {
     }
   }
   return found;
+}
+
+function hex(character: string): string {
+  return character.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
 }
 
 /** A name as messages quote it. */

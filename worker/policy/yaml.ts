@@ -97,6 +97,7 @@ function plainYamlError(
 ): { at: number; length: number; message: string } {
   const [at, end] = pos;
   const told = (text: string) => ({ at, length: end - at, message: text });
+  if (code === "RESOURCE_EXHAUSTION") return told("not YAML: nested too deep to be read");
   if (code === "DUPLICATE_KEY") return told("this name stands in the map already");
   const text = message.split("\n", 1)[0] ?? "";
   if (code === "MISSING_CHAR" && text.startsWith("Missing closing")) {
