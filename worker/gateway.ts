@@ -1,5 +1,5 @@
 import { asGatewayError, GatewayError } from "./core/errors.ts";
-import type { FromUrl } from "./core/call.ts";
+import type { Authenticated, Credentialed, FromUrl } from "./core/call.ts";
 import type { DialectName } from "./core/chat.ts";
 import { greet } from "./core/greet.ts";
 import type { Deps } from "./core/ports.ts";
@@ -85,11 +85,50 @@ export async function countTokens(
 }
 
 /** What a dialect has elsewhere and the gateway has not: told to those who may call at all. */
-export async function refuseUnserved(
+export function refuseUnserved(
   deps: Deps,
   request: Request,
   dialect: DialectName,
   why: string,
+): Promise<Response> {
+  return forCallers(deps, request, dialect, () => {
+    throw new GatewayError("unsupported_endpoint", why);
+  });
+}
+
+/** GET /v1/models and /v1/models/{id}: what this identity may call, and nothing else. */
+export function listModels(deps: Deps, request: Request, id: string | null): Promise<Response> {
+  return forCallers(deps, request, "openai-chat", (known) => {
+    const models = callableModels(deps, known).map((each) => ({
+      id: each.id,
+      object: "model",
+      created: 0,
+      owned_by: each.provider,
+    }));
+    const headers = openHeaders(deps, known);
+    if (id === null) return Response.json({ object: "list", data: models }, { headers });
+    const one = models.find((each) => each.id === id);
+    if (one !== undefined) return Response.json(one, { headers });
+    throw new GatewayError("model_not_found", "There is no such model for this key.", {
+      param: "model",
+    });
+  });
+}
+
+/** POST /v1/feedback: a judgement of an answer, for an organization whose smart router learns. */
+export function takeFeedback(deps: Deps, request: Request): Promise<Response> {
+  return forCallers(deps, request, "openai-chat", async (known) => {
+    const answer = await feedback(deps, known, request);
+    return Response.json(answer, { headers: openHeaders(deps, known) });
+  });
+}
+
+/** What asks no model, for whoever may call one: authenticated and permitted like a call, refused by the same door. */
+async function forCallers(
+  deps: Deps,
+  request: Request,
+  dialect: DialectName,
+  answer: (known: Authenticated<Credentialed>) => Response | Promise<Response>,
 ): Promise<Response> {
   let reached: Reached = greet(deps, request);
   try {
@@ -97,52 +136,9 @@ export async function refuseUnserved(
     const known = await authenticate(deps, reached);
     reached = known;
     mayCall(deps, known);
-    throw new GatewayError("unsupported_endpoint", why);
+    return await answer(known);
   } catch (cause) {
     return refuse(deps, reached, dialect, noProgress(), asGatewayError(cause));
-  }
-}
-
-/** GET /v1/models and /v1/models/{id}: what this identity may call, and nothing else. */
-export async function listModels(
-  deps: Deps,
-  request: Request,
-  id: string | null,
-): Promise<Response> {
-  const call = greet(deps, request);
-  try {
-    keysStayOutOfUrls(request);
-    const authenticated = await authenticate(deps, call);
-    mayCall(deps, authenticated);
-    const models = callableModels(deps, authenticated).map((each) => ({
-      id: each.id,
-      object: "model",
-      created: 0,
-      owned_by: each.provider,
-    }));
-    const headers = openHeaders(deps, call);
-    if (id === null) return Response.json({ object: "list", data: models }, { headers });
-    const one = models.find((each) => each.id === id);
-    if (one !== undefined) return Response.json(one, { headers });
-    throw new GatewayError("model_not_found", "There is no such model for this key.", {
-      param: "model",
-    });
-  } catch (cause) {
-    return refuse(deps, call, "openai-chat", noProgress(), asGatewayError(cause));
-  }
-}
-
-/** POST /v1/feedback: a judgement of an answer, for an organization whose smart router learns. */
-export async function takeFeedback(deps: Deps, request: Request): Promise<Response> {
-  const call = greet(deps, request);
-  try {
-    keysStayOutOfUrls(request);
-    const authenticated = await authenticate(deps, call);
-    mayCall(deps, authenticated);
-    const answer = await feedback(deps, authenticated, request);
-    return Response.json(answer, { headers: openHeaders(deps, call) });
-  } catch (cause) {
-    return refuse(deps, call, "openai-chat", noProgress(), asGatewayError(cause));
   }
 }
 
