@@ -129,6 +129,8 @@ export class AuditLogMachine {
   readonly #abandoned: Abandoned;
   readonly #now: () => number;
   readonly #parts: AuditLogParts;
+  /** People whose first records are on their way to the disk: two groups that meet one at once give one pseudonym. */
+  readonly #met = new Map<string, Person>();
   /** When what is no longer kept is looked for again. */
   #retainAt = 0;
   #leftToRetain = false;
@@ -162,6 +164,7 @@ export class AuditLogMachine {
       try {
         await this.#wakeFor(part);
         this.#storage.append(this.#orgId, part, people);
+        for (const person of people.persons) this.#met.delete(keyOf(person));
       } catch {
         for (const row of part) failed.add(row);
       }
@@ -248,8 +251,8 @@ export class AuditLogMachine {
     if (known !== undefined) return known;
     const stored = this.#storage.pseudonym(kind, id);
     if (stored !== null) return stored;
-    const salt = crypto.getRandomValues(new Uint8Array(16));
-    const person = { kind, id, salt: toHex(salt), pseudonym: pseudonymOf(salt, kind, id) };
+    const person = this.#met.get(keyOf({ kind, id })) ?? newPerson(kind, id);
+    this.#met.set(keyOf(person), person);
     people.add(person);
     return person.pseudonym;
   }
@@ -279,6 +282,15 @@ export class AuditLogMachine {
   }
 }
 
+function keyOf({ kind, id }: Pick<Person, "kind" | "id">): string {
+  return `${kind}:${id}`;
+}
+
+function newPerson(kind: PersonKind, id: string): Person {
+  const salt = crypto.getRandomValues(new Uint8Array(16));
+  return { kind, id, salt: toHex(salt), pseudonym: pseudonymOf(salt, kind, id) };
+}
+
 /** The people of one call to `append`, each once. */
 class Named implements People {
   readonly #persons = new Map<string, Person>();
@@ -293,11 +305,11 @@ class Named implements People {
   }
 
   pseudonym(kind: PersonKind, id: string): string | undefined {
-    return this.#persons.get(`${kind}:${id}`)?.pseudonym;
+    return this.#persons.get(keyOf({ kind, id }))?.pseudonym;
   }
 
   add(person: Person): void {
-    this.#persons.set(`${person.kind}:${person.id}`, person);
+    this.#persons.set(keyOf(person), person);
   }
 
   belongs(kind: PersonKind, id: string, { kind: ownerKind, id: owner }: PersonId): void {

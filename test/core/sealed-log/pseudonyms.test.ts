@@ -124,3 +124,18 @@ test("a person stands in no form in what is sealed, is read by name, and by none
   await world.port.unlink("customer", "acme-m");
   expect(withoutIds(JSON.stringify(await read()))).not.toMatch(/acme|Mr m/i);
 });
+
+test("whoever is met for the first time by two groups at once has one pseudonym", async () => {
+  const world = new LogWorld();
+  const say = () => world.append([world.record("request.blocked", { user_id: "mia-m" })]);
+  await Promise.all([say(), say(), say()]);
+  const { records } = await world.port.list({ limit: 100 });
+  expect(records.map(({ user_id }) => user_id)).toEqual(["mia-m", "mia-m", "mia-m"]);
+  await world.port.unlink("user", "mia-m");
+  await say();
+  const later = (await world.port.list({ limit: 100, order: "asc" })).records;
+  const names = later.map(({ user_id }) => String(user_id));
+  expect(new Set(names.slice(0, 3)).size).toBe(1);
+  expect(names[0]).toMatch(/^psn_/);
+  expect(names[3]).toBe("mia-m");
+});
