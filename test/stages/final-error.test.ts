@@ -13,6 +13,8 @@ const ANSWERS: Record<string, () => Response> = {
   refused: () => Response.json({ error: { code: "invalid_api_key" } }, { status: 401 }),
   long: () => Response.json({ error: { code: "context_length_exceeded" } }, { status: 400 }),
   filtered: () => Response.json({ error: { code: "content_filter" } }, { status: 400 }),
+  "soon free": () => new Response("{}", { status: 429, headers: { "retry-after": "11" } }),
+  "long limited": () => new Response("{}", { status: 429, headers: { "retry-after": "90" } }),
   gone: () => Response.json({ error: { message: "No such file." } }, { status: 404 }),
   wrong: () => Response.json({ error: { param: "top_p", message: "No." } }, { status: 400 }),
 };
@@ -55,6 +57,16 @@ describe("the refusal of a request that nobody could answer", () => {
       expect((await told([name], "health")).kind).toBe("no_healthy_deployment");
       expect((await told([name], "residency")).kind).toBe(kind);
     }
+  });
+
+  it("tells the first time at which a limited deployment is free", async () => {
+    for (const names of [
+      ["soon free", "long limited"],
+      ["long limited", "soon free"],
+    ]) {
+      expect((await told(names)).detail.retryAfter).toBe(11);
+    }
+    expect((await told(["long limited"])).detail.retryAfter).toBe(90);
   });
 
   it("is what the caller did wrong, whoever said so", async () => {

@@ -70,6 +70,13 @@ function notSaid({ message, detail: { param } }: GatewayError): AttemptFault {
 export function tellable(earlier: AttemptFault | null, later: AttemptFault): AttemptFault {
   if (earlier === null || later.fault.class === "caller") return later;
   if (later.fault.class === "unsupported") return earlier;
+  const [one, other] = [earlier.fault, later.fault].map((fault) =>
+    fault.class === "rate_limit" ? fault.retryAfter : undefined,
+  );
+  if (one !== undefined && other !== undefined) {
+    // Whoever is free first may serve the next request.
+    return new AttemptFault({ ...later.fault, retryAfter: Math.min(one, other) }, later.unusable);
+  }
   return mayPass(earlier.fault.class) && !mayPass(later.fault.class) ? earlier : later;
 }
 
