@@ -187,6 +187,20 @@ describe("the walk along a plan", () => {
     expect(after(refused, chain)).toEqual({ do: "retry", step: 0, wait: 700 });
   });
 
+  it("says where it was a budget that left nothing", () => {
+    const tried = [{ step: 0, fault: fault("caller") }];
+    const pair = [{ id: "a1" }, { id: "a2" }];
+    const failed = [{ step: 0, fault: fault("deployment", { status: 404 }) }];
+    expect(nextMove(walk(pair, failed, { passed: new Set([1]) }))).toEqual({
+      do: "stop",
+      why: "budgets refuse what is left to try",
+    });
+    expect(nextMove(walk(pair.slice(0, 1), failed))).toMatchObject({
+      why: "nothing is left to try",
+    });
+    expect(nextMove(walk(pair, tried))).toMatchObject({ why: "the caller's request is at fault" });
+  });
+
   it("waits from 80 ms on, longer each time, never much beyond 5 s, and the same for the same seed", () => {
     for (let seed = 0; seed < 200; seed++) {
       const waits = [1, 2, 3, 4, 20].map((n) => backoff(80, n, seed));

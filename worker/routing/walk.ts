@@ -67,7 +67,9 @@ export function nextMove(walk: Walk): Move {
     if (again !== null) return again;
   }
   if (onward !== null) return { do: "next", step: onward, wait: 0 };
-  return backAgain(walk) ?? { do: "stop", why: "nothing is left to try" };
+  const why =
+    walk.passed.size > 0 ? "budgets refuse what is left to try" : "nothing is left to try";
+  return backAgain(walk) ?? { do: "stop", why };
 }
 
 /** True for faults after which the same deployment may do better a moment later. */
