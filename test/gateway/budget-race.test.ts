@@ -1,5 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { nanoUsd } from "../../worker/core/money.ts";
 import { startCluster, type Cluster } from "../support/cluster/index.ts";
 import { startUpstream, text, type Upstream } from "../support/upstream/index.ts";
@@ -68,10 +68,16 @@ const callsOf = (models: readonly string[]) =>
 const WORST = 330_000;
 const BEYOND = { output: 49 };
 
-/** What one call comes to. */
+/** What one call comes to; its worker hears of a new model within 5 s. */
 async function oneCall(model: string, key = cluster.firstKey): Promise<number> {
-  const answer = await ask(key, 0, { model, max_tokens: WORDS });
-  await answer.text();
+  const answer = await vi.waitUntil(
+    async () => {
+      const each = await ask(key, 0, { model, max_tokens: WORDS });
+      await each.text();
+      return each.status === 404 ? null : each;
+    },
+    { timeout: 10_000 },
+  );
   const [call] = callsOf([model]);
   if (call === undefined) throw new Error(`no call: ${answer.status}`);
   return costOf(model, call.billed);

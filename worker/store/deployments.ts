@@ -126,7 +126,8 @@ export function deploymentRecord(row: DeploymentRow): Deployment {
     ...limitsOf(row.litellmParams),
     tags: row.tags,
     timeout: row.timeoutMs ?? undefined,
-    facts: row.facts,
+    // The column's default says nothing at all.
+    facts: { ...row.facts, capabilities: row.facts.capabilities ?? {} },
     terms: termsIn(row.modelInfo),
   };
 }
