@@ -156,6 +156,6 @@ function isUsable(key: KeyRecord, team: TeamRecord | null, user: UserRecord | nu
 function unknownKey(): GatewayError {
   return new GatewayError(
     "invalid_api_key",
-    "Incorrect API key provided: it is no key of this gateway (they begin with `sk-rt-`), or it was revoked or blocked.",
+    "Incorrect API key provided: it is no key of this gateway (virtual keys begin with `sk-rt-`), or it was revoked or blocked.",
   );
 }
