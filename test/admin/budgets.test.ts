@@ -111,3 +111,35 @@ test("a change or the end of a budget leaves alone what those it is attached to 
   await world.make("/budget/delete", { id: "a" });
   expect(await team()).toMatchObject({ budget_id: null, rpm_limit: null, ...own });
 });
+
+test("rates by model are taken as clients write them, beside what a model may spend, and shown", async () => {
+  const world = await acme();
+  await world.make("/budget/new", { budget_id: "b", max_budget: 1 });
+  for (const [method, path, name] of [...HOLDERS, ["POST", "/budget/update", { budget_id: "b" }]]) {
+    const change = async (fields: object) => {
+      const input = { ...(name as object), ...fields };
+      return (await world.call(MASTER, String(method), String(path), input)).body;
+    };
+    await change({ model_max_budget: { m: 5, n: { max_budget: 1, rpm: 9 } } });
+    expect([path, await change({ model_rpm_limit: { m: 3 } })]).toMatchObject([
+      path,
+      {
+        model_max_budget: { m: { max_budget: 5, rpm_limit: 3 }, n: { max_budget: 1 } },
+        model_rpm_limit: { m: 3 },
+      },
+    ]);
+    expect(await change({ model_tpm_limit: { o: 100 } })).toMatchObject({
+      model_rpm_limit: { m: 3 },
+      model_tpm_limit: { o: 100 },
+    });
+    const cleared = await change({ model_rpm_limit: null, model_tpm_limit: null });
+    expect(cleared["model_max_budget"]).toEqual({ m: { max_budget: 5 }, n: { max_budget: 1 } });
+    const { status } = await world.call(MASTER, String(method), String(path), {
+      ...(name as object),
+      model_rpm_limit: { m: "many" },
+    });
+    expect([path, status]).toEqual([path, 422]);
+  }
+  const made = await world.make("/key/generate", { model_rpm_limit: { m: 2 } });
+  expect(made).toMatchObject({ model_max_budget: { m: { rpm_limit: 2 } } });
+});

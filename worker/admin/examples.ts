@@ -15,6 +15,8 @@ const NO_LIMITS = {
   rpm_limit: null,
   max_parallel_requests: null,
   model_max_budget: {},
+  model_rpm_limit: {},
+  model_tpm_limit: {},
   hard_cap: null,
   tiers: null,
   temp_budget_increase: null,

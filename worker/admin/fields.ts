@@ -144,6 +144,12 @@ const modelBudgets = metadata
     }
   });
 
+const modelCounts = z
+  .record(modelName, count)
+  .refine((models) => Object.keys(models).length <= MOST_MODELS, {
+    error: `At most ${MOST_MODELS} models`,
+  });
+
 /** Budget and limits of one scope: kept, and shown by the answers. */
 export const LIMITS = {
   max_budget: dollars.nullish(),
@@ -157,6 +163,12 @@ export const LIMITS = {
     .describe(
       "Budgets by model name: a number of US dollars, or {max_budget, budget_duration, rpm_limit, tpm_limit}",
     ),
+  model_rpm_limit: modelCounts
+    .nullish()
+    .describe("Requests per minute by model name; kept as rpm_limit in model_max_budget"),
+  model_tpm_limit: modelCounts
+    .nullish()
+    .describe("Tokens per minute by model name; kept as tpm_limit in model_max_budget"),
   hard_cap: dollars
     .nullish()
     .describe(

@@ -4,6 +4,7 @@ import { GatewayError, type ErrorKind } from "../core/errors.ts";
 import type { Json } from "../core/json.ts";
 import type { Action, Resource, Subject } from "../core/principal.ts";
 import { checkIncrease, withBudget } from "./attached.ts";
+import { withModelCounts } from "./model-limits.ts";
 import type { AdminContext } from "./context.ts";
 import { invalidFields } from "./faults.ts";
 
@@ -87,7 +88,8 @@ export function operation<I extends z.ZodObject, O extends z.ZodType, T>(
       }
       checkIncrease(ctx.now, parsed.data);
       const named = resource !== "budget";
-      const input = named ? await withBudget(ctx, parsed.data, found.object) : parsed.data;
+      const given = withModelCounts(parsed.data, found.object);
+      const input = named ? await withBudget(ctx, given, found.object) : given;
       return run(ctx, input, found.object);
     },
   };

@@ -11,6 +11,8 @@ import type { ModelBudgets } from "../store/schema.ts";
 import type { TeamMemberRow, TeamRow } from "../store/teams.ts";
 import type { UserRow } from "../store/users.ts";
 import type { LIMITS } from "./fields.ts";
+import { countsByModel } from "./model-limits.ts";
+import type { MergedField } from "./model-limits.ts";
 import { shownSettings } from "./routing-settings.ts";
 
 const instant = z.string().describe("RFC 3339");
@@ -26,6 +28,8 @@ export const limitsShape = {
   rpm_limit: z.number().nullable(),
   max_parallel_requests: z.number().nullable(),
   model_max_budget: object,
+  model_rpm_limit: z.record(z.string(), z.number()),
+  model_tpm_limit: z.record(z.string(), z.number()),
   hard_cap: z.number().nullable(),
   tiers: object.nullable().describe("Absent members stand as usual"),
   temp_budget_increase: z.number().nullable(),
@@ -106,7 +110,10 @@ const LIMIT_COLUMNS = {
   temp_budget_increase: "tempBudgetNano",
   temp_budget_expiry: "tempBudgetUntil",
   budget_id: "budgetId",
-} as const satisfies Record<keyof AttachedFields, keyof ReturnType<typeof limitColumns>>;
+} as const satisfies Record<
+  Exclude<keyof AttachedFields, MergedField>,
+  keyof ReturnType<typeof limitColumns>
+>;
 const LIMIT_NAMES = Object.keys(LIMIT_COLUMNS) as (keyof typeof LIMIT_COLUMNS)[];
 
 /** The columns that a change of budget fields sets: null clears one, an absent field leaves it. */
@@ -133,6 +140,7 @@ export function limitFields(row: LimitColumns & { createdAt: number }) {
     rpm_limit: row.rpmLimit,
     max_parallel_requests: row.maxParallelRequests,
     model_max_budget: row.modelMaxBudget,
+    ...countsByModel(row.modelMaxBudget),
     hard_cap: row.hardCapNano === null ? null : usdNumber(row.hardCapNano),
     tiers: tiers && {
       ...(tiers.warnAt !== undefined && { warn: tiers.warnAt ?? false }),
