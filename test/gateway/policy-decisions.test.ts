@@ -57,6 +57,7 @@ async function chat(headers: Record<string, string> = {}): Promise<Response> {
 interface Explained {
   decision: { rule: string; route?: string; block: { message: string } | null };
   signals: Record<string, unknown>;
+  refused?: { code: string; message: string };
   documents: {
     version: number;
     rules: { id: string; when: string | null; answer: string; matched: boolean }[];
@@ -119,6 +120,11 @@ describe("an explanation", () => {
     const found = (await (await explain({ request })).json()) as Explained;
     expect(found.decision).toMatchObject({ rule: "blocked-team" });
     expect(found.signals).toMatchObject({ "header.x-team": "shadow" });
+    // Nobody said of these targets that they are not trained on.
+    const secret = { model: "dear", messages: [], headers: { "X-Routero-Data-Class": "secret" } };
+    const shut = (await (await explain({ request: secret })).json()) as Explained;
+    expect(shut.refused?.code).toBe("policy_no_candidate");
+    expect(shut.refused?.message).toContain("constraint 'no-training' (policy version");
     expect(up.calls.all.length).toBe(before);
   });
 

@@ -33,7 +33,7 @@ test("a decision is decided again from its record and the archived bundle, by th
     fc.property(
       policy,
       policy,
-      fc.array(request, { minLength: 40, maxLength: 40 }),
+      fc.array(request, { minLength: 80, maxLength: 80 }),
       deployments,
       (org, team, all, targets) => {
         const plans = [compiled(yamlOf(org)).plan, compiled(yamlOf(team), { team: true }).plan];
@@ -62,7 +62,7 @@ test("a decision is decided again from its record and the archived bundle, by th
         }
       },
     ),
-    { numRuns: Math.ceil(REQUESTS / 25) },
+    { numRuns: Math.ceil(REQUESTS / 60) },
   );
   expect(decisions).toBeGreaterThanOrEqual(Math.min(REQUESTS, 10_000));
   expect(unknown).toBeGreaterThan(decisions / 50);

@@ -8,13 +8,13 @@ import { dialNamed } from "../routing/smart/dial.ts";
 import type { AdminContext } from "./context.ts";
 
 /**
- * Whether what a verdict demands of targets leaves none of those that may serve a name: its deployments, and those of its
- * fallbacks, as they are now. A router's name stands for everything that the organization has.
+ * Why what a verdict demands of targets leaves none of those that may serve a name: its deployments, and those of its
+ * fallbacks, as they are now; null where it leaves some. A router's name stands for everything that the organization has.
  */
 export function candidatesOf(
   ctx: AdminContext,
   shared: OrgShared,
-): (verdict: Verdict, name: string) => boolean {
+): (verdict: Verdict, name: string) => string[] | null {
   const context = {
     shared,
     hasPlatformKey: (provider: string) => ctx.deps.platformKey(provider) !== null,
@@ -31,16 +31,22 @@ export function candidatesOf(
     return dialNamed(name) === null ? [] : shared.deployments;
   };
   return (verdict, named) => {
-    if (verdict.narrowings.length === 0) return false;
+    if (verdict.narrowings.length === 0) return null;
     const aliases = shared.routing?.aliases ?? {};
     const name = Object.hasOwn(aliases, named) ? (aliases[named] ?? named) : named;
     const own = served(name);
     // What serves nowhere is refused for another reason.
-    if (own.length === 0) return false;
+    if (own.length === 0) return null;
     const settings = settingsFor({ org: shared.routing, group: name, verdict });
     const groups = chainOf(name, own, settings).map(({ group }) => group);
-    return groups
-      .flatMap((group) => (group === name ? own : served(group)))
-      .every((target) => verdict.narrowings.some((narrow) => narrow(target) !== null));
+    const reasons = new Set<string>();
+    for (const target of groups.flatMap((group) => (group === name ? own : served(group)))) {
+      const reason = verdict.narrowings
+        .map((narrow) => narrow(target))
+        .find((each) => each !== null);
+      if (reason == null) return null;
+      reasons.add(`${target.provider}: ${reason}`);
+    }
+    return [...reasons];
   };
 }

@@ -6,6 +6,7 @@ import { REGIONS, type RegionLetter } from "../core/ids.ts";
 import { isJsonObject, scanJson, type Json, type JsonObject } from "../core/json.ts";
 import type { ShownRecord } from "../core/audit.ts";
 import type { PolicyPart, SignalsRead, SignalValue, Verdict } from "../core/policy.ts";
+import type { OrgShared } from "../core/records.ts";
 import { linkBundle } from "../policy/bundle.ts";
 import { DEFAULT_CALENDAR } from "../policy/calendar.ts";
 import { decide, type LinkedDocument } from "../policy/decide.ts";
@@ -13,12 +14,13 @@ import { explainDocument, watched, type ExplainedDocument } from "../policy/expl
 import type { Facts } from "../policy/evaluate.ts";
 import { readerOf } from "../policy/reader.ts";
 import { recordedFacts, type Recorded } from "../policy/replay.ts";
-import { resolve } from "../providers/resolve.ts";
+import { resolve, shortName } from "../providers/resolve.ts";
 import { explainSmart, type SmartExplanation } from "../routing/smart/explain.ts";
 import { estimateTokens } from "../routing/tokens.ts";
 import { worstCaseUsd } from "../routing/worst-case.ts";
 import { currentPolicies } from "../store/policy-rows.ts";
 import type { AdminContext } from "./context.ts";
+import { candidatesOf } from "./policy-candidates.ts";
 
 const ROLES = ["system", "developer", "user", "assistant", "tool"] as const;
 
@@ -184,12 +186,28 @@ export async function explainRequest(
     ...call,
     ...(verdict && { verdict }),
   });
+  const none = noneLeft(ctx, shared, verdict, asked.model);
   return {
     ...explained(documents, facts, gateway),
     ...(smart && { smart: explainSmart(smart) }),
     ...(auto && { auto }),
-    ...(refused && { refused }),
+    ...((refused ?? none) && { refused: refused ?? none }),
   };
+}
+
+/** The refusal of a request of which constraints leave nothing that may serve. */
+function noneLeft(
+  ctx: AdminContext,
+  shared: OrgShared,
+  verdict: Verdict | null,
+  model: string,
+): RouterParts["refused"] {
+  if (verdict === null || verdict.block !== null) return undefined;
+  const name = verdict.route ?? model;
+  const why = candidatesOf(ctx, shared)(verdict, name);
+  if (why === null) return undefined;
+  const message = `No deployment of '${shortName(name)}' may serve this request (${why.slice(0, 5).join("; ")}).`;
+  return { code: "policy_no_candidate", message };
 }
 
 /** The request as the path would have it after the gate, so far as choosing looks at it. */

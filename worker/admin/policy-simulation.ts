@@ -83,7 +83,7 @@ export async function simulateWindow(
   const shared = await readShared(ctx.deps.db, ctx.orgId);
   if (shared === null) throw notFound("organization", "organization_id");
   const price = pricing(ctx, shared);
-  const leavesNone = candidatesOf(ctx, shared);
+  const whyNone = candidatesOf(ctx, shared);
   const documents = await documentsFor(ctx, replaced);
   const gateway = gatewayOf(ctx);
   const table = new Map<string, Simulation["changes"][number]>();
@@ -122,7 +122,7 @@ export async function simulateWindow(
     const before = endedOf(record);
     const after = endOf(result.verdict);
     if (result.verdict !== null && !after.blocked) {
-      after.blocked = leavesNone(result.verdict, after.route ?? nameOf(record, before));
+      after.blocked = whyNone(result.verdict, after.route ?? nameOf(record, before)) !== null;
     }
     if (result.missing.length > 0) {
       sum.undetermined++;
