@@ -183,7 +183,8 @@ export class AuditLogMachine {
     const found = this.#storage.list(query, positionOf(query.cursor), limit + 1);
     const page = found.slice(0, limit);
     const last = page.at(-1);
-    const more = found.length > limit && last !== undefined;
+    const byTime = query.afterSequence === undefined;
+    const more = byTime && found.length > limit && last !== undefined;
     const cursor = more ? `${last.at}.${last.sequence}` : null;
     const counted = query.offset !== undefined && { total: this.#storage.count(query) };
     return { found: page, cursor, ...counted };

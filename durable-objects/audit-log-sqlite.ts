@@ -192,9 +192,16 @@ export class AuditLogSqlite implements AuditLogStorage {
       bound.push(after.at, after.sequence);
     }
     const direction = ascending ? "ASC" : "DESC";
+    const { afterSequence } = query;
+    if (afterSequence !== undefined) {
+      where.push("sequence > ?");
+      bound.push(afterSequence);
+    }
+    const order =
+      afterSequence === undefined ? `at ${direction}, sequence ${direction}` : "sequence ASC";
     const sql = `SELECT sequence, at, event_id AS eventId, body, record_hash AS recordHash, previous
       FROM entries WHERE ${where.join(" AND ")}
-      ORDER BY at ${direction}, sequence ${direction} LIMIT ? OFFSET ?`;
+      ORDER BY ${order} LIMIT ? OFFSET ?`;
     const found = this.#storage.sql.exec(sql, ...bound, limit, query.offset ?? 0);
     return found.toArray() as unknown as Stored[];
   }

@@ -129,6 +129,8 @@ export interface AuditQuery {
   order?: "asc" | "desc";
   /** The `cursor` of the page before. */
   cursor?: string;
+  /** Records after this one in the order of the log, whatever their time; without a cursor. */
+  afterSequence?: number;
   /** 100 if absent, 1,000 at most. */
   limit?: number;
   /** Records that are passed over, and how many there are of this kind is counted; without a cursor. */

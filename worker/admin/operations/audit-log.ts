@@ -6,6 +6,7 @@ import { DAY_MS } from "../../core/time.ts";
 import type { AdminContext } from "../context.ts";
 import { recordsAs } from "../audit-forms.ts";
 import { PAGE_ROW } from "../examples.ts";
+import { invalidField } from "../faults.ts";
 import { ORG, PAGE, reference } from "../fields.ts";
 import { inOrg, notFound, operation } from "../operation.ts";
 import { pageShape } from "../rows.ts";
@@ -57,7 +58,7 @@ const list = operation({
   section: "Audit",
   summary: "Show the audit log",
   notes:
-    "Newest first. `cursor` of one page is asked for to get the next. People are shown by name as long as the log knows them; what is sealed holds pseudonyms (docs/audit.md). `record_hash` and `previous_event_hash` are what the log's tree holds; the latter is null for the seconds until a record is sealed. `format=csv` and `format=jsonl` answer the same page as a file, with the cursor in `x-next-cursor`.",
+    "Newest first. `cursor` of one page is asked for to get the next. People are shown by name as long as the log knows them; what is sealed holds pseudonyms (docs/audit.md). `record_hash` and `previous_event_hash` are what the log's tree holds; the latter is null for the seconds until a record is sealed. `format=csv` and `format=jsonl` answer the same page as a file, with the cursor in `x-next-cursor`. Whoever collects the log asks with `after_sequence`, from 0 on and then the last `sequence` that it has: records that arrive late have earlier times, and by it none is missed.",
   http: [{ method: "GET", path: "/audit-log" }],
   permission: PERMISSION,
   event: null,
@@ -69,6 +70,14 @@ const list = operation({
       .regex(/^\d{1,15}\.\d{1,15}$/, "Must be the cursor of a page")
       .optional(),
     order: z.enum(["asc", "desc"]).optional().describe("By time; desc if absent"),
+    after_sequence: z.coerce
+      .number()
+      .int()
+      .min(0)
+      .optional()
+      .describe(
+        "In the log's own order, after the record of this `sequence`; without cursor and order",
+      ),
     start_date: time.optional(),
     end_date: time.optional().describe("Inclusive"),
     event_type: z.enum(AUDIT_EVENTS).optional(),
@@ -86,11 +95,15 @@ const list = operation({
   errors: [],
   target: inOrg,
   async run(ctx, input) {
+    const { after_sequence: after } = input;
+    if (after !== undefined && (input.cursor ?? input.order) !== undefined)
+      throw invalidField(["after_sequence"], "Goes without cursor and order", "query");
     const query: AuditQuery = {
       ...bounds(input),
       ...(input.limit !== undefined && { limit: input.limit }),
       ...(input.cursor !== undefined && { cursor: input.cursor }),
       ...(input.order !== undefined && { order: input.order }),
+      ...(after !== undefined && { afterSequence: after }),
       ...(input.event_type !== undefined && { type: input.event_type }),
       ...(input.key_hash !== undefined && { keyHandle: input.key_hash }),
       ...(input.team_id !== undefined && { teamId: input.team_id }),
