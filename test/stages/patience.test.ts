@@ -2,7 +2,9 @@ import { describe, expect, it } from "vitest";
 import type { HealthPort } from "../../worker/core/health.ts";
 import type { RoutingLayer } from "../../worker/core/routing.ts";
 import { trusting } from "../support/trusting.ts";
+import { UNKNOWN } from "../../worker/routing/health.ts";
 import { DEFAULTS } from "../../worker/routing/settings.ts";
+import { record } from "../../worker/stages/attempt.ts";
 import { deadline } from "../../worker/stages/deadline.ts";
 import { dispatch } from "../../worker/stages/dispatch.ts";
 import { patienceOf } from "../../worker/stages/patience.ts";
@@ -60,9 +62,9 @@ describe("a wait", () => {
   });
 
   it("that was shorter than everybody's, and short, tells nothing of the deployment", async () => {
-    expect(await fault(200_000, 50, 600_000, 99_950)).toMatchObject({ early: true });
+    expect(await fault(200_000, 50, 600_000, 99_950)).toMatchObject({ early: 50 });
     expect(await fault(100_000, 600_000, 600_000, 99_950)).toMatchObject({
-      early: true,
+      early: 50,
       message: "The provider did not send an answer within 50 ms, when this request's time was up.",
     });
     expect(await fault(200_000, 30_000, 600_000, 70_000)).not.toHaveProperty("early");
@@ -97,6 +99,26 @@ describe("a provider that is silent", () => {
       expect(await told(stream, { settings: impatient }, 20)).toEqual(["timeout"]);
     }
   });
+});
+
+it("a wait that is long for what a deployment usually takes tells of it, however little the caller's patience", () => {
+  const told = (early: number, latency: number | null) => {
+    const seen: unknown[] = [];
+    const health: HealthPort = {
+      ...trusting,
+      standing: () => ({ ...UNKNOWN, latency }),
+      ended: (_, __, { fault }) => seen.push(fault),
+    };
+    const call = chosen(ASK, [deployment("a")]);
+    const times = { startedAt: 0, endedAt: early };
+    const result = { status: 0, sent: true, error: "timeout", early } as const;
+    record({ health }, call, noProgress(), deployment("a"), times, result);
+    return seen[0];
+  };
+  expect(told(10_000, 900)).toBe("timeout");
+  expect(told(10_000, 4_000)).toBe("cancelled");
+  expect(told(1_900, 10)).toBe("cancelled");
+  expect(told(20_000, null)).toBe("cancelled");
 });
 
 it("signs of life do not hold up the next attempt for longer than content may", async () => {

@@ -29,6 +29,6 @@ export interface UpstreamFault {
   param?: string;
   /** Milliseconds that the provider asks to wait. */
   retryAfter?: number;
-  /** A timeout of a request that had less time than others are given: it says nothing of the deployment's health. */
-  early?: boolean;
+  /** Of a timeout of a request that had less time than others are given: the milliseconds that it had. */
+  early?: number;
 }

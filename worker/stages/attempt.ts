@@ -106,10 +106,26 @@ export interface AttemptResult {
   sent: boolean;
   /** Milliseconds that the provider asks to wait. */
   retryAfter?: number | undefined;
-  /** It had less time than others are given. */
-  early?: boolean | undefined;
+  /** Milliseconds that it had, where that was less than others are given. */
+  early?: number | undefined;
   /** What the provider said of its limits. */
   limits?: AnnouncedLimits | undefined;
+}
+
+/** A wait this many times as long as a deployment usually takes, and as long at all, tells that it is silent. */
+const UNUSUAL = 5;
+const UNUSUAL_MS = 2_000;
+
+/** True of a timeout that shows a caller's impatience rather than a silent deployment. */
+function tellsNothing(
+  deps: Pick<Deps, "health">,
+  call: Pick<Chosen, "identity">,
+  deployment: Deployment,
+  { early }: AttemptResult,
+): boolean {
+  if (early === undefined) return false;
+  const { latency } = deps.health.standing(call.identity.principal.orgId, deployment);
+  return latency === null || early < Math.max(UNUSUAL_MS, UNUSUAL * latency);
 }
 
 /** Adds the row of a finished attempt to the progress, and tells the deployment's health of it. */
@@ -146,7 +162,7 @@ export function record(
     call.identity.principal.orgId,
     deployment,
     {
-      fault: result.early ? "cancelled" : (result.error ?? null),
+      fault: tellsNothing(deps, call, deployment, result) ? "cancelled" : (result.error ?? null),
       status: result.status,
       latency: result.error === undefined ? answeredAt - times.startedAt : null,
       tokens: promptTokens(usage) + completionTokens(usage),

@@ -35,7 +35,7 @@ export function deadline(until: number, now: () => number): Deadline {
               status: 0,
               message: `The provider did not send ${what} within ${timeText(waited)}${allowed === left ? ", when this request's time was up" : ""}.`,
               // Others would have waited for what this request did not.
-              ...(waited < Math.min(usual, TELLING_MS) && { early: true }),
+              ...(waited < Math.min(usual, TELLING_MS) && { early: waited }),
             }),
           );
           controller.abort();
