@@ -29,7 +29,7 @@ export async function classifyLines(
 ): Promise<number> {
   // A gateway's classifier is warm; so should be the one whose milliseconds are told.
   for (let turn = 0; turn < 500; turn++)
-    classify(plainPrompt(`${turn} ${WARM_UP.repeat(turn % 9)}`));
+    classify(plainPrompt(`${turn} ${WARM_UP.repeat(turn % 9)}${turn % 9 === 0 ? "翻译" : ""}`));
   let number = 0;
   let failed = 0;
   for await (const line of createInterface({ input, crlfDelay: Infinity })) {
@@ -45,7 +45,7 @@ export async function classifyLines(
 function classifyLine(line: string, number: number): Classified {
   let id: string | number | null = null;
   try {
-    const value: unknown = JSON.parse(line);
+    const value: unknown = JSON.parse(number === 1 ? line.replace(/^\uFEFF/, "") : line);
     if (!isJsonObject(value)) throw new Error("a line holds one JSON object");
     if (typeof value["id"] === "string" || typeof value["id"] === "number") id = value["id"];
     const prompt = promptIn(value);

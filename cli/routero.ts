@@ -151,6 +151,12 @@ function readOptions(words: string[]): { url: string; masterKey: string } {
   return { url: gateway.url, masterKey: gateway.key };
 }
 
+// Who reads no further (`| head`) wants no more, and no fault told.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {

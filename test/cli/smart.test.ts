@@ -1,3 +1,6 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
 import { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { classifyLines } from "../../cli/classify.ts";
@@ -17,7 +20,7 @@ describe("routero classify --jsonl", () => {
       { id: "c" },
     ];
     const input = Readable.from([
-      `${lines.map((each) => JSON.stringify(each)).join("\n")}\nnope\n`,
+      `\uFEFF${lines.map((each) => JSON.stringify(each)).join("\n")}\nnope\n`,
     ]);
     const said: Record<string, unknown>[] = [];
     const failed = await classifyLines(input, (line) => said.push(JSON.parse(line)));
@@ -29,6 +32,18 @@ describe("routero classify --jsonl", () => {
       [null, 4],
     ]);
     expect(Object.keys(said[0] ?? {})).toEqual(["id", "score", "category", "difficulty", "ms"]);
+  });
+
+  it("ends quietly when nobody reads on", async () => {
+    const command = join(import.meta.dirname, "../../cli/routero.ts");
+    const child = spawn(process.execPath, [command, "classify", "--jsonl"]);
+    child.stdin.on("error", () => undefined);
+    child.stdin.end(`{"id":1,"prompt":"hi"}\n`.repeat(50_000));
+    child.stdout.once("data", () => child.stdout.destroy());
+    let told = "";
+    child.stderr.on("data", (text: Buffer) => (told += text.toString()));
+    const [code] = (await once(child, "close")) as [number | null];
+    expect([code, told]).toEqual([0, ""]);
   });
 });
 
