@@ -359,3 +359,53 @@ test("what OpenAI's reasoning models refuse is left out by name, from callers of
     });
   }
 });
+
+describe("a JSON answer beside tools", () => {
+  const { client } = dialectOf("openai-chat");
+  const schema = { type: "object", properties: { city: { type: "string" } } };
+  const asked = {
+    model: "a",
+    messages: [hi],
+    tools: [{ type: "function", function: { name: "f" } }],
+    response_format: { type: "json_schema", json_schema: { name: "answer", schema } },
+  };
+  const { provider } = protocolOf("gemini");
+  const at = (model: string, more: JsonObject = {}) => {
+    const chat = client.parseRequest({ ...asked, ...more });
+    return provider.buildRequest(chat, target(modelFacts("gemini", model))).body;
+  };
+
+  test("is one tool more at Gemini before 3, which takes only either", () => {
+    for (const model of ["gemini-2.5-flash", "gemini-2.0-flash"]) {
+      expect(at(model), model).toMatchObject({
+        tools: [
+          {
+            functionDeclarations: [
+              { name: "f" },
+              { name: "json_answer", parametersJsonSchema: schema },
+            ],
+          },
+        ],
+        toolConfig: { functionCallingConfig: { mode: "ANY" } },
+      });
+      expect(JSON.stringify(at(model)), model).not.toContain("responseMimeType");
+      const alone = JSON.stringify(at(model, { tools: [] }));
+      expect(alone).toContain("responseMimeType");
+      expect(alone).not.toContain("json_answer");
+    }
+    expect(JSON.stringify(at("gemini-3-pro"))).toContain("responseMimeType");
+    expect(JSON.stringify(at("gemini-3-pro"))).not.toContain("json_answer");
+  });
+
+  test("is read as text, whole and streamed", () => {
+    const functionCall = { name: "json_answer", args: { city: "Oslo" } };
+    const candidate = { content: { parts: [{ functionCall }] }, finishReason: "STOP" };
+    const answer = { responseId: "r", modelVersion: "m", candidates: [candidate] };
+    const parts = [{ type: "text", text: '{"city":"Oslo"}' }];
+    const whole = provider.parseResponse(answer);
+    expect(whole.choices).toMatchObject([{ parts, finish: "stop" }]);
+    const parser = provider.parseStream();
+    const events = [...parser.push({ data: JSON.stringify(answer) }), ...parser.end()];
+    expect(assemble(events).choices.get(0)).toMatchObject({ parts, finish: "stop" });
+  });
+});

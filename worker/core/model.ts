@@ -27,6 +27,8 @@ export interface Quirks {
   echoesReasoning?: boolean;
   /** The target takes no JSON schema of its answer: a tool that it must call stands in for it. */
   schemaByTool?: boolean;
+  /** The target takes a format of its answer only where it is offered no tools: else one more tool stands in for it. */
+  formatWithoutTools?: boolean;
   /** The target takes no system text: it goes before the first turn of the user, named as `system`. */
   systemInTurn?: boolean;
 }

@@ -57,15 +57,24 @@ const UNSAMPLED = [
   "logit_bias",
 ] as const;
 
-const gemini = (prefix: string, maxOutput: number, reasoning: ReasoningControl): Override => ({
+const gemini = (
+  prefix: string,
+  maxOutput: number,
+  reasoning: ReasoningControl,
+  quirks?: Quirks,
+): Override => ({
   provider: "gemini",
   prefix,
   facts: {
     maxOutput,
     reasoning,
     capabilities: { images: true, files: true, audio: true, tools: true, parallel_tools: true },
+    ...(quirks && { quirks }),
   },
 });
+
+/** Tools and a JSON answer together came with Gemini 3 (https://ai.google.dev/gemini-api/docs/structured-output). */
+const EITHER: Quirks = { formatWithoutTools: true };
 
 const NO_SAMPLING: Quirks = { refuses: ["temperature", "top_p", "top_k"] };
 
@@ -94,9 +103,9 @@ const OVERRIDES: readonly Override[] = [
   reasoner("gpt-5", [...UNSAMPLED, "stop"]),
   reasoner("gpt-5."),
   { provider: "openai", prefix: "gpt-5-chat", facts: {} },
-  gemini("gemini-1.5", 8192, "none"),
-  gemini("gemini-2.0", 8192, "none"),
-  gemini("gemini-2.5", 65_536, "budget"),
+  gemini("gemini-1.5", 8192, "none", EITHER),
+  gemini("gemini-2.0", 8192, "none", EITHER),
+  gemini("gemini-2.5", 65_536, "budget", EITHER),
   gemini("gemini-", 65_536, "effort"),
   { provider: "deepseek", prefix: "", facts: { quirks: { echoesReasoning: true } } },
   { provider: "moonshot", prefix: "", facts: { quirks: { echoesReasoning: true } } },

@@ -3,6 +3,7 @@ import type { Json, JsonObject } from "../../core/json.ts";
 import { budgetOf, effortOf } from "../effort.ts";
 import { objectIn } from "../answers.ts";
 import { define } from "../fields.ts";
+import { byTool } from "../json-tool.ts";
 import type { BuiltRequest, Target } from "../protocol.ts";
 import { dropRefused } from "../losses.ts";
 import { tellLost } from "../marks.ts";
@@ -24,18 +25,21 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
     if (home) define(body, name, request.extra[name]);
     else if (name !== "modalities" && isLost(name, request.extra[name])) degraded.add(name);
   }
-  const tools = buildTools(request.tools);
+  const either = target.facts.quirks?.formatWithoutTools === true;
+  const formatted = !home && (request.responseFormat?.type ?? "text") !== "text";
+  const asked = either && formatted && request.tools.length > 0 ? byTool(request) : request;
+  const tools = buildTools(asked.tools);
   if (tools.length > 0) body["tools"] = tools;
-  if (request.toolChoice && tools.length > 0) {
+  if (asked.toolChoice && tools.length > 0) {
     const own = home ? objectIn(request.extra["toolConfig"]) : undefined;
-    body["toolConfig"] = { ...own, functionCallingConfig: callingOf(request.toolChoice) };
+    body["toolConfig"] = { ...own, functionCallingConfig: callingOf(asked.toolChoice) };
   }
   if (request.parallelToolCalls === false && tools.length > 0) degraded.add("parallel_tool_calls");
   if (request.user !== undefined) degraded.add("user");
   const config: JsonObject = {
     ...(home ? objectIn(request.extra["generationConfig"]) : undefined),
     ...samplingOf(request, degraded),
-    ...formatOf(request),
+    ...formatOf(asked),
   };
   const modalities = modalitiesOf(request);
   if (modalities) config["responseModalities"] = modalities;

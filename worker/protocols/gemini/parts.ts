@@ -4,6 +4,7 @@ import { objectIn, stringOf, textOf } from "../answers.ts";
 import { decodeText, encodeText } from "../base64.ts";
 import { carried, carry, openaiState, readOpenaiState } from "../carried.ts";
 import { parsed } from "../fields.ts";
+import { JSON_TOOL } from "../json-tool.ts";
 import { audioType, mediaPart, typeByName } from "../media.ts";
 import { member, wireId } from "./names.ts";
 
@@ -17,6 +18,10 @@ export type CallId = (own: string | undefined) => string;
 export function readPart(from: JsonObject, callId: CallId): Part[] {
   const signature = textOf(member(from, "thoughtSignature"));
   const call = objectIn(member(from, "functionCall"));
+  if (call?.["name"] === JSON_TOOL) {
+    // The tool that stands in for a JSON answer: its arguments are the answer's text.
+    return [{ type: "text", text: JSON.stringify(call["args"] ?? {}) }, ...signed(signature)];
+  }
   if (call) return [{ ...callOf(call, callId), ...(signature !== undefined && { signature }) }];
   const text = stringOf(from["text"]);
   if (from["thought"] === true) {
