@@ -4,7 +4,7 @@ import type { JsonObject } from "../../worker/core/json.ts";
 import { completionTokens, promptTokens } from "../../worker/core/usage.ts";
 import { dialectOf } from "../../worker/protocols/index.ts";
 import { describeWithData } from "../support/data.ts";
-import { assemble, CONTEXT, readEvents } from "./answers.ts";
+import { asEvents, assemble, CONTEXT, encoded, readEvents, sseEvents } from "./answers.ts";
 import { target } from "./translate.ts";
 import type { Loose } from "../support/loose.ts";
 
@@ -281,4 +281,33 @@ describe("requests", () => {
       { type: "function_call", call_id: "c1", name: "f", arguments: "{}" },
     ]);
   });
+});
+
+test("an answer repeats what was asked, as OpenAI's do, and nothing of the gateway's", () => {
+  const { client } = dialectOf("openai-responses");
+  const tools = [{ type: "function", name: "f", parameters: null, strict: true }];
+  const asked = {
+    model: "a",
+    input: "hi",
+    instructions: "Be brief.",
+    temperature: 0.5,
+    tools,
+    metadata: { topic: "t", tags: ["ours"] },
+    guardrail_id: "ours",
+  };
+  const repeats = { instructions: "Be brief.", temperature: 0.5, tools, metadata: { topic: "t" } };
+  const answer = dialectOf("anthropic").provider.parseResponse({
+    id: "m",
+    content: [{ type: "text", text: "Hello." }],
+    stop_reason: "end_turn",
+  });
+  const whole = client.encodeResponse(answer, { ...CONTEXT, asked });
+  expect(whole).toMatchObject({ ...repeats, status: "completed" });
+  const stream = encoded(
+    client.encodeStream({ ...CONTEXT, asked, includeUsage: true }),
+    asEvents(answer),
+  );
+  const told = sseEvents(stream).map(({ data }) => JSON.parse(data) as Loose);
+  for (const event of [told[0], told.at(-1)]) expect(event?.["response"]).toMatchObject(repeats);
+  expect(JSON.stringify([whole, told])).not.toContain("ours");
 });

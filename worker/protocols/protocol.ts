@@ -37,6 +37,8 @@ export interface AnswerContext {
   requestId: string;
   /** Unix seconds, for answers that need a creation time. */
   created: number;
+  /** The caller's body, for answers that repeat what was asked. */
+  asked?: JsonObject;
   /** The caller wants its stream as one JSON array, where the dialect has that. */
   array?: boolean;
 }

@@ -49,6 +49,7 @@ export class CallerView {
     const { call, wants } = this;
     const encoder = dialectOf(call.dialect).client.encodeStream({
       requestId: call.requestId,
+      asked: call.body,
       created: Math.floor(call.receivedAt / 1000),
       array: call.fromUrl.array ?? false,
       includeUsage: wants.usage,

@@ -149,6 +149,7 @@ async function attemptWhole(
   if (verbatim) return { body: text, answer, limits, verbatim };
   const encoded = dialectOf(call.dialect).client.encodeResponse(answer, {
     requestId: call.requestId,
+    asked: call.body,
     created: Math.floor(call.receivedAt / 1000),
   });
   return { body: JSON.stringify(encoded), answer, limits, verbatim };

@@ -1,6 +1,5 @@
 import type { ChatRequest, Reasoning, Tool, ToolChoice } from "../../core/chat.ts";
 import { GatewayError } from "../../core/errors.ts";
-import { isExtension } from "../../core/extensions.ts";
 import { isJsonObject } from "../../core/json.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { effortNamed } from "../effort.ts";
@@ -21,6 +20,7 @@ import {
 } from "../fields.ts";
 import { readSchema } from "../openai-chat/schema.ts";
 import { parseInput } from "./input.ts";
+import { keptHere } from "./metadata.ts";
 
 const KNOWN: ReadonlySet<string> = new Set([
   "model",
@@ -105,8 +105,8 @@ function extraOf(body: JsonObject): JsonObject {
   if (body["store"] === true) extra["store"] = true;
   const metadata = body["metadata"];
   if (isJsonObject(metadata)) {
-    const names = Object.keys(metadata).filter((name) => isExtension(name, metadata[name]));
-    const kept = without(metadata, new Set(names));
+    const gone = keptHere(metadata);
+    const kept = gone === "all" ? {} : without(metadata, gone);
     if (Object.keys(kept).length > 0) extra["metadata"] = kept;
   }
   return extra;

@@ -1,8 +1,11 @@
 import type { ChatResponse, Choice } from "../../core/chat.ts";
+import { isJsonObject } from "../../core/json.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { NO_USAGE } from "../../core/usage.ts";
 import { badAnswer, objectIn, objectsIn, stringOf } from "../answers.ts";
+import { without } from "../extensions.ts";
 import { others } from "../fields.ts";
+import { keptHere } from "./metadata.ts";
 import type { AnswerContext } from "../protocol.ts";
 import { encodeFinish, parseFinish } from "./finish.ts";
 import { readItem, writeItems } from "./output.ts";
@@ -54,7 +57,7 @@ export function encodeResponse(response: ChatResponse, context: AnswerContext): 
   const [first] = objectsIn(message?.["content"]);
   if (first?.["type"] === "output_text" && logprobs.length > 0) first["logprobs"] = logprobs;
   return {
-    ...shell(id, response.model, response.created || context.created),
+    ...shell(id, response.model, response.created || context.created, context.asked),
     ...(response.dialect === "openai-responses" && response.extra),
     ...encodeFinish(choice.finish),
     output,
@@ -62,8 +65,43 @@ export function encodeResponse(response: ChatResponse, context: AnswerContext): 
   };
 }
 
+/** What an answer repeats of its request. */
+const REPEATED = [
+  "instructions",
+  "max_output_tokens",
+  "max_tool_calls",
+  "parallel_tool_calls",
+  "reasoning",
+  "safety_identifier",
+  "temperature",
+  "text",
+  "tool_choice",
+  "tools",
+  "top_logprobs",
+  "top_p",
+  "truncation",
+  "user",
+] as const;
+
+function repeated(asked: JsonObject): JsonObject {
+  const out: JsonObject = {};
+  for (const name of REPEATED) {
+    const value = asked[name];
+    if (value !== undefined && value !== null) out[name] = value;
+  }
+  const { metadata } = asked;
+  const gone = keptHere(metadata ?? null);
+  if (isJsonObject(metadata) && gone !== "all") out["metadata"] = without(metadata, gone);
+  return out;
+}
+
 /** The members of a response before anything was said. */
-export function shell(id: string, model: string, created: number): JsonObject {
+export function shell(
+  id: string,
+  model: string,
+  created: number,
+  asked: JsonObject = {},
+): JsonObject {
   return {
     id,
     object: "response",
@@ -81,6 +119,7 @@ export function shell(id: string, model: string, created: number): JsonObject {
     tools: [],
     top_p: null,
     usage: null,
+    ...repeated(asked),
   };
 }
 

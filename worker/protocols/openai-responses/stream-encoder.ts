@@ -47,7 +47,7 @@ export class ResponseStreamEncoder implements StreamEncoder {
   constructor(options: StreamOptions) {
     this.options = options;
     const id = responseId("", options);
-    this.response = shell(id, "", options.created);
+    this.response = shell(id, "", options.created, options.asked);
     this.nextId = itemIds(id);
   }
 
@@ -55,7 +55,8 @@ export class ResponseStreamEncoder implements StreamEncoder {
     switch (event.type) {
       case "start": {
         const id = responseId(event.id, this.options);
-        this.response = shell(id, event.model, event.created || this.options.created);
+        const { created, asked } = this.options;
+        this.response = shell(id, event.model, event.created || created, asked);
         this.nextId = itemIds(id);
         return this.begin();
       }

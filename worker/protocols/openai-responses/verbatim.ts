@@ -1,21 +1,14 @@
-import { isExtension } from "../../core/extensions.ts";
 import { isJsonObject, scanJson, spliceJson } from "../../core/json.ts";
-import type { Json } from "../../core/json.ts";
 import { LEAST_OUTPUT } from "../../core/least-output.ts";
 import { objectIn } from "../answers.ts";
 import { extensionRewrites } from "../extensions.ts";
 import { parsed } from "../fields.ts";
 import type { Verbatim } from "../protocol.ts";
+import { keptHere } from "./metadata.ts";
 import { withData } from "../sse.ts";
 
 /** The least limit of an answer that the provider takes. */
 export const LEAST = LEAST_OUTPUT["openai-responses"] ?? 1;
-
-/** The provider keeps `metadata` with the response; only what the gateway alone reads goes. */
-function keptHere(metadata: Json): ReadonlySet<string> | "all" {
-  if (!isJsonObject(metadata)) return "all";
-  return new Set(Object.keys(metadata).filter((name) => isExtension(name, metadata[name])));
-}
 
 /** The rules of PROTOCOLS 1 for Responses at both ends. Usage is always in the last event. */
 export const verbatim: Verbatim = {
