@@ -7,7 +7,7 @@ import { atOnce, inTurn } from "./support/races.ts";
 
 /** Callers at the same time. */
 const CALLERS = 64;
-/** They ask again until nobody was served for so long: longer than isolates keep what they do not use. */
+/** They ask again until all were refused for good for so long: longer than isolates keep what they do not use. */
 const QUIET_MS = 4_500;
 const LONGEST_MS = 30_000;
 const FITS = 40;
@@ -185,22 +185,21 @@ async function run(
   const began = Date.now();
   const status: number[] = [];
   const until = began + LONGEST_MS;
-  let servedAt = began;
+  let openAt = began;
   const caller = async (at: number) => {
-    while (Date.now() < Math.min(until, servedAt + QUIET_MS)) {
-      if (servedAt > began && Date.now() > servedAt + QUIET_MS / 4) isQuiet();
+    while (Date.now() < Math.min(until, openAt + QUIET_MS)) {
+      if (Date.now() > openAt + QUIET_MS / 4) isQuiet();
       const stream = at % 2 === 0;
       const answer = await ask(keys[at % keys.length] ?? "", at, { ...more, stream });
       const said = await answer.text();
       status.push(answer.status);
-      if (answer.status === 200) {
-        servedAt = Date.now();
-        return;
-      }
+      const seconds = Number(answer.headers.get("retry-after"));
+      const isFinal = answer.headers.get("x-should-retry") === "false" || seconds > 5;
+      if (!isFinal) openAt = Date.now();
+      if (answer.status === 200) return;
       // On a machine that is busy with other things a call to an object may take too long.
       if (answer.status !== 429 && answer.status !== 503) throw new Error(said);
       // Who is refused for good asks again all the same, as who does not listen: later, for all races run on one machine.
-      const isFinal = answer.headers.get("x-should-retry") === "false";
       await wait((isFinal ? 500 : 50) + Math.random() * 100);
     }
   };
