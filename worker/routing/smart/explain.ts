@@ -29,7 +29,7 @@ export interface SmartExplanation {
 
 const REASONS: Readonly<Record<string, string>> = {
   need: "the prompt's need for strength picked the place on the price-quality hull",
-  mix: "the prompt is unlike what the classifier knows, so that its place on the hull was drawn, the same for the same conversation",
+  mix: "the prompt is unlike what the classifier knows, so that its place on the hull was drawn, wholly or in part, the same for the same conversation",
   only: "only one model is worth its price here",
   home: "the conversation stays with the model of its first turn",
   rose: "a later turn gained more by a stronger model than the lost prompt cache costs",
