@@ -227,6 +227,34 @@ it("a refusal of the gateway's own ends whoever runs beside, and the caller is t
   expect(inFlight).toBe(0);
 });
 
+it("a fault of our own code is not told as the connection's, and another deployment may serve", async () => {
+  const keyless = { ...deployment("c"), baseUrl: "https://api.openai.com/v1" };
+  const broken = {
+    platformKey: () => {
+      throw new TypeError("x is undefined");
+    },
+  };
+  const script: Script = (request) => answerOf("openai-chat", request, text("yes"));
+  const alone = await stream({
+    script,
+    plan: [keyless],
+    deps: broken,
+    settings: { numRetries: 0 },
+  });
+  expect(alone.error?.message).toMatch(/could not put the request.*\(TypeError\)/);
+  expect(alone.sent).toHaveLength(0);
+  const pair = await stream({ script, plan: [keyless, a], deps: broken });
+  expect(pair.error).toBeNull();
+  const lost = await stream({
+    script: () => {
+      throw new TypeError("fetch failed");
+    },
+    plan: [a],
+    settings: { numRetries: 0 },
+  });
+  expect(lost.error?.message).toMatch(/The connection to the provider failed/);
+});
+
 it("what was delivered is held for as a part of the next prompt", async () => {
   const dear = { ...b, facts: { capabilities: {}, prices: { input: 9_000, output: 10 } } };
   const { held, progress, call, sent } = await stream({

@@ -37,8 +37,8 @@ export function faulty(): AttemptFault {
 }
 
 /**
- * Any failure as a fault: a provider's own, an unusable answer, a request that can't be put to it, or a connection that
- * broke. The gateway's own refusals end the request: they are thrown on, after a call of `close`.
+ * Any failure as a fault: a provider's own, an unusable answer, a request that can't be put to it, or whatever else
+ * stood in the way. The gateway's own refusals end the request: they are thrown on, after a call of `close`.
  */
 export function asFault(cause: unknown, close: () => void): AttemptFault {
   if (cause instanceof AttemptFault) return cause;
@@ -50,10 +50,12 @@ export function asFault(cause: unknown, close: () => void): AttemptFault {
     }
     return new AttemptFault({ class: "transient", status: 200, message: cause.message }, true);
   }
+  // Nothing that the provider did: another deployment may be served all the same.
+  const name = cause instanceof Error ? cause.name : typeof cause;
   return new AttemptFault({
-    class: "connection",
+    class: "transient",
     status: 0,
-    message: "The connection to the provider failed.",
+    message: `The gateway could not put the request to this deployment, or read its answer (${name}).`,
   });
 }
 

@@ -1,3 +1,4 @@
+import { GatewayError } from "../core/errors.ts";
 import { AttemptFault } from "./attempt.ts";
 import type { Span } from "./patience.ts";
 
@@ -42,12 +43,22 @@ export function deadline(until: number, now: () => number): Deadline {
         }, allowed);
       });
       try {
-        return await Promise.race([wait, late]);
+        return await Promise.race([wait.catch(brokeOff), late]);
       } finally {
         clearTimeout(timer);
       }
     },
   };
+}
+
+/** What the wait itself threw is the connection's, unless it says what it is. */
+function brokeOff(cause: unknown): never {
+  if (cause instanceof AttemptFault || cause instanceof GatewayError) throw cause;
+  throw new AttemptFault({
+    class: "connection",
+    status: 0,
+    message: "The connection to the provider failed.",
+  });
 }
 
 function timeText(ms: number): string {
