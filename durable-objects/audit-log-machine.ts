@@ -24,6 +24,8 @@ export interface Stored {
   /** Hexadecimal digits; null until it is sealed. */
   recordHash: string | null;
   previous: string | null;
+  /** Events that it tells beside its own, each between commas. */
+  told: string | null;
 }
 
 /** An open decision whose outcome is overdue. */

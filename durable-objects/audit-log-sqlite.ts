@@ -1,8 +1,9 @@
 import type { AuditQuery } from "../worker/core/audit.ts";
 import { OUTCOMES } from "../worker/core/audit.ts";
+import { toldBy } from "../worker/core/audit-told.ts";
 import type { PersonKind } from "../worker/core/sealed-log/pseudonyms.ts";
 import type { AuditLogStorage, Due, People, Position, Stored } from "./audit-log-machine.ts";
-import { TABLES } from "./audit-log-tables.ts";
+import { ADDED, TABLES } from "./audit-log-tables.ts";
 import type { Row } from "./audit-row.ts";
 
 const ENDS = [...OUTCOMES].map((type) => `'${type}'`).join(", ");
@@ -10,10 +11,11 @@ const ENDS = [...OUTCOMES].map((type) => `'${type}'`).join(", ");
 // The rows come as one JSON parameter, since an object's SQLite binds no more than 100 (PLATFORM 10).
 const APPEND = `
   INSERT INTO entries
-    (event_id, type, at, keep_until, request_id, team_id, key_handle, actor, body)
+    (event_id, type, at, keep_until, request_id, team_id, key_handle, actor, body, told)
   SELECT item.value ->> 'eventId', item.value ->> 'type', item.value ->> 'at',
     item.value ->> 'keepUntil', item.value ->> 'requestId', item.value ->> 'teamId',
-    item.value ->> 'keyHandle', item.value ->> 'actor', item.value ->> 'body'
+    item.value ->> 'keyHandle', item.value ->> 'actor', item.value ->> 'body',
+    item.value ->> 'told'
   FROM json_each(?) AS item
   WHERE NOT EXISTS (SELECT 1 FROM seen WHERE event_id = item.value ->> 'eventId')
   ORDER BY item.key`;
@@ -98,6 +100,11 @@ export class AuditLogSqlite implements AuditLogStorage {
     if (this.#made) {
       // A log that an earlier version made lacks what has been added since.
       storage.sql.exec(TABLES);
+      for (const { table, column, type } of ADDED) {
+        const columns = "SELECT 1 FROM pragma_table_info(?) WHERE name = ?";
+        if (storage.sql.exec(columns, table, column).toArray().length > 0) continue;
+        storage.sql.exec(`ALTER TABLE ${table} ADD COLUMN ${column} ${type}`);
+      }
       const [row] = storage.sql.exec<{ org_id: string }>("SELECT org_id FROM log_state").toArray();
       this.#orgId = row?.org_id ?? null;
     }
@@ -199,7 +206,8 @@ export class AuditLogSqlite implements AuditLogStorage {
     }
     const order =
       afterSequence === undefined ? `at ${direction}, sequence ${direction}` : "sequence ASC";
-    const sql = `SELECT sequence, at, event_id AS eventId, body, record_hash AS recordHash, previous
+    const sql = `SELECT sequence, at, event_id AS eventId, body, record_hash AS recordHash, previous,
+      told
       FROM entries WHERE ${where.join(" AND ")}
       ORDER BY ${order} LIMIT ? OFFSET ?`;
     const found = this.#storage.sql.exec(sql, ...bound, limit, query.offset ?? 0);
@@ -258,7 +266,6 @@ function conditions(query: AuditQuery): { where: string[]; bound: (string | numb
   const where = ["at >= ?", "at < ?"];
   const bound: (string | number)[] = [query.from ?? 0, query.to ?? Number.MAX_SAFE_INTEGER];
   const equal = {
-    type: query.type,
     request_id: query.requestId,
     team_id: query.teamId,
     key_handle: query.keyHandle,
@@ -269,6 +276,15 @@ function conditions(query: AuditQuery): { where: string[]; bound: (string | numb
     if (value === undefined) continue;
     where.push(`${column} = ?`);
     bound.push(value);
+  }
+  const { type } = query;
+  const types = type === undefined ? null : toldBy(type);
+  if (types !== null) {
+    where.push(`type IN (${types.map(() => "?").join(", ")}) AND told LIKE ?`);
+    bound.push(...types, `%,${type},%`);
+  } else if (type !== undefined) {
+    where.push("type = ?");
+    bound.push(type);
   }
   if (query.changes === true) where.push(CHANGES);
   return { where, bound };

@@ -1,3 +1,6 @@
+/** Columns that tables of an earlier version lack. */
+export const ADDED = [{ table: "entries", column: "told", type: "TEXT" }] as const;
+
 /** Everything that a log keeps on disk. `entries.body` is gone once the record is old and lies in its segment. */
 export const TABLES = `
   CREATE TABLE IF NOT EXISTS log_state (
@@ -16,7 +19,8 @@ export const TABLES = `
     actor TEXT NOT NULL,
     body TEXT,
     record_hash TEXT,
-    previous TEXT
+    previous TEXT,
+    told TEXT
   );
   CREATE INDEX IF NOT EXISTS entries_time ON entries (at, sequence);
   CREATE INDEX IF NOT EXISTS entries_type ON entries (type, at, sequence);

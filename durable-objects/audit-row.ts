@@ -1,5 +1,6 @@
 import { DECISION, OUTCOMES, RAISE } from "../worker/core/audit.ts";
 import type { AuditEventType, AuditRecord } from "../worker/core/audit.ts";
+import { alsoTold } from "../worker/core/audit-told.ts";
 import { timeOrderedId } from "../worker/core/ids.ts";
 import type { JsonObject } from "../worker/core/json.ts";
 import { canonicalText, sealedRecord } from "../worker/core/sealed-log/leaf.ts";
@@ -27,6 +28,8 @@ export interface Row {
   /** What a request holds besides, as it came: JSON. */
   raise: string | null;
   ends: boolean;
+  /** Events that it tells beside its own, each between commas; null for none. */
+  told: string | null;
 }
 
 /** Something that the log writes about itself. */
@@ -53,6 +56,7 @@ export function rowOf(record: AuditRecord, of: Pseudonyms, retentionDays: number
   if (body === null) return null;
   const asked = record.data["retention_days"];
   const days = Math.max(retentionDays, typeof asked === "number" ? Math.min(asked, MAX_DAYS) : 0);
+  const told = alsoTold(record);
   const open = record.type === DECISION && record.requestId !== undefined;
   return {
     eventId: record.eventId,
@@ -68,6 +72,7 @@ export function rowOf(record: AuditRecord, of: Pseudonyms, retentionDays: number
     decision: open ? JSON.stringify(record) : null,
     raise: record.type === RAISE ? JSON.stringify(record.data["leases"] ?? []) : null,
     ends: OUTCOMES.has(record.type),
+    told: told.length === 0 ? null : `,${told.join(",")},`,
   };
 }
 

@@ -33,6 +33,7 @@ export async function shown(found: Stored[], parts: ShowParts): Promise<ShownRec
     const hash = row.recordHash ?? (text === null ? null : hexOf(text));
     return {
       ...record,
+      ...(row.told !== null && { also: row.told.split(",").filter((name) => name !== "") }),
       sequence: row.sequence,
       record_hash: hash === null ? null : `sha256:${hash}`,
       previous_event_hash: row.previous === null ? null : shownHash(fromHex(row.previous)),

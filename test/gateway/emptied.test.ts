@@ -117,7 +117,7 @@ test("nobody is left in rotation: 503 with the time after which to come again", 
     .withResponse();
   expect(response.headers.get("x-routero-attempted-fallbacks")).toBe("1");
   expect(response.headers.get("x-routero-degraded")).toBe("fallbacks[0]");
-  const query = `organization_id=${organization_id}&event_type=request.completed`;
+  const query = `organization_id=${organization_id}&event_type=request.fallback_triggered`;
   const logged = () =>
     cluster.admin<{ data: { fallback_count: number }[] }>(
       "GET",

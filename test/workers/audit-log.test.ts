@@ -17,7 +17,7 @@ import {
 import type { AuditLog } from "../../durable-objects/audit-log.ts";
 import type { Ledger } from "../../durable-objects/ledger.ts";
 import { trailStores } from "../../durable-objects/trail.ts";
-import type { AuditEventType, AuditRecord } from "../../worker/core/audit.ts";
+import type { AuditEventType, AuditQuery, AuditRecord } from "../../worker/core/audit.ts";
 import { newOrgId, timeOrderedId } from "../../worker/core/ids.ts";
 import type { JsonObject } from "../../worker/core/json.ts";
 import { readVerifierKey } from "../../worker/core/sealed-log/note.ts";
@@ -120,6 +120,39 @@ test("a decision whose isolate died is charged as reserved and gets its outcome 
   );
   expect(open).toEqual([]);
   expect(alerts).toEqual([]);
+});
+
+test("events that other records tell are found by their names, also in a log of an earlier version", async () => {
+  const orgId = newOrgId("global");
+  const log = auditLog(env, orgId);
+  await log.append([record(orgId, "request.blocked", { error: "policy_blocked" })]);
+  await runInDurableObject(stubOf(orgId), (_: AuditLog, state) => {
+    state.storage.sql.exec("ALTER TABLE entries DROP COLUMN told");
+  });
+  await evictDurableObject(stubOf(orgId));
+  const budget = (scope: string) =>
+    record(orgId, "budget.exceeded", { scope, scope_id: "1", threshold: "budget" });
+  const records = [
+    record(orgId, "request.blocked", { error: "policy_blocked", policy_version: 3 }),
+    record(orgId, "request.blocked", { error: "model_not_found" }),
+    budget("key"),
+    budget("team"),
+  ];
+  expect(await log.append(records)).toEqual(records.map(() => ({ ok: true })));
+  const found = async (type: AuditQuery["type"]) =>
+    (await log.list({ ...(type && { type }) })).records.map(({ event_id, also }) => ({
+      event_id,
+      also,
+    }));
+  const [blocked, , ofKey] = records;
+  const shown = [{ event_id: blocked?.eventId, also: ["policy.evaluated", "policy.blocked"] }];
+  expect(await found("policy.blocked")).toEqual(shown);
+  expect(await found("policy.evaluated")).toEqual(shown);
+  expect(await found("key.budget_exceeded")).toEqual([
+    { event_id: ofKey?.eventId, also: ["key.budget_exceeded"] },
+  ]);
+  expect(await found("request.blocked")).toHaveLength(3);
+  expect(await found("spend.debited")).toEqual([]);
 });
 
 test("the alarm seals what came in, and the bucket's objects verify by themselves", async () => {

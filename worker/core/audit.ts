@@ -1,3 +1,4 @@
+import type { ToldEvent } from "./audit-told.ts";
 import type { JsonObject } from "./json.ts";
 
 /** Events that are written by now; an event is one row here. */
@@ -116,7 +117,8 @@ export interface AuditQuery {
   from?: number;
   /** Unix milliseconds, exclusive. */
   to?: number;
-  type?: AuditEventType;
+  /** A type of records, or an event that records of other types tell (core/audit-told). */
+  type?: AuditEventType | ToldEvent;
   requestId?: string;
   eventId?: string;
   teamId?: string;

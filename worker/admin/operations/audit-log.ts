@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { AUDIT_EVENTS } from "../../core/audit.ts";
+import { TOLD_EVENTS } from "../../core/audit-told.ts";
 import type { AuditQuery, ShownRecord } from "../../core/audit.ts";
 import type { Json } from "../../core/json.ts";
 import { DAY_MS } from "../../core/time.ts";
@@ -58,7 +59,7 @@ const list = operation({
   section: "Audit",
   summary: "Show the audit log",
   notes:
-    "Newest first. `cursor` of one page is asked for to get the next. People are shown by name as long as the log knows them; what is sealed holds pseudonyms (docs/audit.md). `record_hash` and `previous_event_hash` are what the log's tree holds; the latter is null for the seconds until a record is sealed. `format=csv` and `format=jsonl` answer the same page as a file, with the cursor in `x-next-cursor`. Whoever collects the log asks with `after_sequence`, from 0 on and then the last `sequence` that it has: records that arrive late have earlier times, and by it none is missed.",
+    "Newest first. `cursor` of one page is asked for to get the next. People are shown by name as long as the log knows them; what is sealed holds pseudonyms (docs/audit.md). `record_hash` and `previous_event_hash` are what the log's tree holds; the latter is null for the seconds until a record is sealed. `format=csv` and `format=jsonl` answer the same page as a file, with the cursor in `x-next-cursor`. `also` names events that a record tells beside its own (`policy.evaluated`, `spend.debited` …): `event_type` finds it by them too. Whoever collects the log asks with `after_sequence`, from 0 on and then the last `sequence` that it has: records that arrive late have earlier times, and by it none is missed.",
   http: [{ method: "GET", path: "/audit-log" }],
   permission: PERMISSION,
   event: null,
@@ -80,7 +81,7 @@ const list = operation({
       ),
     start_date: time.optional(),
     end_date: time.optional().describe("Inclusive"),
-    event_type: z.enum(AUDIT_EVENTS).optional(),
+    event_type: z.enum([...AUDIT_EVENTS, ...TOLD_EVENTS]).optional(),
     key_hash: reference.optional().describe("The key's public handle, `sha256:…`"),
     team_id: reference.optional(),
     request_id: reference.optional(),
@@ -185,7 +186,7 @@ const changes = operation({
       .optional(),
     start_date: time.optional(),
     end_date: time.optional(),
-    event_type: z.enum(AUDIT_EVENTS).optional(),
+    event_type: z.enum([...AUDIT_EVENTS, ...TOLD_EVENTS]).optional(),
   }),
   output: z.object({
     audit_logs: z.array(changeShape),
