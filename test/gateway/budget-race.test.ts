@@ -18,12 +18,29 @@ const PRICE = { input_cost_per_token: 1e-6, output_cost_per_token: 1e-5 };
 const CHEAP = { input_cost_per_token: 1e-7, output_cost_per_token: 1e-6 };
 const QUESTION = [{ role: "user", content: "Say it in twenty words" }];
 
+/** Made before any worker serves. */
+const THROTTLED = "m0";
+const models = Array.from({ length: 16 }, (_, at) => `m${at}`);
+let taken = 1;
+
 let cluster: Cluster;
 let up: Upstream;
 
 beforeAll(async () => {
   up = await startUpstream();
   cluster = await startCluster({ workers: 4, vars: { PROFILE: "self-hosted" } });
+  const { organizationId } = cluster.tenant;
+  for (const model of models)
+    await cluster.newModel(model, { upstream: up, organizationId }, PRICE);
+  await cluster.newModel(`${THROTTLED}-cheap`, { upstream: up, organizationId }, CHEAP);
+  // A worker that served before hears of new models within 5 s.
+  const headers = { authorization: `Bearer ${cluster.firstKey}` };
+  for (const { url } of cluster.workers) {
+    const known = async () => (await fetch(`${url}/v1/models`, { headers })).text();
+    await vi.waitUntil(async () => (await known()).includes(`"${THROTTLED}-cheap"`), {
+      timeout: 20_000,
+    });
+  }
 }, 120_000);
 afterAll(async () => {
   await cluster?.stop();
@@ -31,13 +48,9 @@ afterAll(async () => {
 });
 
 /** A model group of a race's own, so that races run beside each other and each knows its calls. */
-async function newModel(
-  usage?: { output: number },
-  organizationId = cluster.tenant.organizationId,
-): Promise<string> {
-  const model = `m-${crypto.randomUUID()}`;
+function newModel(usage?: { output: number }): string {
+  const model = models[taken++] ?? "too few";
   up.model(model, { ...text(ANSWER), latency: 30, ...(usage && { usage }) });
-  await cluster.newModel(model, { upstream: up, organizationId }, PRICE);
   return model;
 }
 
@@ -68,18 +81,11 @@ const callsOf = (models: readonly string[]) =>
 const WORST = 330_000;
 const BEYOND = { output: 49 };
 
-/** What one call comes to; its worker hears of a new model within 5 s. */
+/** What one call comes to. */
 async function oneCall(model: string, key = cluster.firstKey): Promise<number> {
-  const answer = await vi.waitUntil(
-    async () => {
-      const each = await ask(key, 0, { model, max_tokens: WORDS });
-      await each.text();
-      return each.status === 404 ? null : each;
-    },
-    { timeout: 10_000 },
-  );
+  const status = await statusOf(key, 0, model);
   const [call] = callsOf([model]);
-  if (call === undefined) throw new Error(`no call: ${answer.status}`);
+  if (call === undefined) throw new Error(`no call: ${status}`);
   return costOf(model, call.billed);
 }
 
@@ -238,7 +244,7 @@ for (const [who, more] of [
   test.concurrent(`${who} never spend more than their team's budget, and what fits is served`, async ({
     expect,
   }) => {
-    const model = await newModel();
+    const model = newModel();
     const budget = FITS * (await oneCall(model));
     const limits = { max_budget: usd(budget) };
     const { served, billed, calls, spent } = await race(limits, { model, ...more });
@@ -256,9 +262,18 @@ for (const [whose, make] of [
   test.concurrent(`the budget of ${whose} is never overspent by two teams together, and what fits is served`, async ({
     expect,
   }) => {
-    const budget = FITS * (await oneCall(await newModel()));
-    const { organization_id, teamIds, keys } = await make({ max_budget: usd(budget) });
-    const model = await newModel(undefined, organization_id);
+    const model = newModel();
+    const budget = FITS * (await oneCall(model));
+    const {
+      organization_id: organizationId,
+      teamIds,
+      keys,
+    } = await make({
+      max_budget: usd(budget),
+    });
+    if (organizationId !== cluster.tenant.organizationId) {
+      await cluster.newModel(model, { upstream: up, organizationId }, PRICE);
+    }
     const asked = { model, max_tokens: WORDS };
     const { served, billed, calls } = await raceOn(keys, teamIds[0] ?? "", asked);
     expect(billed).toBeLessThanOrEqual(budget);
@@ -270,10 +285,8 @@ for (const [whose, make] of [
 test.concurrent("a throttled team goes on with the cheaper model, and never beyond its cap", async ({
   expect,
 }) => {
-  const model = await newModel();
-  const { organizationId } = cluster.tenant;
-  up.model(`${model}-cheap`, { ...text(ANSWER), latency: 30 });
-  await cluster.newModel(`${model}-cheap`, { upstream: up, organizationId }, CHEAP);
+  const model = THROTTLED;
+  for (const each of [model, `${model}-cheap`]) up.model(each, { ...text(ANSWER), latency: 30 });
   const budget = 20 * (await oneCall(model));
   const cap = Math.round(budget * 1.2);
   const { served, billed, models, spent } = await race(
@@ -290,7 +303,7 @@ test.concurrent("a throttled team goes on with the cheaper model, and never beyo
 test.concurrent("what a provider bills beyond its own cap is settled in full, and after that no isolate is surprised again", async ({
   expect,
 }) => {
-  const model = await newModel(BEYOND);
+  const model = newModel(BEYOND);
   const asked = { model, max_tokens: WORDS };
   const budget = FITS * WORST;
   const first = await race({ max_budget: usd(budget) }, asked);
@@ -318,7 +331,7 @@ const overbillingOf = async (model: string) => (await infoOf(model))?.overbillin
 test.concurrent("requests and tokens of a minute are never more than the limit, over all isolates", async ({
   expect,
 }) => {
-  const asked = { model: await newModel(), max_tokens: WORDS };
+  const asked = { model: newModel(), max_tokens: WORDS };
   const requests = 24;
   const byRequests = await race({ rpm_limit: requests }, asked);
   // A minute may end meanwhile.
@@ -336,8 +349,8 @@ test.concurrent("a slot comes back when a stream's caller leaves and when a prov
 }) => {
   const { keys } = await newTeam({ max_parallel_requests: 1 }, 1);
   const key = keys[0] ?? "";
-  const model = await newModel();
-  const slow = await newModel();
+  const model = newModel();
+  const slow = newModel();
   up.model(slow, { ...text(ANSWER), latency: 90_000 });
   const served = () => statusOf(key, 1, model);
   const leaving = new AbortController();
@@ -362,7 +375,7 @@ test.concurrent("no more requests run at a time than allowed, and every slot com
   expect,
 }) => {
   const parallel = 3;
-  const asked = { model: await newModel(), max_tokens: WORDS };
+  const asked = { model: newModel(), max_tokens: WORDS };
   const { served, most } = await race({ max_parallel_requests: parallel }, asked);
   expect(most).toBeLessThanOrEqual(parallel);
   expect(served).toBe(CALLERS);
@@ -370,7 +383,7 @@ test.concurrent("no more requests run at a time than allowed, and every slot com
 
 test("a bound that was raised outlives the isolate that learnt it, until an administrator changes the model", async () => {
   const organization_id = cluster.tenant.organizationId;
-  const model = await newModel(BEYOND);
+  const model = newModel(BEYOND);
   // Pays the bound that was promised, not what is billed.
   const limits = { max_budget: usd(WORST * 1.2), tiers: { cap_output: false } };
   const status = async () => {
