@@ -167,7 +167,7 @@ async function twoTeams(organization_id: string, user_id?: string) {
     });
     keys.push(made.key);
   }
-  return { organization_id, teamIds, keys };
+  return { organizationId: organization_id, teamIds, keys };
 }
 
 interface Asked {
@@ -264,13 +264,7 @@ for (const [whose, make] of [
   }) => {
     const model = newModel();
     const budget = FITS * (await oneCall(model));
-    const {
-      organization_id: organizationId,
-      teamIds,
-      keys,
-    } = await make({
-      max_budget: usd(budget),
-    });
+    const { organizationId, teamIds, keys } = await make({ max_budget: usd(budget) });
     if (organizationId !== cluster.tenant.organizationId) {
       await cluster.newModel(model, { upstream: up, organizationId }, PRICE);
     }
