@@ -153,7 +153,11 @@ export class EscrowMemory {
     for (const scope of request.scopes) {
       this.#stocks.get(scopeKey(scope))?.dropSingle(request.requestId);
     }
-    for (const { home, id } of this.#acquired.get(request.requestId) ?? []) this.drop(home, id);
+    // What its hold is made of stays, should an answer have come twice.
+    const { singles = [] } = this.#holds.get(holdIdOf(request.requestId)) ?? {};
+    for (const { home, id } of this.#acquired.get(request.requestId) ?? []) {
+      if (!singles.some((held) => held.id === id && held.home === home)) this.drop(home, id);
+    }
     this.#acquired.delete(request.requestId);
   }
 
