@@ -132,7 +132,7 @@ export class EscrowMemory {
     });
   }
 
-  /** Takes a single hold in; `id` names it at its ledger. */
+  /** Takes a single hold in, once, should its answer come twice; `id` names it at its ledger. */
   acquired(
     requestId: string,
     id: string,
@@ -140,12 +140,16 @@ export class EscrowMemory {
     grants: readonly Grant[],
     now: number,
   ): void {
+    const home = scopes[0] ? homeOf(scopes[0]) : null;
+    const acquired = this.#acquired.get(requestId) ?? [];
+    const { singles = [] } = this.#holds.get(holdIdOf(requestId)) ?? {};
+    const known = [...acquired, ...singles];
+    if (known.some((each) => each.id === id && each.home === home)) return;
     scopes.forEach((scope, at) => {
       const grant = grants[at];
       if (grant) this.#stockOf(scope, now).single(requestId, grant, now);
     });
-    const home = scopes[0] ? homeOf(scopes[0]) : null;
-    this.#acquired.set(requestId, [...(this.#acquired.get(requestId) ?? []), { home, id }]);
+    this.#acquired.set(requestId, [...acquired, { home, id }]);
   }
 
   /** Gives up the single holds of a request that was not admitted. */
@@ -153,11 +157,7 @@ export class EscrowMemory {
     for (const scope of request.scopes) {
       this.#stocks.get(scopeKey(scope))?.dropSingle(request.requestId);
     }
-    // What its hold is made of stays, should an answer have come twice.
-    const { singles = [] } = this.#holds.get(holdIdOf(request.requestId)) ?? {};
-    for (const { home, id } of this.#acquired.get(request.requestId) ?? []) {
-      if (!singles.some((held) => held.id === id && held.home === home)) this.drop(home, id);
-    }
+    for (const { home, id } of this.#acquired.get(request.requestId) ?? []) this.drop(home, id);
     this.#acquired.delete(request.requestId);
   }
 
