@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { ChatEvent, DialectName, ProtocolName } from "../../worker/core/chat.ts";
 import type { JsonObject } from "../../worker/core/json.ts";
 import { dialectOf, protocolOf } from "../../worker/protocols/index.ts";
+import type { Loose } from "../support/loose.ts";
 import { CONTEXT, encoded, readEvents } from "./answers.ts";
 import { hi, target } from "./translate.ts";
 
@@ -284,7 +285,7 @@ test("an image that was drawn goes back to Google by clients of every dialect, a
   const said = (by: DialectName): JsonObject[] => {
     const wire = JSON.parse(
       JSON.stringify(dialectOf(by).client.encodeResponse(answer, CONTEXT)),
-    ) as Record<string, any>; // eslint-disable-line typescript/no-explicit-any -- JSON of answers
+    ) as Loose;
     switch (by) {
       case "openai-chat":
         return [wire["choices"][0]["message"]];
