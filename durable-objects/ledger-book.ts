@@ -52,6 +52,7 @@ import {
 } from "./ledger-leases.ts";
 import { tell } from "./ledger-alerts.ts";
 import {
+  countAgain,
   countPast,
   isOfWindow,
   moveOut,
@@ -293,7 +294,8 @@ export class LedgerBook {
     }
     // Whether an older one was settled is forgotten: it can't be debited without the risk of doing so twice.
     if (known === null && isTooOld(entry.startedAt, now)) return { ...nothing, state: "stale" };
-    if (known?.debits) undo(tables, known.debits, now);
+    const termsOf = (scope: Scope) => this.#terms.of(scope, now);
+    if (known?.debits) undo(tables, known.debits, termsOf, now);
     let overrun = 0;
     const debits: Debit[] = [];
     for (const { scope, refs } of entry.holds) {
@@ -316,7 +318,9 @@ export class LedgerBook {
       if (scope.meter !== undefined) continue;
       note(tables, spent, now);
       const { windowId } = debit;
-      tell(tables, { scope, windowId, entry, terms: this.#terms.of(scope, now), now });
+      const terms = termsOf(scope);
+      countAgain(tables, { ...spent, windowId }, terms, now);
+      tell(tables, { scope, windowId, entry, terms, now });
     }
     const row = estimated ? { charged, debits } : { charged };
     tables.settled.put(requestId, row, forgetAt(now, RETENTION_MS));

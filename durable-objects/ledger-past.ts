@@ -4,10 +4,12 @@ import type { Scope } from "../worker/core/scope.ts";
 import type { Definition, Limits } from "../worker/core/limits.ts";
 import type { NanoUsd } from "../worker/core/money.ts";
 import { DAY_MS } from "../worker/core/time.ts";
+import { overlap } from "../worker/core/windows.ts";
 import type { Span } from "../worker/core/windows.ts";
-import { minus, most, NOTHING } from "../worker/core/amount.ts";
+import { minus, NOTHING } from "../worker/core/amount.ts";
 import { estimate, forgetAt, spendOf } from "./ledger-leases.ts";
 import { termsOf, windowOf } from "./ledger-terms.ts";
+import type { Terms } from "./ledger-terms.ts";
 import type { Debit, LedgerTables } from "./ledger-rows.ts";
 
 /** Every zone's days and hours begin at a multiple of it. */
@@ -18,6 +20,8 @@ const KEPT_MS = 95 * DAY_MS;
 const MESSAGE_ENTRIES = 200;
 const DIGITS = 10;
 const TOTAL = "total";
+/** Without limits there is one window. */
+const FOR_EVER = { timeZone: "UTC", since: 0 };
 
 /**
  * Notes what a scope spent, limited or not: a limit that it is given later counts that. `at` = when the request began, Unix
@@ -117,7 +121,12 @@ export function sendOn(tables: LedgerTables, spent: Spent): boolean {
 }
 
 /** Takes an estimate back as if it had never been charged, and counts that this happened. */
-export function undo(tables: LedgerTables, debits: readonly Debit[], now: number): void {
+export function undo(
+  tables: LedgerTables,
+  debits: readonly Debit[],
+  termsOf: (scope: Scope) => Terms,
+  now: number,
+): void {
   for (const { scope, windowId, amount, at, shares } of debits) {
     for (const share of shares) estimate(tables, share, true);
     const spent = { scope, at, cost: -amount.cost };
@@ -127,7 +136,9 @@ export function undo(tables: LedgerTables, debits: readonly Debit[], now: number
       estimated: minus(spend.estimated, amount),
       late: spend.late + 1,
     }));
-    if (scope.meter === undefined) note(tables, spent, now);
+    if (scope.meter !== undefined) continue;
+    note(tables, spent, now);
+    countAgain(tables, { ...spent, windowId }, termsOf(scope), now);
   }
 }
 
@@ -135,14 +146,36 @@ export function undo(tables: LedgerTables, debits: readonly Debit[], now: number
 export function countPast(
   tables: LedgerTables,
   known: Definition | null,
-  { scope, limits }: Definition,
+  { scope, limits, moved }: Definition,
   now: number,
 ): void {
-  if (limits === null) return;
-  const window = windowOf(limits, now);
+  // What was never limited is counted from the beginning; what moves away takes all that it spent along.
+  if (moved !== undefined || (limits === null && !known?.limits)) return;
+  const window = windowOf(limits ?? FOR_EVER, now);
   if (known?.limits && windowOf(known.limits, now).id === window.id) return;
-  const spent = { ...NOTHING, cost: spentIn(tables, scope, window) };
-  spendOf(tables, scope, window.id, ({ settled }) => ({ settled: most(settled, spent) }));
+  const cost = spentIn(tables, scope, window);
+  // Of a longer window than is kept, what it has settled itself may be more.
+  const isWhole = !Number.isFinite(window.startsAt) || window.startsAt > now - KEPT_MS;
+  spendOf(tables, scope, window.id, ({ settled }) => ({
+    settled: { ...settled, cost: isWhole ? cost : Math.max(settled.cost, cost) },
+  }));
+}
+
+/**
+ * Charges what a window has settled that earlier limits gave in the present window too, where that is another one: the
+ * request was admitted before the limits changed and ended after.
+ */
+export function countAgain(
+  tables: LedgerTables,
+  { scope, windowId, at, cost }: Spent & { windowId: string },
+  { window, limits }: Terms,
+  now: number,
+): void {
+  if (cost === 0 || window.id === windowId || !overlap(window.id, windowId)) return;
+  if (limits !== null && !isOfWindow(limits, at, now)) return;
+  spendOf(tables, scope, window.id, ({ settled }) => ({
+    settled: { ...settled, cost: Math.max(0, settled.cost + cost) },
+  }));
 }
 
 /** True where a scope's present window reaches over what began then, or over a part of its quarter. */
@@ -159,8 +192,8 @@ export function moveOut(
 ): void {
   if (moved === undefined) return;
   send(tables, moved, takePast(tables, scope));
-  const { id } = termsOf(scope, known, now).window;
-  spendOf(tables, scope, id, () => ({ settled: NOTHING }));
+  const windows = [termsOf(scope, known, now).window.id, windowOf(FOR_EVER, now).id];
+  for (const id of new Set(windows)) spendOf(tables, scope, id, () => ({ settled: NOTHING }));
 }
 
 /** Takes out everything that a scope spent, and models within it, so that another ledger may have it. */

@@ -65,7 +65,10 @@ export function termsOf(scope: Scope, definition: Definition | null, now: number
 }
 
 /** The window of a budget that an instant lies in. */
-export function windowOf({ duration, timeZone, since }: Limits, at: number): Span {
+export function windowOf(
+  { duration, timeZone, since }: Pick<Limits, "duration" | "timeZone" | "since">,
+  at: number,
+): Span {
   return windowAt(duration, timeZone, since, at);
 }
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { isTimeZone, windowAt } from "../../worker/core/windows.ts";
+import { isTimeZone, overlap, windowAt } from "../../worker/core/windows.ts";
 
 const at = (text: string) => Date.parse(text);
 const SINCE = at("2026-01-15T12:34:56Z");
@@ -78,7 +78,13 @@ test("windows follow one another without a gap, and every instant of one has its
         expect(startsAt <= now && now < endsAt).toBe(true);
         const inside = Math.min(endsAt - 1, Math.floor(startsAt + part * (endsAt - startsAt)));
         expect(windowAt(duration, zone, since, inside)).toEqual({ id, startsAt, endsAt });
-        expect(windowAt(duration, zone, since, endsAt).startsAt).toBe(endsAt);
+        const next = windowAt(duration, zone, since, endsAt);
+        expect(next.startsAt).toBe(endsAt);
+        // Those of one definition have nothing in common; all that hold one instant have.
+        expect([overlap(id, next.id), overlap(next.id, id)]).toEqual([false, false]);
+        for (const other of [...durations, "1200mo", null]) {
+          expect(overlap(id, windowAt(other, "UTC", since, inside).id)).toBe(true);
+        }
         expect(windowAt(duration, zone, since, startsAt - 1).endsAt).toBe(startsAt);
       },
     ),

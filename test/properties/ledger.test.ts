@@ -14,6 +14,9 @@ import {
 import { pick, running, STEPS as COMMON } from "../support/ledger-steps.ts";
 import { LedgerWorld } from "../support/ledger-world.ts";
 
+/** ROUTERO_LEDGER_RUNS asks for more. */
+const RUNS = Number(process.env["ROUTERO_LEDGER_RUNS"] ?? 400);
+
 type Step = { what: keyof typeof STEPS; a: number; b: number };
 
 /** What may happen: all that is common, and what only this test does. */
@@ -94,7 +97,7 @@ function explore(
         atEnd(world);
       },
     ),
-    { numRuns: 400 },
+    { numRuns: RUNS },
   );
 }
 

@@ -12,6 +12,8 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const CLOCK_UNITS: Record<string, number> = { s: SECOND, m: MINUTE, h: HOUR };
+/** Before 1970 an edge is negative. */
+const EDGES = /^(-?[0-9a-z]+)-(-?[0-9a-z]+)$/;
 const GRAMMAR = /^([1-9]\d{0,8})(s|m|h|d|w|mo)$/;
 
 /**
@@ -45,6 +47,19 @@ export function windowAt(
   const anchor = weekly ? start - ((start + 3) % 7) : days === 1 ? 0 : start;
   const first = anchor + Math.floor((today - anchor) / days) * days;
   return between(timeZone, first, first + days);
+}
+
+/** True where two windows of different definitions have an instant in common; those of one definition never have. */
+export function overlap(one: string, other: string): boolean {
+  const [from, to] = edgesOf(one);
+  const [otherFrom, otherTo] = edgesOf(other);
+  return from < otherTo && otherFrom < to;
+}
+
+function edgesOf(id: string): [from: number, to: number] {
+  const [, from, to] = EDGES.exec(id) ?? [];
+  if (from === undefined || to === undefined) return [-Infinity, Infinity];
+  return [Number.parseInt(from, 36), Number.parseInt(to, 36)];
 }
 
 /** True for a name that this runtime knows as a time zone. */
