@@ -224,6 +224,8 @@ async function asked<T>(call: () => Promise<Answer<T>>): Promise<T> {
 
 /** Why a log can't be sealed until somebody does something about it, by the fault's name. */
 const UNSEALED: Readonly<Record<string, string>> = {
+  ArchiveAhead:
+    "The audit log is not sealed: its archive and its own state are not of the same day, one of them was restored from a backup. The gateway's logs say what to do (audit log not sealed). Records are taken all the same.",
   ArchiveDiffers:
     "The audit log is not sealed: an object in its archive is not what was written. The gateway's logs name it (audit log not sealed). Records are taken all the same.",
   SigningKeyDiffers:

@@ -17,8 +17,9 @@ import { prove } from "./audit-proof.ts";
 import { retain } from "./audit-retention.ts";
 import { ownRow } from "./audit-row.ts";
 import { AuditSealSqlite } from "./audit-seal-sqlite.ts";
-import { ArchiveDiffers, AuditSealer, SigningKeyDiffers } from "./audit-sealer.ts";
+import { AuditSealer } from "./audit-sealer.ts";
 import { shown } from "./audit-shown.ts";
+import { unsealedEvent } from "./audit-unsealed.ts";
 
 const REARM_MS = 1_000;
 const RETENTION_DAYS = 365;
@@ -29,6 +30,7 @@ export class AuditLog extends DurableObject<Env> {
   readonly #storage: AuditLogSqlite;
   #owner: string | null = null;
   #toldOn = "";
+  #complained = "";
   #of: Parts | null = null;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -118,11 +120,7 @@ export class AuditLog extends DurableObject<Env> {
       try {
         return await sealer.batch();
       } catch (cause) {
-        const object = cause instanceof ArchiveDiffers ? cause.object : null;
-        const known = cause instanceof ArchiveDiffers || cause instanceof SigningKeyDiffers;
-        const name = cause instanceof Error ? cause.name : typeof cause;
-        const line = { level: "error", msg: "audit log not sealed", org_id: orgId, cause: name };
-        console.error(JSON.stringify({ ...line, object, ...(known && { says: cause.message }) }));
+        await this.#complain(orgId, cause);
         throw cause;
       }
     };
@@ -154,6 +152,17 @@ export class AuditLog extends DurableObject<Env> {
     tell([event]);
     await delivery(this.env, orgId).tell([event]);
     this.#toldOn = event.eventId;
+  }
+
+  /** Says why the log is not sealed: each time in the deployment's logs, once a day to the organization's webhook. */
+  async #complain(orgId: string, cause: unknown): Promise<void> {
+    const event = unsealedEvent(orgId, cause, Date.now());
+    const name = cause instanceof Error ? cause.name : typeof cause;
+    const line = { level: "error", msg: "audit log not sealed", org_id: orgId, cause: name };
+    console.error(JSON.stringify({ ...line, ...event?.data }));
+    if (event === null || this.#complained === event.eventId) return;
+    await delivery(this.env, orgId).tell([event]);
+    this.#complained = event.eventId;
   }
 
   /** Readers name a person; the log knows its pseudonym. */

@@ -1,7 +1,8 @@
 import { sha256 } from "../worker/core/bytes.ts";
 import { KEPT } from "./audit-row.ts";
 import type { OwnEvent } from "./audit-row.ts";
-import { checkpointText } from "../worker/core/sealed-log/checkpoint.ts";
+import { ArchiveAhead, ArchiveDiffers, SigningKeyDiffers } from "./audit-unsealed.ts";
+import { checkpointText, readCheckpoint } from "../worker/core/sealed-log/checkpoint.ts";
 import {
   checkpointName,
   HEAD,
@@ -97,6 +98,7 @@ export interface SealArchive {
   create: (name: string, bytes: Uint8Array) => Promise<"written" | "same" | "different">;
   replace: (name: string, bytes: Uint8Array) => Promise<void>;
   remove: (names: string[]) => Promise<void>;
+  read: (name: string) => Promise<Uint8Array | null>;
 }
 
 export interface SealParts {
@@ -124,6 +126,7 @@ const MAX_BATCH_CHARS = 500_000;
 export class AuditSealer {
   readonly #parts: SealParts;
   #running: Promise<boolean> | null = null;
+  #level = false;
 
   constructor(parts: SealParts) {
     this.#parts = parts;
@@ -151,6 +154,7 @@ export class AuditSealer {
 
   async #batch(): Promise<boolean> {
     const { storage, now } = this.#parts;
+    await this.#compareHead();
     await this.#write();
     const state = storage.state();
     const size = state?.size ?? 0;
@@ -163,6 +167,24 @@ export class AuditSealer {
     storage.commit(sealed);
     await this.#write();
     return records > sealed.state.size;
+  }
+
+  /**
+   * Throws where the archive's head is of a later log than this object knows, or of another: then the object's storage
+   * was put back to an earlier day, and what it sealed would be a second history under the same key. Once in a memory.
+   */
+  async #compareHead(): Promise<void> {
+    if (this.#level) return;
+    const { storage, archive } = this.#parts;
+    const bytes = await archive.read(HEAD);
+    const head = bytes === null ? null : readCheckpoint(new TextDecoder().decode(bytes));
+    const { size = 0, checkpoint = null } = storage.state() ?? {};
+    const known = checkpoint === null ? null : readCheckpoint(checkpoint);
+    // A head that can't be read is replaced, and so is one that a crash left behind.
+    const ahead = head !== null && head.checkpoint.size > size;
+    const other = head?.checkpoint.size === size && head.note.body !== known?.note.body;
+    if (head !== null && (ahead || other)) throw new ArchiveAhead(head.checkpoint.size, size);
+    this.#level = true;
   }
 
   /** Writes what is staged. Safe to repeat: what is there already is compared, not replaced. */
@@ -260,30 +282,6 @@ function together(rows: PendingRecord[]): PendingRecord[] {
 function fullBatch(size: number): number {
   const rest = TILE_WIDTH - (size % TILE_WIDTH);
   return rest < LEAST_FULL_BATCH ? rest + TILE_WIDTH : rest;
-}
-
-/** Nobody would vouch for what this key signs. Nothing is sealed until the setting is put right; records are taken. */
-export class SigningKeyDiffers extends Error {
-  override name = "SigningKeyDiffers";
-
-  constructor(version: number, keyId: string, retired: boolean) {
-    super(
-      retired
-        ? `Version ${version} of AUDIT_SIGNING_KEY was retired in this log: give the key that signs now the highest version.`
-        : `Version ${version} of AUDIT_SIGNING_KEY is not the key ${keyId} that this log knows by that version: put that one back, and add a new key under a higher version.`,
-    );
-  }
-}
-
-/** Something else lies where an object of the log belongs. Nothing is sealed until somebody has looked at it. */
-export class ArchiveDiffers extends Error {
-  override name = "ArchiveDiffers";
-  readonly object: string;
-
-  constructor(object: string) {
-    super("An object of the audit log is not what was written.");
-    this.object = object;
-  }
 }
 
 function emptyState(origin: string): SealState {

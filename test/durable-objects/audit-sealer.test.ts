@@ -33,6 +33,45 @@ test("a log of many seals is rebuilt from its objects alone", async () => {
   expect(await sealedIds(world)).toEqual(records.map(({ eventId }) => eventId));
 });
 
+/** Puts this archive's objects in the place of a log's own, whose memory dies. */
+function fill(world: LogWorld, { objects }: LogWorld["archive"]): void {
+  world.archive.step = () => undefined;
+  world.archive.objects.clear();
+  for (const [name, bytes] of objects) world.archive.objects.set(name, bytes);
+  world.load();
+}
+
+test("a log whose disk was put back to an earlier day signs no second history into its archive", async () => {
+  const world = new LogWorld();
+  await world.grow([5]);
+  const [before, staged] = [world.copy(), world.copy()];
+  // The copy was taken between a commit and its writes.
+  await staged.append([staged.record()]);
+  staged.archive.step = () => {
+    throw new Error("away");
+  };
+  await expect(staged.sealer.run()).rejects.toThrow("away");
+  const own = before.archive.copy();
+  await world.grow([5, 300]);
+  for (const old of [before, staged]) {
+    fill(old, world.archive);
+    expect(await old.append([old.record()])).toEqual([{ ok: true }]);
+    await expect(old.sealer.run()).rejects.toThrow(/head is of 311 records, .* state of [67]:/);
+    expect(old.archive.objects).toEqual(world.archive.objects);
+  }
+  // With the archive of its own day the log goes on, and so it does where only the head was lost.
+  fill(before, own);
+  before.archive.objects.delete(HEAD);
+  await before.grow([2]);
+  expect((await verifyLog(before.archive)).faults).toEqual([]);
+  // Another history of the same length.
+  const other = new LogWorld();
+  await other.grow([8]);
+  fill(before, other.archive);
+  await before.append([before.record()]);
+  await expect(before.sealer.run()).rejects.toThrow(/head is of 9 records, .* state of 9:/);
+});
+
 test("the alarm seals what came in, and rests when nothing is left", async () => {
   const world = new LogWorld();
   await world.append([world.record(), world.record()]);

@@ -233,4 +233,15 @@ test("a log whose archive holds something else says so to who asks for a proof, 
   });
   expect(await log.append([record(orgId, "request.blocked")])).toEqual([{ ok: true }]);
   expect(await log.stand(false)).toMatchObject({ records: 3, sealed: 1 });
+  // Whoever subscribed is told once, however often the alarm finds it so.
+  for (let n = 0; n < 2; n++) await runDurableObjectAlarm(stubOf(orgId));
+  const told = await runInDurableObject(env.DELIVERY.getByName(`delivery/${orgId}`), (_, state) =>
+    state.storage.sql
+      .exec<{ record: string }>("SELECT record FROM deliveries")
+      .toArray()
+      .map((row) => JSON.parse(row.record) as AuditRecord),
+  );
+  expect(told.filter(({ type }) => type === "audit.unsealed")).toMatchObject([
+    { orgId, data: { cause: "ArchiveDiffers", object: "audit/segments/1-1.jsonl.gz" } },
+  ]);
 });

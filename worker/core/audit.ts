@@ -65,6 +65,7 @@ export const AUDIT_EVENTS = [
   "audit.unlinked",
   "audit.cosigned",
   "audit.checkpoint",
+  "audit.unsealed",
   "webhook.resent",
   "budget.created",
   "budget.updated",
