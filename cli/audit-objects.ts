@@ -41,7 +41,10 @@ export function folderObjects(folder: string): LogObjects {
 /** Takes an object in; false where another one of that name is there, and stays. */
 export type Keep = (name: string, bytes: Uint8Array) => Promise<boolean>;
 
-/** Every object of a gateway's log, page by page; what the log took after its head was read is left out. */
+/**
+ * Every object of a gateway's log, page by page. What the log took after its head was read is left out, unless the gateway
+ * knows nothing of it afterwards either: then somebody put an older head back, and who verifies has to see that.
+ */
 export async function download(
   gateway: Gateway,
   keep: Keep,
@@ -51,6 +54,11 @@ export async function download(
   let size: number | null = null;
   let count = 0;
   const differ: string[] = [];
+  const beyond = new Map<string, Uint8Array>();
+  const take = async (name: string, bytes: Uint8Array) => {
+    if (!(await keep(name, bytes))) differ.push(name);
+    progress(++count);
+  };
   do {
     const query = after === null ? "" : `?after=${encodeURIComponent(after)}`;
     const text = await readFrom(gateway, `/audit-log/objects${query}`);
@@ -64,13 +72,18 @@ export async function download(
         size = readCheckpoint(new TextDecoder().decode(bytes))?.checkpoint.size ?? null;
       if (!isPlain(name))
         throw new Unreadable(`the gateway named an object ${JSON.stringify(name)}`);
-      if (size !== null && isBeyond(name, size)) continue;
-      if (!(await keep(name, bytes))) differ.push(name);
-      progress(++count);
+      if (size !== null && isBeyond(name, size)) beyond.set(name, bytes);
+      else await take(name, bytes);
     }
     after = page.after;
   } while (after !== null);
   if (count === 0) throw new Unreadable("the gateway has no sealed log of this organization");
+  if (beyond.size > 0) {
+    const text = await readFrom(gateway, "/audit-log/checkpoint?format=text");
+    const newest = readCheckpoint(text)?.checkpoint.size ?? 0;
+    const unknown = [...beyond].filter(([name]) => isBeyond(name, newest));
+    for (const [name, bytes] of unknown.length > 0 ? beyond : []) await take(name, bytes);
+  }
   return { count, differ };
 }
 

@@ -1,13 +1,10 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { HEAD } from "../../worker/core/sealed-log/layout.ts";
-import { readVerifierKey, signerOf, verifierKey } from "../../worker/core/sealed-log/note.ts";
 import { segmentLines } from "../../worker/core/sealed-log/segment.ts";
 import { verifyLog } from "../../worker/core/sealed-log/verify.ts";
 import type { AuditRecord } from "../../worker/core/audit.ts";
 import { LogWorld } from "../support/sealed-log.ts";
-
-const DAY_MS = 86_400_000;
 
 /** Event ids in the order in which segments hold them, without those of the log itself. */
 async function sealedIds(world: LogWorld): Promise<string[]> {
@@ -272,79 +269,4 @@ test("something else in an object's place stops the sealing, stays as it is, and
   world.archive.objects.delete(name);
   await world.sealer.run();
   expect((await verifyLog(world.archive)).faults).toEqual([]);
-});
-
-describe("the signing key", () => {
-  const other = new Uint8Array(32).fill(4);
-
-  test("is replaced by one that the old one vouches for, and retired a day later", async () => {
-    const world = new LogWorld();
-    await world.grow([5]);
-    world.seeds.set(2, other);
-    await world.append([world.record()]);
-    await world.grow([5, 300]);
-    world.now += DAY_MS + 1;
-    await world.grow([5, 5]);
-    world.seeds.delete(1);
-    await world.grow([5]);
-    const report = await verifyLog(world.archive);
-    expect(report.faults).toEqual([]);
-    const head = new TextDecoder().decode(world.archive.objects.get(HEAD));
-    expect(head.match(/^— /gm)).toHaveLength(1);
-    const first = await signerOf("", new Uint8Array(32).fill(3));
-    const trusted = readVerifierKey(verifierKey({ ...first, name: report.origin ?? "" }));
-    expect((await verifyLog(world.archive, { trusted: trusted ? [trusted] : [] })).faults).toEqual(
-      [],
-    );
-  });
-
-  test("that is another one under a version that the log knows seals nothing, until it is put back", async () => {
-    const world = new LogWorld();
-    await world.grow([5]);
-    const right = world.seeds;
-    world.seeds = new Map([[1, other]]);
-    expect(await world.append([world.record()])).toEqual([{ ok: true }]);
-    await expect(world.sealer.run()).rejects.toThrow(
-      /Version 1 of AUDIT_SIGNING_KEY is not the key/,
-    );
-    world.seeds = new Map([...right, [2, other]]);
-    await world.grow([5]);
-    world.now += DAY_MS + 1;
-    await world.grow([5]);
-    // Back to the version that was retired.
-    world.seeds = right;
-    await world.append([world.record()]);
-    await expect(world.sealer.run()).rejects.toThrow(/was retired in this log/);
-    world.seeds = new Map([[2, other]]);
-    await world.sealer.run();
-    expect((await verifyLog(world.archive)).faults).toEqual([]);
-  });
-
-  test("is vouched for even where its announcement is sealed days later", async () => {
-    const world = new LogWorld();
-    await world.grow([5]);
-    world.seeds.set(2, other);
-    await world.append([world.record()]);
-    // The alarm seals what came before the announcement, and then the archive is away for days.
-    await world.sealer.batch();
-    world.now += 3 * DAY_MS;
-    await world.grow([5]);
-    world.now += DAY_MS;
-    await world.grow([5]);
-    const report = await verifyLog(world.archive);
-    expect(report.faults).toEqual([]);
-    expect(report.keys).toMatchObject([{ retired: true }, { retired: false }]);
-  });
-
-  test("that nobody vouched for is found", async () => {
-    const world = new LogWorld();
-    await world.grow([5]);
-    world.seeds = new Map([[2, other]]);
-    await world.grow([5]);
-    const { faults } = await verifyLog(world.archive);
-    expect(faults).toContainEqual({
-      object: "audit/checkpoints/11",
-      says: "is not signed by a key that the log has announced",
-    });
-  });
 });

@@ -71,7 +71,8 @@ export interface Witnessed {
 
 /** What can't be said of a log that was found sound. */
 export function limitsOf(
-  { keys, witnesses }: Pick<Report, "keys" | "witnesses">,
+  { keys, vouchedAt }: { keys: readonly KeyOfLog[]; vouchedAt: number | null },
+  witnesses: readonly Witnessed[],
   withSince: boolean,
 ): string[] {
   const limits: string[] = [];
@@ -88,6 +89,10 @@ export function limitsOf(
   if (!keys.some(({ trustedBy }) => trustedBy === "you"))
     limits.push(
       "The signing key was taken from the log itself (--trust names one from elsewhere): somebody else's log would be found sound too.",
+    );
+  if (vouchedAt !== null)
+    limits.push(
+      `The key that you trust has signed from record ${vouchedAt} on, and by that all that came before: but when, and by whom it was sealed, is what the log says of itself.`,
     );
   return limits;
 }

@@ -5,7 +5,8 @@ import type { JsonObject } from "../json.ts";
 
 /**
  * Which keys may sign, as the log goes on: those that were trusted from elsewhere, or else whoever signed its first
- * checkpoint; then each key that a record announces under a checkpoint which a trusted key signs.
+ * checkpoint; then each key that a record announces under a checkpoint which a trusted key signs. Where a trusted key came
+ * into the log later, what came before it is taken from the log until that key signs: its tree holds all of it.
  */
 export class Trust {
   readonly #archived: () => Iterable<NoteKey>;
@@ -13,6 +14,11 @@ export class Trust {
   /** Every key that was ever trusted, with what it signed. */
   readonly #keys = new Map<string, KeyOfLog>();
   readonly #name: string | undefined;
+  /** Keys whose word counted until a key that was given signed: their signatures still have to be right. */
+  readonly #former = new Map<string, NoteKey>();
+  /** Keys that were given, as long as none of them has signed. */
+  #awaited: ReadonlySet<string>;
+  #vouchedAt: number | null = null;
   /** What records have said since the last checkpoint. */
   #announced: NoteKey[] = [];
   #retired: string[] = [];
@@ -20,6 +26,7 @@ export class Trust {
   /** `archived` are the public keys that lie beside the log. */
   constructor(given: readonly NoteKey[], archived: () => Iterable<NoteKey>) {
     for (const key of given) this.#add(key, "you");
+    this.#awaited = new Set(given.map(keyIdOf));
     this.#name = given[0]?.name;
     this.#archived = archived;
   }
@@ -31,6 +38,16 @@ export class Trust {
 
   get keys(): KeyOfLog[] {
     return [...this.#keys.values()];
+  }
+
+  /** True where keys were given, and none of them has signed anything. */
+  get awaits(): boolean {
+    return this.#awaited.size > 0;
+  }
+
+  /** The first checkpoint that a given key signed, by its size, where others had signed before it. */
+  get vouchedAt(): number | null {
+    return this.#vouchedAt;
   }
 
   /** Reads what a record says of keys; returns the key that it announces. */
@@ -48,10 +65,7 @@ export class Trust {
    * was said before it counts from here on.
    */
   async judge(note: SignedNote, size: number): Promise<string | null> {
-    if (this.#keys.size === 0)
-      // Taken on trust, and said so.
-      for (const key of this.#archived())
-        if (await isSignedBy(note, key)) this.#add(key, "the log");
+    await this.#begin(note, size);
     const signers = await this.#signers(note);
     // To the last byte: a signature that is not right has no place beside one that is.
     const all = signers.length === note.signatures.length;
@@ -69,6 +83,26 @@ export class Trust {
     return "has no right signature by a key of the log";
   }
 
+  /** Whose word counts from this checkpoint on. */
+  async #begin(note: SignedNote, size: number): Promise<void> {
+    for (const keyId of this.#awaited) {
+      const key = this.#trusted.get(keyId);
+      if (key === undefined || !(await isSignedBy(note, key))) continue;
+      for (const [each, former] of this.#trusted) {
+        if (this.#awaited.has(each)) continue;
+        this.#trusted.delete(each);
+        this.#former.set(each, former);
+        this.#vouchedAt = size;
+      }
+      this.#awaited = new Set();
+      return;
+    }
+    const late = this.#awaited.size === 0 && this.#name !== undefined;
+    if (late || this.keys.some(({ trustedBy }) => trustedBy === "the log")) return;
+    // Taken on trust, and said so.
+    for (const key of this.#archived()) if (await isSignedBy(note, key)) this.#add(key, "the log");
+  }
+
   #add(key: NoteKey, trustedBy: KeyOfLog["trustedBy"]): void {
     const keyId = keyIdOf(key);
     this.#trusted.set(keyId, key);
@@ -78,6 +112,7 @@ export class Trust {
 
   #retire(keyId: string): void {
     this.#trusted.delete(keyId);
+    this.#former.delete(keyId);
     const key = this.#keys.get(keyId);
     if (key !== undefined) this.#keys.set(keyId, { ...key, retired: true });
   }
@@ -89,11 +124,12 @@ export class Trust {
 
   /** Keys that rightly signed a note; none if not one of them was trusted before. */
   async #signers(note: SignedNote): Promise<NoteKey[]> {
-    const candidates = new Map(this.#trusted);
+    const candidates = new Map([...this.#former, ...this.#trusted]);
     for (const key of this.#announced) candidates.set(keyIdOf(key), key);
     const right: string[] = [];
     for (const [keyId, key] of candidates) if (await isSignedBy(note, key)) right.push(keyId);
-    if (!right.some((keyId) => this.#trusted.has(keyId))) return [];
+    const counts = (keyId: string) => this.#trusted.has(keyId) && !this.#retired.includes(keyId);
+    if (!right.some(counts)) return [];
     return right.flatMap((keyId) => candidates.get(keyId) ?? []);
   }
 }

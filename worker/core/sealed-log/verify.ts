@@ -105,6 +105,7 @@ class Verification {
     }
     this.#checkMissing();
     const head = await this.#checkHead();
+    if (this.#trust.awaits) this.#fault(HEAD, "is not signed by your key, nor is any before it");
     this.#checkTiles(head?.checkpoint.size ?? 0);
     await this.#checkOthers();
     const witnesses = await checkCosignatures({
@@ -133,7 +134,7 @@ class Verification {
       keys: this.#trust.keys,
       witnesses,
       faults: [...this.#faults],
-      limits: limitsOf({ keys: this.#trust.keys, witnesses }, since !== undefined),
+      limits: limitsOf(this.#trust, witnesses, since !== undefined),
     };
   }
 
