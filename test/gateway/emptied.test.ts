@@ -102,7 +102,9 @@ test("nobody is left in rotation: 503 with the time after which to come again", 
   expect((await refused("dies", "hello")).error.status).toBe(502);
   const { error, asked } = await refused("dies", "hello");
   expect([error.status, error.code]).toEqual([503, "no_healthy_deployment"]);
-  expect(error.message).toMatch(/openai: cools down for \d+ s after deployment/);
+  expect(error.message).toMatch(
+    /openai: cools down for \d+ s after its provider refused the credential, account or model/,
+  );
   const seconds = Number(error.headers?.get("retry-after"));
   expect(seconds).toBeGreaterThan(0);
   expect(seconds).toBeLessThanOrEqual(60);

@@ -334,6 +334,9 @@ describe.each(ROUTES)("$client client, $provider provider", (route) => {
     const row = await requestRow(ground.gw, callId);
     // The finish is known and nothing is missing but the protocol's last words: the gateway says them.
     expect(body).not.toContain('"error"');
+    expect(body).toMatch(
+      client === "openai" ? /\ndata: \[DONE\]\n\n$/ : /\nevent: message_stop\n[^\n]+\n\n$/,
+    );
     expect(row.outcome).toBe("success");
   });
 

@@ -227,6 +227,14 @@ describe("retryAfter", () => {
     [{ "retry-after": "Sat, 21 Nov 2026 09:00:00 GMT", date: "Sat, 21 Nov 2026 10:00:00 GMT" }, 0],
     [{ "retry-after": "Sat, 21 Nov 2026 10:00:30 GMT" }, undefined],
     [{ "retry-after": "soon" }, undefined],
+    [{ "retry-after-ms": "-5", "retry-after": "3" }, 3000],
+    [{ "retry-after": "-5" }, undefined],
+    // Whoever asks for more than a day means something else, and no header can say 1e+23.
+    [{ "retry-after": "99999999999999999999999" }, 86_400_000],
+    [
+      { "retry-after": "Fri, 31 Dec 9999 23:59:59 GMT", date: "Sat, 21 Nov 2026 10:00:00 GMT" },
+      86_400_000,
+    ],
     [{}, undefined],
   ])("%o is %s ms", (headers, expected) => {
     expect(retryAfter(new Headers(headers as Record<string, string>))).toBe(expected);

@@ -148,11 +148,10 @@ describe("usage", () => {
 
   test("the last one wins, wherever it stands", () => {
     expect(read(usage({ prompt_tokens: 1 }), usage({ prompt_tokens: 7 })).usage?.input).toBe(7);
-    const beside = {
-      raw: { id: "1", choices: [{ index: 0, delta: {}, usage: { prompt_tokens: 3 } }] } as Json,
-    };
+    const told = (prompt_tokens: number) => ({ usage: { prompt_tokens, completion_tokens: 1 } });
+    const beside = { raw: { id: "1", choices: [{ index: 0, delta: {}, ...told(3) }] } as Json };
     expect(read(beside).usage?.input).toBe(3);
-    const groq = { raw: { id: "1", choices: [], x_groq: { usage: { prompt_tokens: 4 } } } as Json };
+    const groq = { raw: { id: "1", choices: [], x_groq: told(4) } as Json };
     expect(read(groq).usage?.input).toBe(4);
   });
 

@@ -160,7 +160,17 @@ describe("a streamed answer", () => {
     const got = await received(
       streamAnswer(whole.deps, chosen(ask, [deployment("a")]), noProgress()).steps,
     );
-    expect(got).toEqual({ text: answer.join(""), error: null });
+    expect(got).toEqual({ text: [...answer, DONE].join(""), error: null });
+    // Usage that was asked for is told as well, once.
+    const counted = world(() => chunked([...answer, usage]));
+    const uncounted = world(() => chunked(answer));
+    for (const { deps } of [counted, uncounted]) {
+      const run = streamAnswer(deps, chosen(askUsage, [deployment("a")]), noProgress());
+      const { text } = await received(run.steps);
+      expect(text.endsWith(DONE)).toBe(true);
+      expect(text.match(/"usage":\{/g)).toHaveLength(1);
+      expect(text.match(/"routero":\{"cost":"0\.\d+"/g)).toHaveLength(1);
+    }
   });
 
   it("ends the provider's request when the caller leaves, and charges what was produced", async () => {

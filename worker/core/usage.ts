@@ -54,3 +54,12 @@ export function completionTokens(usage: TokenUsage): number {
 export function tokenCount(value: unknown): number {
   return typeof value === "number" && Number.isFinite(value) && value > 0 ? Math.floor(value) : 0;
 }
+
+/** More than any model reads and writes in one request. */
+const MOST_TOKENS = 100_000_000;
+
+/** What a provider says it counted; undefined where nobody can mean it, so that it is estimated as if it said nothing. */
+export function credible(usage: TokenUsage | undefined): TokenUsage | undefined {
+  if (usage === undefined) return undefined;
+  return promptTokens(usage) + completionTokens(usage) > MOST_TOKENS ? undefined : usage;
+}

@@ -1,12 +1,22 @@
 import { GatewayError } from "../core/errors.ts";
 import { isJsonObject } from "../core/json.ts";
 import type { Json, JsonObject } from "../core/json.ts";
+import { namedError, publicText } from "./faults.ts";
 import { parsed } from "./fields.ts";
 
 /** Reading what a provider sent: tolerant in details, `upstream_bad_response` where nothing can be made of it. */
 
 export function badAnswer(what: string): GatewayError {
   return new GatewayError("upstream_bad_response", `The provider's answer is unusable: ${what}.`);
+}
+
+/** An answer's body that has none: the provider's own words where it holds an error instead. */
+export function noAnswer(body: JsonObject, what: string): GatewayError {
+  const { error } = body;
+  const isError = isJsonObject(error) || typeof error === "string" || body["type"] === "error";
+  if (!isError) return badAnswer(what);
+  const said = publicText(namedError(body).message);
+  return badAnswer(said === undefined ? "an error under a 200" : `an error under a 200, '${said}'`);
 }
 
 /** The JSON object of a stream event. Throws `upstream_bad_response` for anything else. */

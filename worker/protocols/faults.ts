@@ -159,16 +159,24 @@ function named(from: JsonObject, code: Json | undefined): NamedError {
   return out;
 }
 
-/** Milliseconds that the provider asks to wait (PROTOCOLS 7); a date counts from the answer's own clock. */
+/** No provider means a longer pause; beyond it a header is a mistake. */
+const LONGEST_WAIT_MS = 24 * 60 * 60 * 1000;
+
+/** Milliseconds that the provider asks to wait (PROTOCOLS 7), a day at most; undefined where it does not say. */
 export function retryAfter(headers: Headers, body?: Json): number | undefined {
+  const asked = askedFor(headers, body);
+  return asked === undefined ? undefined : Math.min(Math.max(0, Math.ceil(asked)), LONGEST_WAIT_MS);
+}
+
+function askedFor(headers: Headers, body?: Json): number | undefined {
   const exact = Number.parseFloat(headers.get("retry-after-ms") ?? "");
-  if (Number.isFinite(exact)) return Math.max(0, Math.ceil(exact));
+  if (Number.isFinite(exact) && exact >= 0) return exact;
   const header = headers.get("retry-after")?.trim();
   if (header) {
-    if (/^\d+(\.\d+)?$/.test(header)) return Math.ceil(Number(header) * 1000);
-    const until = Date.parse(header);
-    const sent = Date.parse(headers.get("date") ?? "");
-    if (Number.isFinite(until) && Number.isFinite(sent)) return Math.max(0, until - sent);
+    if (/^\d+(\.\d+)?$/.test(header)) return Number(header) * 1000;
+    // A date counts from the answer's own clock.
+    const wait = Date.parse(header) - Date.parse(headers.get("date") ?? "");
+    if (Number.isFinite(wait)) return wait;
   }
   const error = isJsonObject(body) ? body["error"] : undefined;
   const details = isJsonObject(error) ? error["details"] : undefined;
@@ -176,7 +184,7 @@ export function retryAfter(headers: Headers, body?: Json): number | undefined {
   for (const detail of details) {
     const delay = isJsonObject(detail) ? detail["retryDelay"] : undefined;
     const match = typeof delay === "string" ? /^(\d+(?:\.\d+)?)s$/.exec(delay) : null;
-    if (match) return Math.ceil(Number(match[1]) * 1000);
+    if (match) return Number(match[1]) * 1000;
   }
   return undefined;
 }

@@ -183,4 +183,6 @@ export interface Verbatim {
     event: SseEvent | null,
     options: { injectedUsage: boolean; meta?: () => StreamMeta },
   ): Uint8Array;
+  /** A stream ends with words of its own, which providers leave out now and then behind the last finish reason. */
+  hasLastWords?: true;
 }

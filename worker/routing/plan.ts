@@ -96,6 +96,15 @@ interface Out {
   reason: string;
 }
 
+/** What took a deployment out of rotation, by fault class, in words. */
+const AFTER: Readonly<Record<string, string>> = {
+  connection: "failed connections",
+  deployment: "its provider refused the credential, account or model",
+  rate_limit: "its provider's rate limit",
+  timeout: "timeouts",
+  transient: "errors of its provider",
+};
+
 /** Why a deployment may not serve: the first filter that removes it; null where none does. */
 function dropOf(
   { deployment, standing }: Rated,
@@ -123,7 +132,7 @@ function dropOf(
       reason:
         standing.reason === "limit"
           ? `has said that its limits are used up for ${seconds} s`
-          : `cools down for ${seconds} s after ${standing.reason ?? "failures"}`,
+          : `cools down for ${seconds} s after ${AFTER[standing.reason ?? ""] ?? "failures"}`,
     };
   }
   const { rpm, tpm } = deployment;

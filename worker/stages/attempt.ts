@@ -95,8 +95,25 @@ export async function refusalOf(response: Response, protocol: Protocol): Promise
       true,
     );
   }
-  const body = await response.text();
+  const body = await beginning(response);
   return new AttemptFault(protocol.provider.parseError(response.status, response.headers, body));
+}
+
+/** Far more than any refusal says; the rest of a longer one is not waited for. */
+const MOST_REFUSAL_BYTES = 64 * 1024;
+
+async function beginning({ body }: Response): Promise<string> {
+  if (body === null) return "";
+  const decoder = new TextDecoder();
+  let text = "";
+  let size = 0;
+  // Leaving the loop ends the provider's answer.
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    text += decoder.decode(chunk.subarray(0, MOST_REFUSAL_BYTES - size), { stream: true });
+    size += chunk.byteLength;
+    if (size >= MOST_REFUSAL_BYTES) break;
+  }
+  return text + decoder.decode();
 }
 
 /** How an attempt ended; `error` is absent for an answer. */

@@ -6,6 +6,7 @@ import { isJsonObject, type JsonObject } from "../core/json.ts";
 import type { Deployment } from "../core/model.ts";
 import type { Deps } from "../core/ports.ts";
 import type { Step } from "../core/routing.ts";
+import { credible } from "../core/usage.ts";
 import { dialectOf } from "../protocols/index.ts";
 import { ask } from "./ask.ts";
 import { AttemptFault, asFault, faulty, record, tellable } from "./attempt.ts";
@@ -70,7 +71,7 @@ async function wholeAnswer(deps: Deps, call: Chosen, progress: Progress): Promis
       );
       const times = { startedAt, endedAt: deps.now() };
       const usage =
-        answer.usage ?? estimateUsage(call.chat, call.bytes, textLength(answer.choices));
+        credible(answer.usage) ?? estimateUsage(call.chat, call.bytes, textLength(answer.choices));
       progress.usage = usage;
       progress.firstContentAt = times.endedAt - call.receivedAt;
       const whole: Answer = { kind: "whole", body, contentType: "application/json" };

@@ -89,7 +89,7 @@ function publicMessage(
       }
       return `The provider '${provider}' rejected the credential that is stored for it; an administrator has to renew it.`;
     case "no_healthy_deployment":
-      return `No deployment could answer (${attempts} ${attempts === 1 ? "attempt" : "attempts"}); '${provider}' said: ${fault.message}`;
+      return `No deployment could answer (${attempts} ${attempts === 1 ? "attempt" : "attempts"}); '${provider}'${fault.status >= 400 ? " said" : ""}: ${fault.message}`;
     default:
       return fault.message;
   }

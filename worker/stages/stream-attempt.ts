@@ -63,6 +63,8 @@ export class StreamAttempt {
   private requestBytes: number;
   private served = false;
   private sent = false;
+  /** The provider's answer is whole but for the last words, which are the gateway's to say. */
+  unsaid = false;
   /** A whole answer of which the provider's filter left nothing but the end. */
   withheld: Uint8Array | null = null;
   private closed = false;
@@ -89,7 +91,7 @@ export class StreamAttempt {
 
   async *run(): AsyncGenerator<Uint8Array, void> {
     const { clock, tally, splice } = this;
-    const { view } = this.state;
+    const { view, deps } = this.state;
     const { first, between } = this.patience;
     const { prepared, reader } = await this.open(await this.prepared());
     const splitter = splitterOf(prepared.framing);
@@ -97,6 +99,8 @@ export class StreamAttempt {
     let pending: Unit[] = [];
     let trimmed: Timer | null = null;
     let next: ReturnType<typeof reader.read> | null = null;
+    // How long an event was waited for already: bytes that end none put nothing off, nor does a caller who reads slowly.
+    let quiet = 0;
     try {
       while (!tally.done) {
         next ??= reader.read();
@@ -104,18 +108,23 @@ export class StreamAttempt {
         if (splice?.holding) trimmed ??= timer(TRIM_MS);
         const either = trimmed === null ? next : Promise.race([next, trimmed.over]);
         // Signs of life are no content: what they may delay is counted from the begin.
+        const waitedFrom = deps.now();
         const step = await (waits
           ? clock.within(first, "the first of its answer", either, this.startedAt)
-          : clock.within(between, "the next event", either));
+          : clock.within(between, "the next event", either, waitedFrom - quiet));
+        quiet += deps.now() - waitedFrom;
         let failure: unknown;
         try {
           if (step !== "over") next = null;
           if (step === "over") pending.push(...read.force());
           else if (step.done) {
             pending.push(...read.end(splitter.end()));
+            this.unsaid = read.unsaid;
             if (!tally.done) failure = cut();
           } else {
-            for (const block of splitter.push(step.value)) pending.push(read.block(block));
+            const blocks = splitter.push(step.value);
+            if (blocks.length > 0) quiet = 0;
+            for (const block of blocks) pending.push(read.block(block));
           }
         } catch (cause) {
           failure = cause;

@@ -16,6 +16,8 @@ export interface StreamReader {
   end(last: SseBlock | null): Unit[];
   /** What was held back for a decision goes on now. */
   force(): Unit[];
+  /** The body ended behind the answer's finish and without the protocol's last words. */
+  readonly unsaid: boolean;
 }
 
 /** What all readers of one attempt share. */
@@ -51,12 +53,17 @@ export function verbatimReader({ view, prepared, tally, meta }: Reading): Stream
     const bytes = provider.verbatim?.block(from.raw, from.event, options) ?? from.raw;
     return from.event === null ? { bytes, events } : { bytes, events, wire: from.event.data };
   };
+  let unsaid = false;
   return {
     block,
+    get unsaid() {
+      return unsaid;
+    },
     end(last) {
       const unit = last === null ? NOTHING : block(last);
       const events = tally.done ? [] : parser.end();
       tally.observe(events);
+      unsaid = provider.verbatim?.hasLastWords === true && events.length > 0;
       // Of an answer that was cut only whole events are the caller's: no half of one, and no end of an array.
       const cut = !tally.done && last?.event === null;
       // What ends an event or an array must not be missing: something else may follow it, or nothing.
@@ -118,6 +125,7 @@ export function translatingReader(reading: Reading, splice: Splice | null): Stre
       ...(tally.done ? [] : [translated(parser.end())]),
     ],
     force: () => [unit(splice?.force() ?? [])],
+    unsaid: false,
   };
 }
 

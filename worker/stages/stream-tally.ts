@@ -1,5 +1,5 @@
 import type { ChatEvent, ChatRequest } from "../core/chat.ts";
-import type { TokenUsage } from "../core/usage.ts";
+import { credible, type TokenUsage } from "../core/usage.ts";
 import { AttemptFault } from "./attempt.ts";
 import { estimateUsage } from "./estimate.ts";
 
@@ -37,7 +37,9 @@ export class StreamTally {
     let told = false;
     for (const event of events) {
       if (event.type === "usage") {
-        this.usage = event.usage;
+        const usage = credible(event.usage);
+        if (usage === undefined) continue;
+        this.usage = usage;
         told = true;
       } else if (event.type === "done") this.done = true;
       else if (event.type === "finish") {

@@ -182,6 +182,7 @@ class StreamRun {
       let next = await first;
       serves?.();
       for (; next.done !== true; next = await bytes.next()) yield next.value;
+      if (attempt.unsaid) yield attempt.conclusion();
       ended = true;
       this.look();
       attempt.close({ status: 200 });

@@ -1,7 +1,7 @@
 import type { ChatResponse, Choice } from "../../core/chat.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { NO_USAGE } from "../../core/usage.ts";
-import { badAnswer, objectIn, objectsIn, stringOf, textOf } from "../answers.ts";
+import { noAnswer, objectIn, objectsIn, stringOf, textOf } from "../answers.ts";
 import { others } from "../fields.ts";
 import type { AnswerContext } from "../protocol.ts";
 import { readBlock, writeBlocks } from "./blocks.ts";
@@ -22,7 +22,7 @@ const KNOWN: ReadonlySet<string> = new Set([
 /** Reads a whole message. It says no time, so `created` is 0. */
 export function parseResponse(body: JsonObject): ChatResponse {
   if (body["type"] === "error" || !Array.isArray(body["content"])) {
-    throw badAnswer(body["type"] === "error" ? "an error under a 200" : "it has no content");
+    throw noAnswer(body, "it has no content");
   }
   const parts = objectsIn(body["content"]).map(readBlock);
   const reason = stringOf(body["stop_reason"]) ?? "";

@@ -1,6 +1,6 @@
 import type { ChatResponse, Part } from "../../core/chat.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
-import { argumentsOf, badAnswer, objectIn, objectsIn, stringOf, textOf } from "../answers.ts";
+import { argumentsOf, noAnswer, objectIn, objectsIn, stringOf, textOf } from "../answers.ts";
 import { JSON_TOOL } from "../json-tool.ts";
 import { parseFinish } from "./finish.ts";
 import { parseUsage } from "./usage.ts";
@@ -8,7 +8,7 @@ import { parseUsage } from "./usage.ts";
 /** Reads a whole answer. It names neither itself nor its model nor a time. */
 export function parseResponse(body: JsonObject): ChatResponse {
   const message = objectIn(objectIn(body["output"])?.["message"]);
-  if (!message) throw badAnswer("it has no output message");
+  if (!message) throw noAnswer(body, "it has no output message");
   const parts = objectsIn(message["content"]).map(readBlock);
   const called = parts.some((part) => part.type === "toolCall");
   const finish = parseFinish(stringOf(body["stopReason"]) ?? "", called);

@@ -1,6 +1,6 @@
 import type { ChatResponse, Choice, Part } from "../../core/chat.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
-import { badAnswer, objectIn, objectsIn, stringOf, textOf } from "../answers.ts";
+import { noAnswer, objectIn, objectsIn, stringOf, textOf } from "../answers.ts";
 import { parseFinish } from "./finish.ts";
 import { readCall, readCitation, readContent } from "./parts.ts";
 import { parseUsage } from "./usage.ts";
@@ -8,7 +8,7 @@ import { parseUsage } from "./usage.ts";
 /** Reads a whole answer. What it says it plans to do with tools is text before their calls. */
 export function parseResponse(body: JsonObject): ChatResponse {
   const message = objectIn(body["message"]);
-  if (!message) throw badAnswer("it has no message");
+  if (!message) throw noAnswer(body, "it has no message");
   const { content } = message;
   const parts: Part[] =
     typeof content === "string"

@@ -1,7 +1,6 @@
 import type { ChatResponse, Choice, Part } from "../../core/chat.ts";
-import { isJsonObject } from "../../core/json.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
-import { badAnswer, objectIn, objectsIn, stringOf, textOf } from "../answers.ts";
+import { noAnswer, objectIn, objectsIn, stringOf, textOf } from "../answers.ts";
 import { others } from "../fields.ts";
 import type { AnswerContext } from "../protocol.ts";
 import { readCitations, writeCitations } from "./citations.ts";
@@ -39,7 +38,7 @@ export function parseResponse(body: JsonObject): ChatResponse {
   const candidates = objectsIn(body["candidates"]);
   const blocked = textOf(objectIn(body["promptFeedback"])?.["blockReason"]);
   if (candidates.length === 0 && blocked === undefined) {
-    throw badAnswer(isJsonObject(body["error"]) ? "an error under a 200" : "it has no candidates");
+    throw noAnswer(body, "it has no candidates");
   }
   const id = stringOf(body["responseId"]) ?? "";
   const callId = callIds(id);

@@ -1,12 +1,12 @@
 import type { ChatResponse, FinishReason, Part } from "../../core/chat.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import { NO_USAGE, tokenCount, type TokenUsage } from "../../core/usage.ts";
-import { argumentsOf, badAnswer, objectIn, objectsIn, stringOf, textOf } from "../answers.ts";
+import { argumentsOf, noAnswer, objectIn, objectsIn, stringOf, textOf } from "../answers.ts";
 
 /** Reads a whole answer. */
 export function parseResponse(body: JsonObject): ChatResponse {
   const message = objectIn(body["message"]);
-  if (!message) throw badAnswer("it has no message");
+  if (!message) throw noAnswer(body, "it has no message");
   const parts: Part[] = [];
   const thinking = textOf(message["thinking"]);
   if (thinking !== undefined) parts.push({ type: "thinking", text: thinking });

@@ -1,7 +1,7 @@
 import type { ChatResponse, Choice, Part, ThinkingPart } from "../../core/chat.ts";
 import { isJsonObject } from "../../core/json.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
-import { badAnswer, objectIn, stringOf } from "../answers.ts";
+import { badAnswer, noAnswer, objectIn, stringOf } from "../answers.ts";
 import { carry, openaiState } from "../carried.ts";
 import { others } from "../fields.ts";
 import type { AnswerContext } from "../protocol.ts";
@@ -30,7 +30,7 @@ const KNOWN_CHOICE: ReadonlySet<string> = new Set([
 export function parseResponse(body: JsonObject): ChatResponse {
   const list = body["choices"];
   if (!Array.isArray(list) || list.length === 0) {
-    throw badAnswer(isJsonObject(body["error"]) ? "an error under a 200" : "it has no choices");
+    throw noAnswer(body, "it has no choices");
   }
   const response: ChatResponse = {
     id: stringOf(body["id"]) ?? "",

@@ -51,16 +51,26 @@ export function parseUsage(from: JsonObject): TokenUsage {
   };
 }
 
-/** The usage of an answer or chunk, wherever the provider put it; undefined for none. */
+/** The usage of an answer or chunk, wherever the provider put it; undefined for none, or for half of one. */
 export function usageIn(from: JsonObject): TokenUsage | undefined {
   const top = objectIn(from["usage"]) ?? objectIn(objectIn(from["x_groq"])?.["usage"]);
-  if (top) return parseUsage(top);
+  if (top) return wholeUsage(top);
   const choices = Array.isArray(from["choices"]) ? from["choices"] : [];
   for (const choice of choices) {
     const beside = objectIn(objectIn(choice)?.["usage"]);
-    if (beside) return parseUsage(beside);
+    if (beside) return wholeUsage(beside);
   }
   return undefined;
+}
+
+/** A half that is left out follows from the sum; without one nothing is known of it, and nothing is not 0. */
+function wholeUsage(from: JsonObject): TokenUsage | undefined {
+  const { prompt_tokens: prompt, completion_tokens: completion, total_tokens: sum } = from;
+  if (typeof prompt === "number" && typeof completion === "number") return parseUsage(from);
+  if (typeof sum !== "number") return undefined;
+  if (typeof prompt === "number") return parseUsage({ ...from, completion_tokens: sum - prompt });
+  if (typeof completion !== "number") return undefined;
+  return parseUsage({ ...from, prompt_tokens: sum - completion });
 }
 
 /** Usage in OpenAI's form. */

@@ -14,6 +14,8 @@ const UNCHANGED: ReturnType<typeof withoutForeign> = { changed: {}, lost: [] };
 
 /** The rules of PROTOCOLS 1 for chat completions at both ends. */
 export const verbatim: Verbatim = {
+  hasLastWords: true,
+
   request(text, scan, body, target) {
     const { set, remove } = extensionRewrites(body, text, scan, keptHere);
     set["model"] = JSON.stringify(target.model);

@@ -2,7 +2,7 @@ import type { ChatResponse, Choice } from "../../core/chat.ts";
 import { isJsonObject } from "../../core/json.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { NO_USAGE } from "../../core/usage.ts";
-import { badAnswer, objectIn, objectsIn, stringOf } from "../answers.ts";
+import { noAnswer, objectIn, objectsIn, stringOf } from "../answers.ts";
 import { without } from "../extensions.ts";
 import { others } from "../fields.ts";
 import { keptHere } from "./metadata.ts";
@@ -25,8 +25,8 @@ const KNOWN: ReadonlySet<string> = new Set([
 
 /** Reads a whole response. */
 export function parseResponse(body: JsonObject): ChatResponse {
-  if (!Array.isArray(body["output"])) throw badAnswer("it has no output");
-  if (body["status"] === "failed") throw badAnswer("it says that it failed");
+  if (!Array.isArray(body["output"])) throw noAnswer(body, "it has no output");
+  if (body["status"] === "failed") throw noAnswer(body, "it says that it failed");
   const parts = objectsIn(body["output"]).flatMap(readItem);
   const called = parts.some((part) => part.type === "toolCall");
   const choice: Choice = { index: 0, parts, finish: parseFinish(body, called) };

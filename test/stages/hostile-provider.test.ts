@@ -1,0 +1,142 @@
+import { expect, it } from "vitest";
+import type { JsonObject } from "../../worker/core/json.ts";
+import { dispatch } from "../../worker/stages/dispatch.ts";
+import { noProgress } from "../../worker/stages/progress.ts";
+import { chosen, chunked, deployment, world, type Script } from "./world.ts";
+
+const ASK = { model: "group", messages: [{ role: "user", content: "hi" }] };
+const ONCE = { numRetries: 0 };
+const STREAM = { ...ASK, stream: true };
+const BETWEEN_MS = 100;
+
+const chunk = (delta: object, finish: string | null = null) =>
+  `data: ${JSON.stringify({ id: "c1", created: 1, model: "m", choices: [{ index: 0, delta, finish_reason: finish }] })}\n\n`;
+const said = (usage: JsonObject) => ({
+  id: "c1",
+  choices: [{ index: 0, message: { role: "assistant", content: "Hello" }, finish_reason: "stop" }],
+  usage,
+});
+
+/** What the caller reads, or the refusal; and what stands of the attempts. */
+async function run(
+  script: Script,
+  body: JsonObject,
+  { settings = {}, pause = 0 }: { settings?: object; pause?: number } = {},
+) {
+  const { deps } = world(script);
+  const progress = noProgress();
+  const call = chosen(body, [deployment("a")], { settings: { ...ONCE, ...settings } });
+  const decoder = new TextDecoder();
+  let text = "";
+  try {
+    const { answer } = await dispatch(deps, call, progress);
+    if (answer.kind === "whole") return { text: answer.body, error: null, progress };
+    for (let step = await answer.first; step.done !== true; step = await answer.rest.next()) {
+      text += decoder.decode(step.value, { stream: true });
+      if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+    return { text, error: null, progress };
+  } catch (error) {
+    return { text, error: error as Error, progress };
+  }
+}
+
+it.each([
+  { prompt_tokens: -50, completion_tokens: 1e300 },
+  { prompt_tokens: 9e15, completion_tokens: 1 },
+  { prompt_tokens: 5, completion_tokens: null },
+  { total_tokens: 9 },
+])("a count that nobody can mean, %o, is an estimate's place", async (usage) => {
+  const streamed = [chunk({ content: "Hello" }), chunk({}, "stop")];
+  const counted = `data: ${JSON.stringify({ id: "c1", choices: [], usage })}\n\ndata: [DONE]\n\n`;
+  for (const { progress, error } of [
+    await run(() => Response.json(said(usage)), ASK),
+    await run(() => chunked([...streamed, counted]), STREAM),
+  ]) {
+    expect(error).toBeNull();
+    expect(progress.usage.estimated).toBe(true);
+    const [attempt] = progress.attempts;
+    expect(attempt?.usage).toEqual(progress.usage);
+    // "Hello" is a token or two; the prompt a few dozen bytes.
+    expect(attempt?.usage.output).toBeGreaterThan(0);
+    expect(attempt?.usage.output).toBeLessThan(20);
+    expect(attempt?.cost).toBeLessThan(1_000);
+  }
+});
+
+it("a count whose parts are told by their sum is taken", async () => {
+  const usage = { prompt_tokens: 5, total_tokens: 9 };
+  const { progress } = await run(() => Response.json(said(usage)), ASK);
+  expect(progress.usage).toMatchObject({ input: 5, output: 4, estimated: false });
+});
+
+it.each([ASK, STREAM])("of a refusal without end only the beginning is read, %o", async (body) => {
+  const PIECE = 16 * 1024;
+  let pulled = 0;
+  let cancelled = false;
+  const endless = () =>
+    new ReadableStream<Uint8Array>(
+      {
+        pull(controller) {
+          pulled += 1;
+          if (pulled > 100) controller.close();
+          else controller.enqueue(new Uint8Array(PIECE).fill(0x78));
+        },
+        cancel() {
+          cancelled = true;
+        },
+      },
+      { highWaterMark: 0 },
+    );
+  const { error } = await run(() => new Response(endless(), { status: 500 }), body);
+  expect(error?.message).toContain("The provider answered 500 without a readable error.");
+  expect(cancelled).toBe(true);
+  expect(pulled).toBe((64 * 1024) / PIECE);
+});
+
+it("an error in place of a whole answer is told in the provider's words", async () => {
+  const { error } = await run(
+    () => Response.json({ error: { message: "Upstream is out of capacity", code: 502 } }),
+    ASK,
+  );
+  expect(error?.message).toBe(
+    "The provider's answer is unusable: an error under a 200, 'Upstream is out of capacity'.",
+  );
+});
+
+it("bytes that end no event put off no deadline", async () => {
+  const first = chunk({ content: "Hello" });
+  const drops = Array.from({ length: 1_000 }, () => ".");
+  const dripping = () => {
+    const encoder = new TextEncoder();
+    const queue = [first, ...drops];
+    const body = new ReadableStream<Uint8Array>(
+      {
+        async pull(controller) {
+          await new Promise((resolve) => setTimeout(resolve, BETWEEN_MS / 10));
+          const next = queue.shift();
+          if (next === undefined) controller.close();
+          else controller.enqueue(encoder.encode(next));
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    return new Response(body, { headers: { "content-type": "text/event-stream" } });
+  };
+  const { text, error } = await run(dripping, STREAM, {
+    settings: { timeouts: { between: BETWEEN_MS } },
+  });
+  expect(text).toBe(first);
+  expect(error).toMatchObject({ kind: "upstream_timeout" });
+  expect(error?.message).toContain("did not send the next event within");
+});
+
+it("a caller who reads slowly is no silent provider", async () => {
+  const events = [chunk({ content: "Hel" }), chunk({ content: "lo" }), chunk({}, "stop")];
+  const { text, error } = await run(() => chunked([...events, "data: [DONE]\n\n"]), STREAM, {
+    settings: { timeouts: { between: BETWEEN_MS } },
+    pause: 2 * BETWEEN_MS,
+  });
+  expect(error).toBeNull();
+  expect(text).toBe([...events, "data: [DONE]\n\n"].join(""));
+});
