@@ -69,6 +69,12 @@ test("checks on demand and by the minute are kept as history", async () => {
   const count = async () =>
     (await gw.admin<{ total: number }>("GET", `/health/history?organization_id=${organization_id}`))
       .total;
+  // A name that is nothing here, or another's, must not read as "nothing of it is ill".
+  for (const what of ["model=nothing", "model_id=nothing"]) {
+    await expect(
+      gw.admin("GET", `/health?organization_id=${organization_id}&${what}`),
+    ).rejects.toMatchObject({ status: 404, body: { error: { param: what.split("=")[0] } } });
+  }
   const before = await count();
   await gw.tick();
   expect(await count()).toBeGreaterThan(before);

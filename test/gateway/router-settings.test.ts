@@ -13,7 +13,12 @@ afterAll(() => ground.stop());
 const SOON = { timeout: 5_000, interval: 100 };
 const organization_id = () => ground.gw.tenant.organizationId;
 
-function configure(router_settings: object): Promise<{ ignored: string[] }> {
+interface Configured {
+  ignored: string[];
+  unknown_models: string[];
+}
+
+function configure(router_settings: object): Promise<Configured> {
   const body = { organization_id: organization_id(), router_settings };
   return ground.gw.admin("POST", "/config/update", body);
 }
@@ -118,6 +123,28 @@ describe("settings of the router", () => {
     ]);
     const none = { allowed_fails: null, cooldown_time: null, retry_policy: null };
     await configure({ ...none, routing_strategy: null, model_group_settings: null });
+  });
+
+  test("a name that is no model is told, wherever it stands, and what stands for one is not", async () => {
+    const { unknown_models } = await configure({
+      model_group_alias: { nick: "gpt-test", stray: "gone" },
+      default_fallbacks: ["claude-test", "smart/cheap", "openai/gpt-4o"],
+      fallbacks: [{ "gpt-test": ["claude-tset", "nick"] }, { "*": ["claude-test"] }],
+      model_group_settings: { "gpt-tset": { content_policy_fallbacks: [{ "gpt-test": ["no"] }] } },
+    });
+    expect(unknown_models.toSorted()).toEqual([
+      "fallbacks.gpt-test: claude-tset",
+      "model_group_alias.stray: gone",
+      "model_group_settings.gpt-tset.content_policy_fallbacks.gpt-test: no",
+      "model_group_settings: gpt-tset",
+    ]);
+    const { unknown_models: none } = await configure({
+      model_group_alias: null,
+      default_fallbacks: null,
+      fallbacks: null,
+      model_group_settings: null,
+    });
+    expect(none).toEqual([]);
   });
 
   test("LiteLLM's own settings are router settings too, refused by the name that they were sent under", async () => {

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { isJsonObject, type JsonObject } from "../core/json.ts";
+import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
 import { ROUTER_DEFAULTS, routerSettings, shownChains } from "../core/router-settings.ts";
 import type { Chains } from "../core/routing.ts";
 
@@ -59,4 +59,26 @@ export function settingFields(stored: JsonObject) {
     field_default_value: defaults[name] ?? null,
     stored_in_db: shown[name] !== undefined,
   }));
+}
+
+/** The models that settings name: who has a chain and who is in it, what aliases stand for, whose group is set apart. */
+export function modelsIn(settings: JsonObject): { at: string; model: string }[] {
+  return Object.entries(settings).flatMap(([name, value]) => {
+    if (name === "default_fallbacks") return listed(name, value);
+    if (!isJsonObject(value)) return [];
+    return Object.entries(value).flatMap(([key, inner]) => {
+      if (name === "model_group_alias") return [{ at: `${name}.${key}`, model: String(inner) }];
+      if (CHAINS.has(name)) return [{ at: name, model: key }, ...listed(`${name}.${key}`, inner)];
+      if (name !== "model_group_settings" && name !== "model_group_retry_policy") return [];
+      const own = isJsonObject(inner) ? modelsIn(inner) : [];
+      return [
+        { at: name, model: key },
+        ...own.map(({ at, model }) => ({ at: `${name}.${key}.${at}`, model })),
+      ];
+    });
+  });
+}
+
+function listed(at: string, names: Json | undefined): { at: string; model: string }[] {
+  return Array.isArray(names) ? names.map((model) => ({ at, model: String(model) })) : [];
 }

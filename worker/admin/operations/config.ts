@@ -2,10 +2,13 @@ import * as z from "zod";
 import { shownOrgId } from "../../core/ids.ts";
 import { isJsonObject, type JsonObject } from "../../core/json.ts";
 import { routerSettings, unknownSettings } from "../../core/router-settings.ts";
+import { SMART_NAMES } from "../../routing/smart/dial.ts";
+import { groupsAmong } from "../../store/deployments.ts";
 import { findOrg, mergeRouterSettings, type OrgRow } from "../../store/orgs.ts";
 import type { AdminContext } from "../context.ts";
 import { invalidFields } from "../faults.ts";
 import { metadata, ORG } from "../fields.ts";
+import { isKnown } from "../new-model.ts";
 import { notFound, operation } from "../operation.ts";
 import { checkDocument } from "../../policy/checked.ts";
 import { keepsAliases, knownIn } from "../policy-publishing.ts";
@@ -20,6 +23,7 @@ import {
 import { readWebhook } from "../../store/webhooks.ts";
 import {
   litellmSettings,
+  modelsIn,
   routerPartOf,
   settingFields,
   shownSettings,
@@ -84,7 +88,7 @@ const update = operation({
   section: "Router",
   summary: "Change the router settings",
   notes:
-    "Members that are sent replace those of the same name, null takes one away, others stay. Router settings are also taken out of litellm_settings. What has no meaning here is named in `ignored`. Effective everywhere within 5 s.",
+    "Members that are sent replace those of the same name, null takes one away, others stay. Router settings are also taken out of litellm_settings. What has no meaning here is named in `ignored`, and models that are not there (yet) in `unknown_models`: until they are, chains go on without them. Effective everywhere within 5 s.",
   http: [{ method: "POST", path: "/config/update" }],
   permission: { resource: "model", action: "write" },
   event: "config.updated",
@@ -104,12 +108,18 @@ const update = operation({
     message: z.string(),
     router_settings: router,
     ignored: z.array(z.string()),
+    unknown_models: z.array(z.string()).describe("Where each is named, and its name"),
     general_settings: router.optional().describe("A secret that was just made stands here, once"),
     policy: z.object({ version: z.number(), hash: z.string(), changed: z.boolean() }).optional(),
   }),
   example: {
     input: EXAMPLE,
-    output: { message: "Config updated successfully", ...EXAMPLE, ignored: [] },
+    output: {
+      message: "Config updated successfully",
+      ...EXAMPLE,
+      ignored: [],
+      unknown_models: ["fallbacks.gpt-4o: claude-sonnet"],
+    },
   },
   errors: ["not_found"],
   missing: { what: "organization", param: "organization_id" },
@@ -141,11 +151,37 @@ const update = operation({
       message: "Config updated successfully",
       router_settings: shownSettings(after),
       ignored: ignored.slice(0, 100),
+      unknown_models: await unknownModels(ctx, after, patch),
       ...(policy !== undefined && { policy }),
       ...(alerting !== undefined && { general_settings: alerting }),
     };
   },
 });
+
+/** Models that a patch names and that stand for nothing; "*" is all of them. */
+async function unknownModels(
+  ctx: AdminContext,
+  after: JsonObject,
+  patch: JsonObject,
+): Promise<string[]> {
+  const named = modelsIn(patch);
+  const known = await groupsAmong(
+    ctx.deps.db,
+    ctx.orgId,
+    named.map(({ model }) => model),
+  );
+  const aliases = aliasesIn(after);
+  const standsForNothing = (model: string) =>
+    model !== "*" &&
+    !known.has(model) &&
+    !isKnown(model) &&
+    !SMART_NAMES.includes(model) &&
+    !Object.hasOwn(aliases, model);
+  return named
+    .filter(({ model }) => standsForNothing(model))
+    .map(({ at, model }) => `${at}: ${model}`.slice(0, 300))
+    .slice(0, 100);
+}
 
 /** Publishes a document that came with other settings; nothing of the call is applied where it is refused. */
 async function published(ctx: AdminContext, document: string | object) {

@@ -92,6 +92,11 @@ const now = operation({
       .filter((each) => model === undefined || each.group === model)
       .filter((each) => id === undefined || each.id === id)
       .slice(0, MOST_CHECKED);
+    // Who asks for what is not there must not read that nothing of it is ill.
+    const asked = id === undefined ? model : id;
+    if (wanted.length === 0 && asked !== undefined) {
+      throw notFound("model", id === undefined ? "model" : "model_id");
+    }
     const byId = new Map(wanted.map((each) => [each.id, each]));
     const checks = await checkAll(ctx.deps, shared, wanted);
     const rows = checks
