@@ -67,7 +67,7 @@ export function modelsIn(settings: JsonObject): { at: string; model: string }[] 
     if (name === "default_fallbacks") return listed(name, value);
     if (!isJsonObject(value)) return [];
     return Object.entries(value).flatMap(([key, inner]) => {
-      if (name === "model_group_alias") return [{ at: `${name}.${key}`, model: String(inner) }];
+      if (name === "model_group_alias") return listed(`${name}.${key}`, inner);
       if (CHAINS.has(name)) return [{ at: name, model: key }, ...listed(`${name}.${key}`, inner)];
       if (name !== "model_group_settings" && name !== "model_group_retry_policy") return [];
       const own = isJsonObject(inner) ? modelsIn(inner) : [];
@@ -80,5 +80,6 @@ export function modelsIn(settings: JsonObject): { at: string; model: string }[] 
 }
 
 function listed(at: string, names: Json | undefined): { at: string; model: string }[] {
-  return Array.isArray(names) ? names.map((model) => ({ at, model: String(model) })) : [];
+  const list = Array.isArray(names) ? names : [names];
+  return list.flatMap((model) => (typeof model === "string" ? [{ at, model }] : []));
 }
