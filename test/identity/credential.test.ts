@@ -18,16 +18,19 @@ interface World {
   team: Partial<TeamRecord> | null;
   user: Partial<UserRecord> | null;
   proofs: KeyProof[];
+  /** The revision at which this isolate has proven the key. */
+  known: number;
   firstOrg: string | null;
 }
 
 function world(over: Partial<World> = {}) {
-  const { org, key, team, user, proofs, firstOrg } = {
+  const { org, key, team, user, proofs, known, firstOrg } = {
     org: {},
     key: {},
     team: {},
     user: {},
     proofs: [],
+    known: 0,
     firstOrg: "gA",
     ...over,
   };
@@ -76,6 +79,10 @@ function world(over: Partial<World> = {}) {
     firstOrg: async () => firstOrg,
   };
   const keys: KeyVerifier = {
+    known: (token) =>
+      known === 0 || token !== GOOD
+        ? null
+        : { orgId: "gA", keyId: "k1", valid: true, revision: known },
     parse: (token) => (token.startsWith("sk-rt-") ? { orgId: "gA", keyId: "k1" } : null),
     verify: async (token) => {
       calls.push("verify");
@@ -143,6 +150,12 @@ describe("proveCredential", () => {
 
   it("proves again when the key is newer than the proof, and trusts no second stale proof", async () => {
     const stale: KeyProof = { valid: true, revision: 2 };
+    const warm = world({ known: 3 });
+    await warm.ask(GOOD);
+    expect(warm.calls).toEqual(["open"]);
+    const outdated = world({ known: 2, proofs: [{ valid: false, revision: 3 }] });
+    expect(await refusal(outdated.ask(GOOD))).toMatchObject({ code: "invalid_api_key" });
+    expect(outdated.calls).toEqual(["open", "verify"]);
     const healed = world({ proofs: [stale] });
     await healed.ask(GOOD);
     expect(healed.calls).toEqual(["open", "verify", "verify"]);

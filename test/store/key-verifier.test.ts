@@ -38,11 +38,14 @@ beforeEach(() => {
 
 test("the first proof asks the object, later ones ask nobody for a day, and the token goes nowhere", async () => {
   const key = mintKey(peppers, ORG);
+  expect(verifier().known(key.token)).toBeNull();
   expect(await verifier().verify(key.token, key, "192.0.2.1")).toEqual({
     valid: true,
     revision: 3,
   });
   for (let i = 0; i < 3; i++) expect(await verifier().verify(key.token, key, null)).toEqual(answer);
+  const { orgId, keyId } = key;
+  expect(verifier().known(key.token)).toEqual({ orgId, keyId, ...answer });
   expect(asked).toHaveLength(1);
   const sent = JSON.stringify([asked, [...isolate.keyTags]]);
   expect(sent).not.toContain(key.token.split("-")[4]);
@@ -58,6 +61,9 @@ test("a tag counts neither for another token of the key nor once a newer revisio
   answer = { valid: false, revision: 3 };
   expect((await verifier().verify(other.token, key, null)).valid).toBe(false);
   expect(asked).toHaveLength(2);
+  // Another secret behind the same parts, down to the check that tells the tokens of a key apart.
+  const forged = [...key.token.split("-").slice(0, 4), other.token.split("-")[4]];
+  expect(verifier().known([...forged, key.token.split("-")[5]].join("-"))).toBeNull();
   expect((await verifier().verify(key.token, key, null)).valid).toBe(true);
   expect(asked).toHaveLength(2);
 
@@ -69,6 +75,7 @@ test("a tag counts neither for another token of the key nor once a newer revisio
     keys: new Map([[key.keyId, record]]),
   });
   answer = { valid: false, revision: 4 };
+  expect(verifier().known(key.token)).toBeNull();
   expect(await verifier().verify(key.token, key, null)).toEqual(answer);
   expect(isolate.keyTags.size).toBe(0);
 });

@@ -78,6 +78,7 @@ function prove(
     firstOrg: async () => ORG,
   };
   const keys: KeyVerifier = {
+    known: () => null,
     parse: () => null,
     verify: () => Promise.reject(new Error("A short-lived key needs no bcrypt.")),
     isMaster: () => false,

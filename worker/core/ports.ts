@@ -77,6 +77,8 @@ export interface Directory {
 
 /** Proves virtual keys: checksum, then tag in memory, then bcrypt in the key-check object. */
 export interface KeyVerifier {
+  /** The key that this isolate has proven this token to be, from its memory alone; null says nothing of the token. */
+  known(token: string): ({ orgId: string; keyId: string } & KeyProof) | null;
   /** The parts of a well-formed key whose checksum holds, else null; touches no binding. */
   parse(token: string): { orgId: string; keyId: string } | null;
   /** True when the token is the one that was issued under this key id; may await the key-check object once. */

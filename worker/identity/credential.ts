@@ -1,6 +1,6 @@
 import type { Credentialed, Identity, Received } from "../core/call.ts";
 import { GatewayError } from "../core/errors.ts";
-import type { Deps } from "../core/ports.ts";
+import type { Deps, KeyVerifier } from "../core/ports.ts";
 import type { Principal } from "../core/principal.ts";
 import type { KeyRecord, TeamRecord, UserRecord } from "../core/records.ts";
 import { addressAllowed } from "../policy/authz/addresses.ts";
@@ -25,10 +25,11 @@ export async function proveCredential(parts: Parts, asked: Credentialed): Promis
       "No API key was sent. Send one as `Authorization: Bearer sk-…` (or `x-api-key`, `api-key`, `x-goog-api-key`).",
     );
   }
-  if (parts.keys.isMaster(token)) return proveMaster(parts);
+  const known = parts.keys.known(token);
+  if (known === null && parts.keys.isMaster(token)) return proveMaster(parts);
   const proven = looksSigned(token)
     ? await proveSigned(parts, token, asked)
-    : await proveKey(parts, token, asked);
+    : await proveKey(parts, token, asked, known);
   return admitted(parts, asked, proven);
 }
 
@@ -38,12 +39,17 @@ interface Proven extends Omit<Identity, "principal" | "key"> {
   key: KeyRecord;
 }
 
-async function proveKey(parts: Parts, token: string, asked: Credentialed): Promise<Proven> {
-  const named = parts.keys.parse(token);
+async function proveKey(
+  parts: Parts,
+  token: string,
+  asked: Credentialed,
+  known: ReturnType<KeyVerifier["known"]>,
+): Promise<Proven> {
+  const named = known ?? parts.keys.parse(token);
   if (named === null) throw unknownKey();
   const [opened, first] = await Promise.all([
     parts.directory.open(named.orgId, named.keyId),
-    parts.keys.verify(token, named, asked.address),
+    known ?? parts.keys.verify(token, named, asked.address),
   ]);
   const { key } = opened;
   if (!first.valid || key === null) throw unknownKey();

@@ -51,16 +51,23 @@ function tokenOf(peppers: VersionedSecrets, place: KeyPlace, secret: string): Mi
  * touches nothing: noise costs one pattern match, a forgery one HMAC per pepper (PLATFORM 17).
  */
 export function parseKey(peppers: VersionedSecrets, token: string): KeyPlace | null {
-  if (token.length !== TOKEN_LENGTH) return null;
-  const [, orgId = "", keyId = "", secret = "", check = ""] = TOKEN.exec(token) ?? [];
-  if (!isOrgId(orgId)) return null;
-  const given = Buffer.from(check);
+  const parts = partsOf(token);
+  if (parts === null) return null;
+  const { orgId, keyId, secret } = parts;
+  const given = Buffer.from(parts.check);
   let holds = false;
   for (const pepper of peppers.byVersion.values()) {
     const right = Buffer.from(checkOf(pepper, { orgId, keyId }, secret));
     holds = timingSafeEqual(given, right) || holds;
   }
   return holds ? { orgId, keyId } : null;
+}
+
+/** What a token says of itself: nothing of it is proven. Null where it has another form. */
+export function partsOf(token: string): (KeyPlace & { secret: string; check: string }) | null {
+  if (token.length !== TOKEN_LENGTH) return null;
+  const [, orgId = "", keyId = "", secret = "", check = ""] = TOKEN.exec(token) ?? [];
+  return isOrgId(orgId) ? { orgId, keyId, secret, check } : null;
 }
 
 function checkOf(pepper: Uint8Array, place: KeyPlace, secret: string): string {

@@ -2,7 +2,15 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import { GatewayError } from "../core/errors.ts";
 import type { Isolate } from "../core/isolate.ts";
 import type { KeyProof, KeyVerifier } from "../core/ports.ts";
-import { CHECK_LENGTH, keyDigest, keyDigests, mintKey, parseKey, remintKey } from "./key-token.ts";
+import {
+  CHECK_LENGTH,
+  keyDigest,
+  keyDigests,
+  mintKey,
+  parseKey,
+  partsOf,
+  remintKey,
+} from "./key-token.ts";
 import type { KeyPlace, MintedKey } from "./key-token.ts";
 import { secretOf } from "./versioned-secrets.ts";
 import type { VersionedSecrets } from "./versioned-secrets.ts";
@@ -49,7 +57,8 @@ export function makeKeyVerifier(parts: Parts): KeyVerifier {
   const tagOf = (text: string) => createHmac("sha256", isolate.tagSecret).update(text).digest();
   const masterTags = parts.masterKeys.map((each) => tagOf(`master\0${each}`));
 
-  const known = (name: string, token: string, { orgId, keyId }: KeyPlace): KeyProof | null => {
+  const proofOf = (token: string, { orgId, keyId }: KeyPlace): KeyProof | null => {
+    const name = nameOf(token, { orgId, keyId });
     const held = isolate.keyTags.get(name);
     if (!held) return null;
     const latest = isolate.orgs.get(orgId)?.keys.get(keyId)?.key?.revision ?? 0;
@@ -66,11 +75,14 @@ export function makeKeyVerifier(parts: Parts): KeyVerifier {
   };
 
   return {
+    known(token) {
+      const place = partsOf(token);
+      const proof = place && proofOf(token, place);
+      return proof && { orgId: place.orgId, keyId: place.keyId, ...proof };
+    },
     parse: (token) => parseKey(peppers, token),
     async verify(token, place, address) {
-      // Two tokens of one key may count at a time; the check at their end tells them apart and is no secret.
-      const name = `${place.orgId}/${place.keyId}/${token.slice(-CHECK_LENGTH)}`;
-      const proof = known(name, token, place);
+      const proof = proofOf(token, place);
       if (proof) return proof;
       const object = parts.keyCheck(place.orgId, place.keyId);
       const answer = await object.verify(keyDigests(peppers, token), address);
@@ -84,6 +96,7 @@ export function makeKeyVerifier(parts: Parts): KeyVerifier {
         );
       }
       if (answer.valid) {
+        const name = nameOf(token, place);
         const tag = new Uint8Array(tagOf(`${answer.revision}\0${token}`));
         isolate.keyTags.delete(name);
         if (isolate.keyTags.size >= MAX_TAGS) {
@@ -105,6 +118,11 @@ export function makeKeyVerifier(parts: Parts): KeyVerifier {
       return masterTags.reduce((known, tag) => timingSafeEqual(tag, given) || known, false);
     },
   };
+}
+
+/** Two tokens of one key may count at a time; the check at their end tells them apart and is no secret. */
+function nameOf(token: string, { orgId, keyId }: KeyPlace): string {
+  return `${orgId}/${keyId}/${token.slice(-CHECK_LENGTH)}`;
 }
 
 /** Makes a key and what its row keeps of it; writes nothing. The token is in the answer and nowhere else. */
