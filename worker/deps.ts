@@ -58,36 +58,22 @@ export function newIsolate(): Isolate {
   };
 }
 
-/** The world of one request: every adapter over this request's own bindings, around the isolate's memory. */
-export function compose(
+/**
+ * Makes the worlds of an isolate's requests: every adapter over its bindings, around its memory. What keeps nothing of a
+ * request is made once; what leaves work behind its request is each request's own (PLATFORM 3).
+ */
+export function composer(
   env: Env,
-  ctx: ExecutionContext,
   isolate: Isolate,
   config: Config,
-): AdminDeps {
+): (ctx: ExecutionContext) => AdminDeps {
   const now = Date.now;
-  const waitUntil = (work: Promise<unknown>) => {
-    isolate.workInHand++;
-    const settled = work.finally(() => isolate.workInHand--);
-    ctx.waitUntil(settled);
-  };
+  const { settings } = config;
+  const log = consoleLog(now);
   const db = openDb(env.DB);
   const control = (orgId: string) => orgControl(env, orgId);
-  const health = makeHealth({
-    memory: isolate.health,
-    isolate: isolate.id,
-    object: (orgId) => providerHealth(env, orgId),
-    now,
-    waitUntil,
-  });
-  const directory = makeDirectory({
-    isolate,
-    control,
-    besides: health.learn,
-    firstOrg: () => firstOrgId(db),
-    now,
-    waitUntil,
-  });
+  const books = (orgId: string, teamId: string) => ledger(env, orgId, teamId);
+  const told = (orgId: string) => delivery(env, orgId);
   const proof = {
     peppers: config.peppers,
     keyCheck: (orgId: string, keyId: string) => keyCheck(env, orgId, keyId),
@@ -95,21 +81,16 @@ export function compose(
   const keys = makeKeyVerifier({ ...proof, masterKeys: config.masterKeys, isolate, now });
   const signedKeys = makeSignedKeys(config.peppers, now);
   const vault = makeVault(config.keks, isolate.secrets);
-  const { settings } = config;
-  const log = consoleLog(now);
-  const told = (orgId: string) => delivery(env, orgId);
-  const books = (orgId: string, teamId: string) => ledger(env, orgId, teamId);
-  return {
+  const send = trailSend(env);
+  const lasting = {
     settings,
     isolate,
     db,
-    issueKey: (orgId) => issueKey(proof, orgId),
-    reissueKey: (orgId, keyId) => reissueKey(proof, { orgId, keyId }),
-    directory,
+    issueKey: (orgId: string) => issueKey(proof, orgId),
+    reissueKey: (orgId: string, keyId: string) => reissueKey(proof, { orgId, keyId }),
     keys,
     signedKeys,
     invitationTokens: makeInvitationTokens(config.peppers),
-    prove: (call) => proveCredential({ keys, signedKeys, directory, now }, call),
     vault,
     rotation: {
       kek: config.keks.current,
@@ -117,46 +98,68 @@ export function compose(
       rewrap: vault.rewrap,
     },
     books,
-    auditLog: (orgId) => auditLog(env, orgId),
-    auditArchive: (orgId) => auditArchive(env, orgId),
+    auditLog: (orgId: string) => auditLog(env, orgId),
+    auditArchive: (orgId: string) => auditArchive(env, orgId),
     witnesses: config.witnesses,
     policyArchive: policyArchive(env),
     previewRouters,
-    account: makeEscrow({
-      isolate,
-      ledger: books,
-      now,
-      waitUntil,
-      overbilled: (found) => waitUntil(raiseBound({ control, delivery: told, now, log }, found)),
-      log,
-    }),
-    audit: groupedAudit({ isolate, send: trailSend(env), waitUntil, now }),
-    healthObject: (orgId) => providerHealth(env, orgId),
-    learningObject: (orgId) => smartLearning(env, orgId),
-    health,
+    healthObject: (orgId: string) => providerHealth(env, orgId),
+    learningObject: (orgId: string) => smartLearning(env, orgId),
     authorizer,
     detectors: smartDetectors,
-    inputSecret: (orgId) => ({
+    inputSecret: (orgId: string) => ({
       version: config.peppers.current,
       secret: derivedSecret(config.peppers, config.peppers.current, `inputs of ${orgId}`),
     }),
-    learning: makeLearning({
-      isolate,
-      object: (orgId) => smartLearning(env, orgId),
-      now,
-      waitUntil,
-    }),
     delivery: told,
-    deliveries: (orgId) => delivery(env, orgId),
+    deliveries: (orgId: string) => delivery(env, orgId),
     upstream: outbound,
-    platformKey: (provider) => config.platformKeys.get(provider) ?? null,
+    platformKey: (provider: string) => config.platformKeys.get(provider) ?? null,
     control,
     log,
     metrics: makeMetrics(isolate),
     now,
-    addressOf: (request) =>
+    addressOf: (request: Request) =>
       clientAddress(config.addresses, { headers: request.headers, clientIp: peerOf(request) }),
-    waitUntil,
+  };
+  return (ctx) => {
+    const waitUntil = (work: Promise<unknown>) => {
+      isolate.workInHand++;
+      const settled = work.finally(() => isolate.workInHand--);
+      ctx.waitUntil(settled);
+    };
+    const health = makeHealth({
+      memory: isolate.health,
+      isolate: isolate.id,
+      object: lasting.healthObject,
+      now,
+      waitUntil,
+    });
+    const directory = makeDirectory({
+      isolate,
+      control,
+      besides: health.learn,
+      firstOrg: () => firstOrgId(db),
+      now,
+      waitUntil,
+    });
+    return {
+      ...lasting,
+      directory,
+      prove: (call) => proveCredential({ keys, signedKeys, directory, now }, call),
+      account: makeEscrow({
+        isolate,
+        ledger: books,
+        now,
+        waitUntil,
+        overbilled: (found) => waitUntil(raiseBound({ control, delivery: told, now, log }, found)),
+        log,
+      }),
+      audit: groupedAudit({ isolate, send, waitUntil, now }),
+      health,
+      learning: makeLearning({ isolate, object: lasting.learningObject, now, waitUntil }),
+      waitUntil,
+    };
   };
 }
 

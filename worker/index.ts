@@ -1,8 +1,9 @@
 import { checkRound } from "./admin/health-checks.ts";
-import { buildApp } from "./app.ts";
+import { buildApp, type AppEnv } from "./app.ts";
+import type { AdminDeps } from "./admin/ports.ts";
 import { readConfig, type Config } from "./config.ts";
 import type { Isolate } from "./core/isolate.ts";
-import { compose, newIsolate } from "./deps.ts";
+import { composer, newIsolate } from "./deps.ts";
 import { trailStores } from "../durable-objects/trail.ts";
 import { consumeDeadTrail, consumeTrail } from "./queues/trail.ts";
 import { housekeep } from "./schedules.ts";
@@ -26,6 +27,19 @@ const alert = (message: string, fields: { object: string; reason: string }) =>
 
 let isolate: Isolate | undefined;
 let config: Config | undefined;
+let composed: { env: Env; worldOf: (ctx: ExecutionContext) => AdminDeps } | undefined;
+
+/** The world of one request or event. Throws what is wrong with the configuration. */
+function compose(
+  env: Env,
+  ctx: ExecutionContext,
+): Pick<AppEnv["Bindings"], "deps" | "metricsToken"> {
+  isolate ??= newIsolate();
+  config ??= readConfig(env);
+  // The runtime hands the same bindings to every event of an isolate; should it hand out others, those count.
+  if (composed?.env !== env) composed = { env, worldOf: composer(env, isolate, config) };
+  return { deps: composed.worldOf(ctx), metricsToken: config.metricsToken };
+}
 
 /** Nothing is served on a half-read configuration; the answer and the log name what is wrong, never a value. */
 function unconfigured(cause: unknown): Response {
@@ -37,24 +51,20 @@ function unconfigured(cause: unknown): Response {
 
 export default {
   fetch(request, env, ctx) {
-    isolate ??= newIsolate();
+    let world: ReturnType<typeof compose>;
     try {
-      config ??= readConfig(env);
+      world = compose(env, ctx);
     } catch (cause) {
       return unconfigured(cause);
     }
-    const deps = compose(env, ctx, isolate, config);
     const ready = async () => {
       const row = await env.DB.prepare("select 1 as one").first();
       return row !== null;
     };
-    return app.fetch(request, { deps, metricsToken: config.metricsToken, ready }, ctx);
+    return app.fetch(request, { ...world, ready }, ctx);
   },
   async scheduled(_event, env, ctx) {
-    isolate ??= newIsolate();
-    config ??= readConfig(env);
-    const deps = compose(env, ctx, isolate, config);
-    await Promise.all([housekeep(env.DB, Date.now()), checkRound(deps)]);
+    await Promise.all([housekeep(env.DB, Date.now()), checkRound(compose(env, ctx).deps)]);
   },
   async queue(batch, env) {
     const stores = trailStores(env, alert);
