@@ -13,7 +13,7 @@ import { modelFor, PROVIDERS } from "./matrix/providers.ts";
  * answers, keep a history) works at providers of every protocol, with all that these want back.
  */
 
-const NAMES = ["openai-responses", "anthropic", "gemini", "bedrock"];
+const NAMES = ["openai-chat", "openai-responses", "anthropic", "gemini", "bedrock"];
 const TESTED = PROVIDERS.filter(({ name }) => NAMES.includes(name));
 const CITY = z.object({ city: z.string() });
 const QUESTION = "How is it in Oslo and in Bergen?";

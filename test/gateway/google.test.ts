@@ -46,7 +46,7 @@ describe.each([
     expect(await events.text()).toMatch(/^data: \{/);
   });
 
-  test("a stream that fails ends in a bare error, or in an array that never closes", async () => {
+  test("a stream that fails ends in a bare error and its event, or in an array that never closes", async () => {
     const breaks = mix(text("one two three"), slow(25), errorAfter({ content: 2 }));
     ground.up.model(upstream, breaks);
     const array = await (await post(`/v1beta/models/${model}:${STREAMS}`)).text();
@@ -54,7 +54,7 @@ describe.each([
     const last = (JSON.parse(`${array}]`) as { error?: { code: number; status: string } }[]).at(-1);
     expect(last?.error?.code).toBeGreaterThanOrEqual(500);
     const events = await (await post(`/v1beta/models/${model}:${STREAMS}?alt=sse`)).text();
-    expect(events).toMatch(/\n\{"error":\{"code":5\d\d,/);
+    expect(events).toMatch(/\n(\{"error":\{"code":5\d\d,.*\})\n\ndata: \1\r\n\r\n$/);
   });
 });
 

@@ -263,9 +263,9 @@ describe("our errors", () => {
       },
     };
     expect(client.encodeError(refusal, CONTEXT)).toEqual(body);
-    expect(client.encodeStreamError(refusal, CONTEXT, true)).toBe(
+    expect(client.encodeStreamError(refusal, CONTEXT, true)).toEqual([
       `data: ${JSON.stringify(body)}\n\n`,
-    );
+    ]);
   });
 
   test("speak Anthropic's dialect", () => {
@@ -276,9 +276,9 @@ describe("our errors", () => {
       request_id: "req-1",
     };
     expect(client.encodeError(refusal, CONTEXT)).toEqual(body);
-    expect(client.encodeStreamError(refusal, CONTEXT, true)).toBe(
+    expect(client.encodeStreamError(refusal, CONTEXT, true)).toEqual([
       `event: error\ndata: ${JSON.stringify(body)}\n\n`,
-    );
+    ]);
   });
 
   test("a guardrail's refusal says its message twice", () => {

@@ -58,6 +58,7 @@ const tool = (more: JsonObject) => ({
 const PIXEL = { type: "base64", media_type: "image/png", data: "UElYRUw=" };
 const file = (of: JsonObject) => ({ type: "file", file: of });
 
+const PIECES = ["Dry in Os", "lo."].map((text) => ({ type: "text", text }));
 const MARK = { type: "ephemeral", ttl: "1h" };
 const marked = { type: "text", text: "long", cache_control: MARK };
 const CACHED: Feature["at"] = {
@@ -67,6 +68,15 @@ const CACHED: Feature["at"] = {
 };
 
 const FEATURES: Record<string, Feature> = {
+  "pieces of what the model said": claude(
+    { messages: [hi, { role: "assistant", content: PIECES }, hi] },
+    {
+      anthropic: arrives('[{"type":"text","text":"Dry in Os"},{"type":"text","text":"lo."}]'),
+      gemini: arrives('[{"text":"Dry in Os"},{"text":"lo."}]'),
+      "bedrock-converse": arrives('[{"text":"Dry in Os"},{"text":"lo."}]'),
+      else: arrives('"content":"Dry in Oslo."'),
+    },
+  ),
   "developer text": openai(
     { messages: [{ role: "developer", content: "MIND" }, hi] },
     {

@@ -185,7 +185,11 @@ function words(messages: readonly Message[]): unknown {
       return rest;
     }),
   }));
-  return spoken(named as Message[]);
+  return (spoken(named as Message[]) as unknown as Message[]).map((turn) => ({
+    ...turn,
+    // Pieces of what the model said in a row are one text where Google's clients send them.
+    parts: turn.role === "assistant" ? merged(turn.parts) : turn.parts,
+  }));
 }
 
 test.each(["gemini", "openai-responses"] as const)(

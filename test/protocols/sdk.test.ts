@@ -121,11 +121,11 @@ describe("the official clients put our streams together", () => {
       param: null,
       members: {},
     };
-    const chat = dialectOf("openai-chat").client.encodeStreamError(error, CONTEXT, true);
+    const chat = dialectOf("openai-chat").client.encodeStreamError(error, CONTEXT, true).join("");
     const openai = new OpenAI({ apiKey: "k", fetch: answering(chat), maxRetries: 0 });
     const stream = await openai.chat.completions.create({ model: "m", messages: [], stream: true });
     await expect(stream[Symbol.asyncIterator]().next()).rejects.toThrow("Gone.");
-    const message = dialectOf("anthropic").client.encodeStreamError(error, CONTEXT, true);
+    const message = dialectOf("anthropic").client.encodeStreamError(error, CONTEXT, true).join("");
     const anthropic = new Anthropic({ apiKey: "k", fetch: answering(message), maxRetries: 0 });
     const events = await anthropic.messages.create({
       model: "m",

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { ChatEvent, Part } from "../../worker/core/chat.ts";
 import type { JsonObject } from "../../worker/core/json.ts";
 import { dialectOf } from "../../worker/protocols/index.ts";
 import { CONTEXT, encoded } from "./answers.ts";
@@ -134,5 +135,83 @@ describe("signed state comes home through clients of other families", () => {
         content: [{ type: "tool_result", tool_use_id: "toolu_1", content: "ok" }],
       },
     ]);
+  });
+
+  /* Google's clients keep each chunk as a content of its own, and drop parts that hold a signature and no text. */
+  test.each([
+    ["Anthropic's", "anthropic", [{ signature: "sigé" }]],
+    ["Anthropic's, hidden", "anthropic", [{ redacted: "hidden" }]],
+    ["OpenAI's", "openai-responses", [{}, { redacted: "sealed", family: "openai", id: "rs_1" }]],
+  ] as const)("%s thinking through a stream that Google's client kept", (_, maker, thinkings) => {
+    const thoughts = thinkings.map((proof): Part => {
+      const shown = !("redacted" in proof);
+      return { type: "thinking", text: shown ? "so" : "", ...proof };
+    });
+    const call: Part = { type: "toolCall", id: "call_1", name: "f", arguments: '{"x":1}' };
+    const parts: Part[] = [...thoughts, { type: "text", text: "Let" }, ...thoughts, call];
+    const events: ChatEvent[] = [
+      { type: "start", id: "1", model: "m", created: 1 },
+      ...parts.flatMap((value, part): ChatEvent[] => {
+        const more = value.type === "text" ? " me see" : value.type === "thinking" ? " I look" : "";
+        const shown = value.type === "text" || (value.type === "thinking" && value.text !== "");
+        return [
+          { type: "open", choice: 0, part, value },
+          ...(shown
+            ? [
+                {
+                  type: "delta",
+                  choice: 0,
+                  part,
+                  delta: { type: value.type, text: more },
+                } as ChatEvent,
+              ]
+            : []),
+          { type: "close", choice: 0, part },
+        ];
+      }),
+      { type: "finish", choice: 0, reason: "tool_calls" },
+      { type: "done" },
+    ];
+    const wire = encoded(gemini.client.encodeStream({ ...CONTEXT, includeUsage: true }), events);
+    const kept = wire
+      .split("\r\n\r\n")
+      .filter((line) => line !== "")
+      .map((line) => (JSON.parse(line.slice("data: ".length)) as Loose)["candidates"][0]["content"])
+      .filter(({ parts: [part] }: Loose) => part["text"] !== "");
+    const request = gemini.client.parseRequest(
+      {
+        contents: [
+          { role: "user", parts: [{ text: "hi" }] },
+          ...(kept as JsonObject[]),
+          {
+            role: "user",
+            parts: [{ functionResponse: { id: "call_1", name: "f", response: {} } }],
+          },
+        ],
+      },
+      { model: "m" },
+    );
+    const { body, degraded } = dialectOf(maker).provider.buildRequest(request, target());
+    expect(degraded).not.toContain("thinking");
+    const shown = { type: "thinking", thinking: "so I look", signature: "sigé" };
+    const hidden = { type: "redacted_thinking", data: "hidden" };
+    const [proof] = thinkings;
+    const thought = "signature" in proof ? shown : hidden;
+    const sealed = { type: "reasoning", id: "rs_1", summary: [], encrypted_content: "sealed" };
+    expect(maker === "anthropic" ? (body["messages"] as Loose[])[1] : body["input"]).toMatchObject(
+      maker === "anthropic"
+        ? {
+            role: "assistant",
+            content: [thought, { text: "Let me see" }, thought, { type: "tool_use", id: "call_1" }],
+          }
+        : [
+            { role: "user" },
+            sealed,
+            { role: "assistant", content: "Let me see" },
+            sealed,
+            { type: "function_call", call_id: "call_1" },
+            { type: "function_call_output" },
+          ],
+    );
   });
 });

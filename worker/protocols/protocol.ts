@@ -61,10 +61,10 @@ export interface ClientDialect {
   encodeStream(options: StreamOptions): StreamEncoder;
   encodeError(error: PublicError, context: AnswerContext): JsonObject;
   /**
-   * The event that ends a failed stream explicitly (PROTOCOLS 4), framing included. `begun` says that a part of the
-   * answer was sent before.
+   * What ends a failed stream explicitly (PROTOCOLS 4), framing included, in pieces that are written one by one. `begun`
+   * says that a part of the answer was sent before.
    */
-  encodeStreamError(error: PublicError, context: AnswerContext, begun: boolean): string;
+  encodeStreamError(error: PublicError, context: AnswerContext, begun: boolean): string[];
   /** What may be sent while nothing else can be (PROTOCOLS 3), framing included. */
   keepAlive(context: AnswerContext): string;
 }

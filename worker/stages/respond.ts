@@ -144,7 +144,9 @@ async function pump(
       } catch (cause) {
         if (cause instanceof CallerLeft) throw cause;
         const error = asGatewayError(cause);
-        const last = utf8.encode(dialect.encodeStreamError(publicError(error), context, begun));
+        const last = dialect
+          .encodeStreamError(publicError(error), context, begun)
+          .map((piece) => utf8.encode(piece));
         await Promise.all([hasEnded(watch, call, step), lastWords(writer, last)]);
         return { outcome: "failure", status: error.status };
       }
@@ -171,13 +173,13 @@ async function hasEnded(watch: CallerWatch, call: Answered, step: Promise<unknow
 /** Says why a stream ends to a caller that still reads; one that does not is cut. */
 async function lastWords(
   writer: WritableStreamDefaultWriter<Uint8Array>,
-  bytes: Uint8Array,
+  pieces: readonly Uint8Array[],
 ): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<"late">((resolve) => {
     timer = setTimeout(() => resolve("late"), LAST_WORDS_MS);
   });
-  const said = write(writer, bytes).then(() => writer.close());
+  const said = Promise.all(pieces.map((piece) => write(writer, piece))).then(() => writer.close());
   said.catch(() => undefined);
   if ((await Promise.race([said.catch(() => "left"), late])) === "late") {
     await writer.abort().catch(() => undefined);

@@ -39,6 +39,6 @@ export function encodeError(error: PublicError, { requestId }: AnswerContext): J
 }
 
 /** The event that ends a failed stream. */
-export function encodeStreamError(error: PublicError, context: AnswerContext): string {
-  return sseText({ event: "error", data: JSON.stringify(encodeError(error, context)) });
+export function encodeStreamError(error: PublicError, context: AnswerContext): string[] {
+  return [sseText({ event: "error", data: JSON.stringify(encodeError(error, context)) })];
 }

@@ -12,6 +12,7 @@ import {
 } from "../fields.ts";
 import { camel, member } from "./names.ts";
 import { readPart, type CallId } from "./parts.ts";
+import { joinTurns } from "./turns.ts";
 
 const PART = [
   "functionCall",
@@ -40,7 +41,7 @@ export function parseContents(list: Json[]): Message[] {
   const waiting: { name: string; id: string }[] = [];
   let calls = 0;
   const callId: CallId = (own) => own ?? `call_${calls++}`;
-  return list.flatMap((value, index): Message[] => {
+  const messages = list.flatMap((value, index): Message[] => {
     const path = at("contents", index);
     const from = objectOf(value, path);
     const role = optionalString(from, path, "role") ?? "user";
@@ -70,6 +71,7 @@ export function parseContents(list: Json[]): Message[] {
     if (turns.length === 0) throw missing(at(path, "parts"), "an array of at least one part");
     return turns;
   });
+  return joinTurns(messages);
 }
 
 function partsOf(from: JsonObject, path: string, callId: CallId): Part[] {

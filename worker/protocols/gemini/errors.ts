@@ -54,15 +54,19 @@ export function encodeError(error: PublicError): JsonObject {
   };
 }
 
-/** What ends a failed stream: a bare object, or the array's last element, which then never closes (PROTOCOLS 4). */
+/**
+ * What ends a failed stream: the array's last element, which then never closes (PROTOCOLS 4), or a bare object, as Google
+ * sends it and its clients since the first know it, and the same as an event: readers of events alone, such as the AI
+ * SDK's, pass over the bare one and would take a cut answer for a whole one.
+ */
 export function encodeStreamError(
   error: PublicError,
   { array }: AnswerContext,
   begun: boolean,
-): string {
+): string[] {
   const body = JSON.stringify(encodeError(error));
-  if (!array) return `${body}\n\n`;
-  return begun ? `,\r\n${body}` : `[${body}`;
+  if (!array) return [`${body}\n\n`, `data: ${body}\r\n\r\n`];
+  return [begun ? `,\r\n${body}` : `[${body}`];
 }
 
 /** Reads a refusal; a bad key comes as a 400 that says so only in its details. */

@@ -1,4 +1,4 @@
-import type { Part } from "../../core/chat.ts";
+import type { Part, ThinkingPart } from "../../core/chat.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { objectIn, stringOf, textOf } from "../answers.ts";
 import { decodeText, encodeText } from "../base64.ts";
@@ -22,21 +22,21 @@ export function readPart(from: JsonObject, callId: CallId): Part[] {
     // The tool that stands in for a JSON answer: its arguments are the answer's text.
     return [{ type: "text", text: JSON.stringify(call["args"] ?? {}) }, ...signed(signature)];
   }
-  if (call) return [{ ...callOf(call, callId), ...(signature !== undefined && { signature }) }];
   const text = stringOf(from["text"]);
+  const state = signature === undefined ? null : foreignState(signature);
   if (from["thought"] === true) {
-    const foreign = signature === undefined ? null : carried(decodeText(signature));
-    if (foreign?.family === "anthropic") {
-      return [{ type: "thinking", text: text ?? "", signature: foreign.text }];
+    const shown = { type: "thinking", text: text ?? "" } as const;
+    if (state?.redacted === undefined) {
+      return state ? [{ ...state, ...shown }] : [shown, ...signed(signature)];
     }
-    if (foreign?.family === "anthropic-redacted") {
-      return [{ type: "thinking", text: "", redacted: foreign.text }];
-    }
-    if (foreign?.family === "openai") {
-      return [{ ...readOpenaiState(foreign.text), text: text ?? "" }];
-    }
-    return [{ type: "thinking", text: text ?? "" }, ...signed(signature)];
+    return shown.text === "" ? [state] : [shown, state];
   }
+  if (state) {
+    // It stands on what came behind the thinking (see the stream's encoder).
+    const { thoughtSignature: _, thought_signature: __, ...rest } = from;
+    return [state, ...readPart(rest, callId)];
+  }
+  if (call) return [{ ...callOf(call, callId), ...(signature !== undefined && { signature }) }];
   if (text !== undefined) {
     if (text === "" && signature !== undefined) return signed(signature);
     return [{ type: "text", text }, ...signed(signature)];
@@ -55,6 +55,16 @@ export function readPart(from: JsonObject, callId: CallId): Part[] {
     return [mediaPart({ type: "url", url }, mediaType)];
   }
   return [{ type: "native", dialect: "gemini", value: from }];
+}
+
+/** The thinking that another family signed; null for a signature of Google's own. */
+function foreignState(signature: string): ThinkingPart | null {
+  const state = carried(decodeText(signature));
+  if (state?.family === "anthropic") return { type: "thinking", text: "", signature: state.text };
+  if (state?.family === "anthropic-redacted") {
+    return { type: "thinking", text: "", redacted: state.text };
+  }
+  return state?.family === "openai" ? readOpenaiState(state.text) : null;
 }
 
 function signed(signature: string | undefined): Part[] {
@@ -101,20 +111,25 @@ export function writePart(part: Part): JsonObject | null {
 }
 
 /** Thinking, with another family's proof where Google's clients return it untouched. */
-function thinkingPart(part: Extract<Part, { type: "thinking" }>): JsonObject {
-  const state =
-    part.redacted !== undefined
-      ? part.family === "openai"
-        ? carry("openai", openaiState(part))
-        : carry("anthropic-redacted", part.redacted)
-      : part.signature === undefined
-        ? undefined
-        : carry("anthropic", part.signature);
+function thinkingPart(part: ThinkingPart): JsonObject {
+  const thoughtSignature = proofOf(part);
   return {
     text: part.text,
     thought: true,
-    ...(state !== undefined && { thoughtSignature: encodeText(state) }),
+    ...(thoughtSignature !== undefined && { thoughtSignature }),
   };
+}
+
+/** What proves thinking to the family that did it, as a thought signature; undefined where it needs no proof. */
+export function proofOf(part: ThinkingPart): string | undefined {
+  if (part.redacted !== undefined) {
+    const state =
+      part.family === "openai"
+        ? carry("openai", openaiState(part))
+        : carry("anthropic-redacted", part.redacted);
+    return encodeText(state);
+  }
+  return part.signature === undefined ? undefined : encodeText(carry("anthropic", part.signature));
 }
 
 /** Arguments as the object that Google demands; text that is none is kept whole under a name that says so. */

@@ -5,7 +5,7 @@ import type { StreamEncoder, StreamOptions } from "../protocol.ts";
 import { writeCitations } from "./citations.ts";
 import { encodeFinish } from "./finish.ts";
 import { writeLogprobs } from "./logprobs.ts";
-import { writePart } from "./parts.ts";
+import { proofOf, writePart } from "./parts.ts";
 import { encodeUsage } from "./usage.ts";
 
 type Finish = Extract<ChatEvent, { type: "finish" }>;
@@ -24,6 +24,8 @@ export class ContentStreamEncoder implements StreamEncoder {
   private readonly options: StreamOptions;
   private readonly parts = new Map<string, Part>();
   private readonly endings = new Map<number, Ending>();
+  /** By choice, the proof of thinking that another family's model did: it waits for the part behind it. */
+  private readonly proofs = new Map<number, string>();
   private head: JsonObject;
   private usage: TokenUsage | undefined;
   private begun = false;
@@ -122,7 +124,10 @@ export class ContentStreamEncoder implements StreamEncoder {
     }
   }
 
-  /** What had to be whole goes out now; a signature on an empty part behind the thinking that was shown. */
+  /**
+   * What had to be whole goes out now. The proof of thinking goes with the part behind it, as Google's own does: clients
+   * that put a stream together throw away parts that hold a signature and no text.
+   */
   private close(choice: number, part: number): string {
     const key = `${choice} ${part}`;
     const value = this.parts.get(key);
@@ -130,15 +135,37 @@ export class ContentStreamEncoder implements StreamEncoder {
     if (!value || value.type === "refusal" || value.type === "audio") return "";
     if (value.type === "text" && value.signature === undefined) return "";
     if (value.type === "thinking") {
-      if (value.signature === undefined && value.redacted === undefined) return "";
-      return this.said(choice, { ...value, text: "" });
+      const proof = proofOf(value);
+      if (proof === undefined) return "";
+      const before = this.proven(choice);
+      this.proofs.set(choice, proof);
+      return before;
     }
     return this.said(choice, value);
+  }
+
+  /** A proof that no part took with it, on an empty thought. */
+  private proven(choice: number): string {
+    const thoughtSignature = this.proofs.get(choice);
+    if (thoughtSignature === undefined) return "";
+    this.proofs.delete(choice);
+    return this.part(choice, { text: "", thought: true, thoughtSignature });
   }
 
   private said(choice: number, part: Part, logprobs?: Json): string {
     const wire = writePart(part);
     if (wire === null) return "";
+    const takesProof = wire["thought"] !== true && wire["thoughtSignature"] === undefined;
+    const before = takesProof ? "" : this.proven(choice);
+    const thoughtSignature = this.proofs.get(choice);
+    this.proofs.delete(choice);
+    return (
+      before +
+      this.part(choice, { ...wire, ...(thoughtSignature && { thoughtSignature }) }, logprobs)
+    );
+  }
+
+  private part(choice: number, wire: JsonObject, logprobs?: Json): string {
     const result = writeLogprobs(logprobs);
     return this.chunk([
       {
@@ -151,6 +178,7 @@ export class ContentStreamEncoder implements StreamEncoder {
 
   private end(): string {
     if (this.told) return this.options.array ? "]" : "";
+    const proofs = [...this.proofs.keys()].map((choice) => this.proven(choice)).join("");
     const candidates = [...this.endings].map(([index, { finish, citations }]) => {
       const cited = writeCitations(citations);
       const own = finish?.extra?.["finishReason"];
@@ -166,7 +194,7 @@ export class ContentStreamEncoder implements StreamEncoder {
       ...(this.usage && { usageMetadata: encodeUsage(this.usage) }),
       ...(meta && { routero: { ...meta } }),
     });
-    return this.options.array ? `${last}]` : last;
+    return proofs + (this.options.array ? `${last}]` : last);
   }
 
   private chunk(candidates: JsonObject[], more: JsonObject = {}): string {

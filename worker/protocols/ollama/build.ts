@@ -153,7 +153,8 @@ function buildMessage(
     ...results,
     {
       role: role === "tool" ? "user" : role,
-      content: texts.join("\n\n"),
+      // What the model said is one text, however many pieces its maker made of it (around citations, say).
+      content: texts.join(message.role === "assistant" ? "" : "\n\n"),
       ...(images.length > 0 && { images }),
       ...(thinking !== "" && { thinking }),
       ...(calls.length > 0 && { tool_calls: calls }),

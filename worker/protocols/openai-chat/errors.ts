@@ -12,6 +12,6 @@ export function encodeError(error: PublicError): JsonObject {
 }
 
 /** The event that ends a failed stream; no `[DONE]` follows it. */
-export function encodeStreamError(error: PublicError): string {
-  return sseText({ data: JSON.stringify(encodeError(error)) });
+export function encodeStreamError(error: PublicError): string[] {
+  return [sseText({ data: JSON.stringify(encodeError(error)) })];
 }

@@ -19,7 +19,8 @@ export function buildInput(
     if (message.role === "assistant") {
       const parts = message.parts.filter((part) => !isForeign(part, account));
       if (parts.length < message.parts.length) degraded.add("thinking");
-      return assistantItems(parts, path, degraded);
+      const items = assistantItems(parts, path, degraded);
+      return dialect === "openai-responses" ? items : joinTexts(items);
     }
     return userItems(message, path, degraded);
   });
@@ -148,4 +149,18 @@ function assistantItems(parts: readonly Part[], path: string, degraded: Set<stri
         return [];
     }
   });
+}
+
+/** What the model said in a row is one message, however many pieces its maker made of it (around citations, say). */
+function joinTexts(items: readonly JsonObject[]): JsonObject[] {
+  const out: JsonObject[] = [];
+  for (const item of items) {
+    const last = out[out.length - 1];
+    if (typeof item["content"] === "string" && typeof last?.["content"] === "string") {
+      out[out.length - 1] = { ...last, content: last["content"] + item["content"] };
+    } else {
+      out.push(item);
+    }
+  }
+  return out;
 }

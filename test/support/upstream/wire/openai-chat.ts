@@ -74,6 +74,13 @@ export const openaiChat: Wire = {
     if (!Array.isArray(b.messages) || b.messages.length === 0) {
       return { kind: "bad_request", message: "messages is required" };
     }
+    const unanswered = unansweredCalls(b.messages.map(record));
+    if (unanswered.length > 0) {
+      return {
+        kind: "bad_request",
+        message: `An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. The following tool_call_ids did not have response messages: ${unanswered.join(", ")}`,
+      };
+    }
     const images: Ask["images"] = [];
     const limit = b.max_completion_tokens ?? b.max_tokens;
     return {
@@ -138,6 +145,17 @@ export const openaiChat: Wire = {
   }),
   count: () => ({}),
 };
+
+/** Calls without a result right behind the message that holds them. */
+function unansweredCalls(messages: Record<string, unknown>[]): string[] {
+  return messages.flatMap((message, index) => {
+    const behind = messages.slice(index + 1);
+    const end = behind.findIndex(({ role }) => role !== "tool");
+    const results = (end < 0 ? behind : behind.slice(0, end)).map((each) => each.tool_call_id);
+    const calls = list(message.tool_calls).map((call) => record(call).id);
+    return calls.filter((call) => !results.includes(call)).map(String);
+  });
+}
 
 function turn(message: Record<string, unknown>, images: Ask["images"]): Turn {
   const role = message.role === "developer" ? "system" : (message.role as Turn["role"]);
