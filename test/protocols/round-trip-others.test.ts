@@ -185,11 +185,9 @@ function words(messages: readonly Message[]): unknown {
       return rest;
     }),
   }));
-  return (spoken(named as Message[]) as unknown as Message[]).map((turn) => ({
-    ...turn,
-    // Pieces of what the model said in a row are one text where Google's clients send them.
-    parts: turn.role === "assistant" ? merged(turn.parts) : turn.parts,
-  }));
+  // Pieces of what the model said in a row are one text where Google's clients send them.
+  const turns = spoken(named as Message[]) as unknown as Message[];
+  return turns.map(({ role, parts }) => (role === "assistant" ? merged(parts) : parts));
 }
 
 test.each(["gemini", "openai-responses"] as const)(
