@@ -187,7 +187,7 @@ function words(messages: readonly Message[]): unknown {
   }));
   // Pieces of what the model said in a row are one text where Google's clients send them.
   const turns = spoken(named as Message[]) as unknown as Message[];
-  return turns.map(({ role, parts }) => (role === "assistant" ? merged(parts) : parts));
+  return turns.map(({ role, parts }) => [role, role === "assistant" ? merged(parts) : parts]);
 }
 
 test.each(["gemini", "openai-responses"] as const)(
