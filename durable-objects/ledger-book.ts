@@ -165,6 +165,7 @@ export class LedgerBook {
   /** Debits each row once, whatever is sent again; results in the order of the rows. */
   settle(rows: SettleRow[], now: number): SettleResult[] {
     return this.#storage.transact((tables) => {
+      tables.settled.load(rows.map(({ requestId }) => requestId));
       const elsewhere: Elsewhere = new Map();
       const results = rows.map((row) => {
         const state = this.#settle(tables, row, now, elsewhere);
@@ -196,6 +197,7 @@ export class LedgerBook {
   /** Debits what other ledgers settled, once each. */
   debit(debits: readonly ForeignDebit[], now: number): void {
     this.#storage.transact((tables) => {
+      tables.settled.load(debits.map(({ requestId }) => requestId));
       for (const { leases, ...rest } of debits) {
         if (!areSound(leases) || !areFit(rest.apart) || !isAmount(rest.charged)) continue;
         this.#enter(tables, { ...rest, teamId: null, holds: byScope(leases) }, now);

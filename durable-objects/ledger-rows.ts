@@ -83,6 +83,8 @@ export interface PastRow {
 /** Rows by key. What `get` gives must not be changed, only put anew. */
 export interface Rows<T> {
   get(key: string): T | null;
+  /** Reads rows that `get` will be asked for, in one step. */
+  load(keys: string[]): void;
   /** `due`: Unix milliseconds at which the row wants attention, null for never. */
   put(key: string, row: T, due: number | null): void;
   drop(key: string): void;

@@ -173,6 +173,8 @@ class CachedRows<T> implements Rows<T> {
   readonly #table: Keyed;
   readonly #hot: Map<string, unknown> | undefined;
   readonly #changed = new Map<string, Changed<T>>();
+  /** Read in this transaction, of tables whose rows do not stay. */
+  readonly #read = new Map<string, T | null>();
 
   constructor(sql: SqlStorage, table: Keyed, hot: Map<string, unknown> | undefined) {
     this.#sql = sql;
@@ -183,13 +185,20 @@ class CachedRows<T> implements Rows<T> {
   get(key: string): T | null {
     const changed = this.#changed.get(key);
     if (changed) return changed.row;
-    const hot = this.#hot?.get(key);
-    if (hot !== undefined) return hot as T | null;
+    const known = (this.#hot ?? this.#read).get(key);
+    if (known !== undefined) return known as T | null;
     const query = `SELECT row FROM ${this.#table} WHERE key = ?`;
     const [found] = this.#sql.exec<{ row: string }>(query, key).toArray();
     const row = found ? (JSON.parse(found.row) as T) : null;
     this.#keep(key, row);
     return row;
+  }
+
+  load(keys: string[]): void {
+    const query = `SELECT key, row FROM ${this.#table} WHERE key IN (SELECT value FROM json_each(?))`;
+    const found = this.#sql.exec<{ key: string; row: string }>(query, JSON.stringify(keys));
+    for (const key of keys) this.#keep(key, null);
+    for (const { key, row } of found.toArray()) this.#keep(key, JSON.parse(row) as T);
   }
 
   put(key: string, row: T, due: number | null): void {
@@ -247,8 +256,7 @@ class CachedRows<T> implements Rows<T> {
   }
 
   #keep(key: string, row: T | null): void {
-    if (this.#hot === undefined) return;
-    if (this.#hot.size >= HOT_ROWS) this.#hot.clear();
-    this.#hot.set(key, row);
+    if (this.#hot !== undefined && this.#hot.size >= HOT_ROWS) this.#hot.clear();
+    (this.#hot ?? this.#read).set(key, row);
   }
 }

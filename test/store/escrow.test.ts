@@ -236,7 +236,11 @@ test("settlements gather while one call is under way, and each is debited once",
 });
 
 test("settlements of different moments leave together, and the request that sends them is any of them", async () => {
-  const all = Array.from({ length: 10 }, () => request());
+  // Slots that are far from all in use are in the stock again with the end of their request: nobody waits for the row.
+  const slots = { kind: "key", id: "k1", meter: "slots" } as const;
+  const limits = { timeZone: "UTC", since: 0, tiers: DEFAULT_TIERS, parallel: 100 };
+  book.define([{ scope: SCOPES[1], revision: 1, limits }], Date.now());
+  const all = Array.from({ length: 10 }, () => ({ ...request(), scopes: [SCOPES[0], slots] }));
   await finished(Promise.all(all.map((each) => escrow().hold(each))), 60);
   await pass(100 - (Date.now() % 100));
   const settlements: Promise<void>[] = [];
@@ -255,10 +259,13 @@ test("settlements of different moments leave together, and the request that send
 
 test("a settlement that frees what others may wait for leaves at once", async () => {
   const slots = { kind: "key", id: "k1", meter: "slots" } as const;
+  const limits = { timeZone: "UTC", since: 0, tiers: DEFAULT_TIERS, parallel: 1 };
+  book.define([{ scope: SCOPES[1], revision: 1, limits }], Date.now());
   const one = { ...request(), scopes: [SCOPES[0], slots] };
   await finished(escrow().hold(one), 60);
   await finished(escrow().settle(rowFor(one, 3)), 20);
   expect(spend().settled).toBe(3);
+  expect(book.spend([slots], Date.now())[0]?.outstanding.requests).toBe(0);
 });
 
 test("a settlement is tried until it is known, whatever gets lost, and is debited once", async () => {

@@ -19,6 +19,8 @@ class MemoryRows<T> implements Rows<T> {
     return this.rows.get(key)?.row ?? null;
   }
 
+  load(): void {}
+
   put(key: string, row: T, due: number | null): void {
     this.rows.set(key, { row, due });
   }

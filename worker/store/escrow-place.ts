@@ -42,7 +42,10 @@ export function unavailable(cause?: unknown): GatewayError {
   );
 }
 
-/** Near a limit, and where requests at a time are counted, others wait for what a settlement frees. */
+/**
+ * Near a limit others wait for what a settlement frees: single holds. What a row had of a slice is in the stock again, or
+ * goes back by itself, and slots among it with the end of their request.
+ */
 export function isAwaited(row: SettleRow | undefined): boolean {
-  return row?.leases.some(({ single, scope }) => single || scope.meter === "slots") ?? false;
+  return row?.leases.some(({ single }) => single) ?? false;
 }
