@@ -5,6 +5,28 @@ import type { AuditRecord } from "../worker/core/audit.ts";
 import { isJsonObject } from "../worker/core/json.ts";
 import type { Json } from "../worker/core/json.ts";
 
+/** Members of a decision's data that its ledger is told, should its request die. */
+const TOLD = [
+  "team_id",
+  "user_id",
+  "key_id",
+  "customer_id",
+  "group",
+  "leases",
+  "model",
+  "endpoint",
+  "stream",
+] as const;
+
+/** What of a decision is kept until its outcome is there, as it came. */
+export function openDecision(record: AuditRecord): AuditRecord {
+  const kept = TOLD.flatMap((name) => {
+    const value = record.data[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return { ...record, data: Object.fromEntries(kept) };
+}
+
 /** What a decision record tells its ledger when nobody else will; null where it names no request or team. */
 export function abandonedDecision(record: AuditRecord): AbandonedDecision | null {
   const { orgId, requestId, data, keyHandle, actor } = record;

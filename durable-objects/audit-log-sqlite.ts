@@ -8,50 +8,35 @@ import type { Row } from "./audit-row.ts";
 
 const ENDS = [...OUTCOMES].map((type) => `'${type}'`).join(", ");
 
-// The rows come as one JSON parameter, since an object's SQLite binds no more than 100 (PLATFORM 10).
+// The rows come as one JSON parameter, since an object's SQLite binds no more than 100 (PLATFORM 10), and each as a list,
+// whose members SQLite finds without comparing names. An id is seen where its record is, or was.
 const APPEND = `
   INSERT INTO entries
     (event_id, type, at, keep_until, request_id, team_id, key_handle, actor, body, told)
-  SELECT item.value ->> 'eventId', item.value ->> 'type', item.value ->> 'at',
-    item.value ->> 'keepUntil', item.value ->> 'requestId', item.value ->> 'teamId',
-    item.value ->> 'keyHandle', item.value ->> 'actor', item.value ->> 'body',
-    item.value ->> 'told'
+  SELECT item.value ->> 0, item.value ->> 1, item.value ->> 2, item.value ->> 3, item.value ->> 4,
+    item.value ->> 5, item.value ->> 6, item.value ->> 7, item.value ->> 8, item.value ->> 9
   FROM json_each(?) AS item
-  WHERE NOT EXISTS (SELECT 1 FROM seen WHERE event_id = item.value ->> 'eventId')
+  WHERE NOT EXISTS (SELECT 1 FROM entries WHERE event_id = item.value ->> 0)
+    AND NOT EXISTS (SELECT 1 FROM seen WHERE event_id = item.value ->> 0)
   ORDER BY item.key`;
 
-const REMEMBER = `
-  INSERT OR IGNORE INTO seen SELECT item.value ->> 'eventId' FROM json_each(?) AS item`;
+const ended = (requestId: string) => `EXISTS (
+    SELECT 1 FROM entries AS known WHERE known.request_id = ${requestId} AND known.type IN (${ENDS})
+  )`;
 
 // Records come in any order: a decision that is late does not open what its outcome has closed.
 const OPEN = `
   INSERT OR IGNORE INTO open_decisions (request_id, due, tries, decision)
-  SELECT item.value ->> 'requestId', item.value ->> 'due', 0, item.value ->> 'decision'
-  FROM json_each(?) AS item
-  WHERE item.value ->> 'due' IS NOT NULL AND NOT EXISTS (
-    SELECT 1 FROM entries AS known
-    WHERE known.request_id = item.value ->> 'requestId' AND known.type IN (${ENDS})
-  )`;
+  SELECT item.value ->> 0, item.value ->> 1, 0, item.value ->> 2
+  FROM json_each(?) AS item WHERE NOT ${ended("item.value ->> 0")}`;
 
 const RAISE = `
   INSERT OR IGNORE INTO raises (event_id, request_id, leases)
-  SELECT item.value ->> 'eventId', item.value ->> 'requestId', item.value ->> 'raise'
-  FROM json_each(?) AS item
-  WHERE item.value ->> 'raise' IS NOT NULL AND item.value ->> 'requestId' IS NOT NULL
-    AND NOT EXISTS (
-      SELECT 1 FROM entries AS known
-      WHERE known.request_id = item.value ->> 'requestId' AND known.type IN (${ENDS})
-    )`;
+  SELECT item.value ->> 0, item.value ->> 1, item.value ->> 2
+  FROM json_each(?) AS item WHERE NOT ${ended("item.value ->> 1")}`;
 
-const LOWER = `
-  DELETE FROM raises WHERE request_id IN (
-    SELECT item.value ->> 'requestId' FROM json_each(?) AS item WHERE item.value ->> 'ends'
-  )`;
-
-const CLOSE = `
-  DELETE FROM open_decisions WHERE request_id IN (
-    SELECT item.value ->> 'requestId' FROM json_each(?) AS item WHERE item.value ->> 'ends'
-  )`;
+const LOWER = "DELETE FROM raises WHERE request_id IN (SELECT value FROM json_each(?))";
+const CLOSE = "DELETE FROM open_decisions WHERE request_id IN (SELECT value FROM json_each(?))";
 
 const PERSONS = `
   INSERT OR IGNORE INTO persons
@@ -141,14 +126,21 @@ export class AuditLogSqlite implements AuditLogStorage {
     const byId = new Map<string, Row>();
     for (const row of rows) if (!byId.has(row.eventId)) byId.set(row.eventId, row);
     const all = [...byId.values()];
-    const json = JSON.stringify(all);
-    sql.exec(APPEND, json);
-    sql.exec(REMEMBER, json);
-    if (all.some((row) => row.due !== null)) sql.exec(OPEN, json);
-    if (all.some((row) => row.raise !== null)) sql.exec(RAISE, json);
-    if (all.some((row) => row.ends)) {
-      sql.exec(CLOSE, json);
-      sql.exec(LOWER, json);
+    sql.exec(APPEND, JSON.stringify(all.map(entryOf)));
+    const opened = all.filter(({ due, requestId }) => due !== null && requestId !== null);
+    if (opened.length > 0) {
+      const open = opened.map(({ requestId, due, decision }) => [requestId, due, decision]);
+      sql.exec(OPEN, JSON.stringify(open));
+    }
+    const raised = all.filter(({ raise, requestId }) => raise !== null && requestId !== null);
+    if (raised.length > 0) {
+      const raises = raised.map(({ eventId, requestId, raise }) => [eventId, requestId, raise]);
+      sql.exec(RAISE, JSON.stringify(raises));
+    }
+    const closed = all.flatMap(({ ends, requestId }) => (ends && requestId ? [requestId] : []));
+    if (closed.length > 0) {
+      sql.exec(CLOSE, JSON.stringify(closed));
+      sql.exec(LOWER, JSON.stringify(closed));
     }
   }
 
@@ -259,6 +251,12 @@ export class AuditLogSqlite implements AuditLogStorage {
       sql.exec("DELETE FROM raises WHERE event_id < ?", before);
     });
   }
+}
+
+/** The columns of a record's entry, in the order of `APPEND`. */
+function entryOf(row: Row) {
+  const { eventId, type, at, keepUntil, requestId, teamId, keyHandle, actor, body, told } = row;
+  return [eventId, type, at, keepUntil, requestId, teamId, keyHandle, actor, body, told];
 }
 
 /** What a query asks of a row, whichever page of it. */

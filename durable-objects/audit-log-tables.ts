@@ -26,6 +26,7 @@ export const TABLES = `
   CREATE INDEX IF NOT EXISTS entries_type ON entries (type, at, sequence);
   CREATE INDEX IF NOT EXISTS entries_event ON entries (event_id);
   CREATE INDEX IF NOT EXISTS entries_request ON entries (request_id) WHERE request_id IS NOT NULL;
+  -- Ids of records that are gone, or that an earlier version took.
   CREATE TABLE IF NOT EXISTS seen (event_id TEXT PRIMARY KEY) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS open_decisions (
     request_id TEXT PRIMARY KEY,

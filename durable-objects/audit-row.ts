@@ -7,6 +7,7 @@ import { canonicalText, sealedRecord } from "../worker/core/sealed-log/leaf.ts";
 import { pseudonymized } from "../worker/core/sealed-log/pseudonyms.ts";
 import type { Pseudonyms } from "../worker/core/sealed-log/pseudonyms.ts";
 import { DAY_MS } from "../worker/core/time.ts";
+import { openDecision } from "./abandoned.ts";
 
 /** A record as it is stored. People stand in it as pseudonyms, but for `decision`. */
 export interface Row {
@@ -23,7 +24,7 @@ export interface Row {
   body: string;
   /** Set for a decision: when it has waited long enough for its outcome. */
   due: number | null;
-  /** The decision as it came: its ledger charges real people. Kept until its outcome is there. */
+  /** What of the decision its ledger may be told, as it came: it charges real people. Kept until its outcome is there. */
   decision: string | null;
   /** What a request holds besides, as it came: JSON. */
   raise: string | null;
@@ -69,7 +70,7 @@ export function rowOf(record: AuditRecord, of: Pseudonyms, retentionDays: number
     actor: hidden.actor,
     body,
     due: open ? dueOf(record) : null,
-    decision: open ? JSON.stringify(record) : null,
+    decision: open ? JSON.stringify(openDecision(record)) : null,
     raise: record.type === RAISE ? JSON.stringify(record.data["leases"] ?? []) : null,
     ends: OUTCOMES.has(record.type),
     told: told.length === 0 ? null : `,${told.join(",")},`,

@@ -166,6 +166,9 @@ export class AuditSealSqlite implements SealStorage, RetentionStorage {
     const { sql } = this.#storage;
     this.#storage.transactionSync(() => {
       for (const { first, last } of segments) {
+        // Ids that are still young are known without their records.
+        const ids = "SELECT event_id FROM entries WHERE sequence BETWEEN ? AND ?";
+        sql.exec(`INSERT OR IGNORE INTO seen ${ids}`, first, last);
         sql.exec("DELETE FROM entries WHERE sequence BETWEEN ? AND ?", first, last);
         sql.exec("DELETE FROM segments WHERE first = ?", first);
       }

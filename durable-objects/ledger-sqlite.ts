@@ -230,16 +230,16 @@ class CachedRows<T> implements Rows<T> {
   }
 
   flush(): void {
-    const put: { key: string; due: number | null; row: T }[] = [];
+    const put: [key: string, due: number | null, row: T][] = [];
     const dropped: string[] = [];
     for (const [key, { row, due }] of this.#changed) {
       if (row === null) dropped.push(key);
-      else put.push({ key, due, row });
+      else put.push([key, due, row]);
     }
     if (put.length > 0) {
       this.#sql.exec(
         `INSERT INTO ${this.#table}
-          SELECT value ->> 'key', value ->> 'due', value -> 'row' FROM json_each(?) WHERE true
+          SELECT value ->> 0, value ->> 1, value -> 2 FROM json_each(?) WHERE true
           ON CONFLICT (key) DO UPDATE SET due = excluded.due, row = excluded.row`,
         JSON.stringify(put),
       );

@@ -79,6 +79,26 @@ test("drops segments when all of their records may go, says so first, and the re
   expect(later.expired).toBe(310);
 });
 
+test("a record that was dropped while its id is young is not taken again, and the id is forgotten later", async () => {
+  const world = new LogWorld();
+  world.retentionDays = 5;
+  world.load();
+  const [first] = await world.grow([300, 5]);
+  if (first === undefined) throw new Error("nothing was logged");
+  await world.runUntil(world.now + 10 * DAY_MS);
+  const found = () => world.log.list({ eventId: first.eventId }, null, 1);
+  const known = (): number => {
+    const [row] = world.disk.sql.exec("SELECT count(*) AS n FROM seen").toArray();
+    return Number((row as { n: number } | undefined)?.n);
+  };
+  expect(found()).toEqual([]);
+  expect(known()).toBeGreaterThanOrEqual(305);
+  expect(await world.machine.append([first])).toEqual([{ ok: true }]);
+  expect(found()).toEqual([]);
+  await world.runUntil(world.now + 30 * DAY_MS);
+  expect(known()).toBeLessThan(305);
+});
+
 test("what is dropped without that is a fault", async () => {
   const { world } = await aged();
   world.archive.objects.delete("audit/segments/1-256.jsonl.gz");
