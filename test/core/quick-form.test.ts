@@ -7,7 +7,7 @@ import { quickForm } from "../../worker/core/quick-form.ts";
 
 /** Values that fit a form, made out of the form itself, and now and then something else in their place. */
 function near(form: z.ZodType): fc.Arbitrary<unknown> {
-  const def = (form as unknown as { _zod: { def: Record<string, unknown> } })._zod.def;
+  const { def } = form as unknown as { def: Record<string, unknown> };
   const inner = (name: string) => near(def[name] as z.ZodType);
   const fits = (): fc.Arbitrary<unknown> => {
     switch (def["type"]) {

@@ -6,14 +6,19 @@ import type { JsonObject } from "./json.ts";
 export type Quick = (value: unknown) => boolean;
 
 /** What this file reads of zod's forms; all other kinds of forms are always asked themselves. */
-interface Form {
-  _zod: { def: Def };
+interface Form<D = Def> {
+  _zod: { def: D };
+}
+
+/** Where zod keeps what a form or a check was made from, for those who build upon it. */
+function defOf<D>({ _zod: { def } }: Form<D>): D {
+  return def;
 }
 
 interface Def {
   type: string;
   format?: string;
-  checks?: { _zod: { def: Check } }[];
+  checks?: Form<Check>[];
   values?: unknown[];
   entries?: Record<string, string | number>;
   fn?: (value: unknown) => unknown;
@@ -47,9 +52,9 @@ export function quickForm(form: z.ZodType): Quick {
 }
 
 function quick(form: Form | undefined): Quick {
-  const def = form?._zod.def;
+  const def = form && defOf(form);
   if (def === undefined) return never;
-  const checks = (def.checks ?? []).map((each) => checkOf(each._zod.def));
+  const checks = (def.checks ?? []).map((each) => checkOf(defOf(each)));
   if (checks.some((check) => check === never)) return never;
   const kind = kindOf(def);
   const [only] = checks;
