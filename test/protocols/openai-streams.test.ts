@@ -110,8 +110,9 @@ describe("the end", () => {
 
   test("is missing when there was no finish reason, [DONE] or not", () => {
     expect(read({ delta: { content: "a" } }).done).toBe(false);
-    expect(read({ delta: { content: "a" } }, "[DONE]").done).toBe(false);
-    expect(read("[DONE]").done).toBe(false);
+    const unfinished = /stopped without a finish reason/;
+    expect(() => read({ delta: { content: "a" } }, "[DONE]")).toThrow(unfinished);
+    expect(() => read("[DONE]")).toThrow(unfinished);
   });
 
   test("needs every choice", () => {

@@ -1,5 +1,7 @@
 import { expect, it } from "vitest";
+import type { DialectName } from "../../worker/core/chat.ts";
 import type { JsonObject } from "../../worker/core/json.ts";
+import type { Deployment } from "../../worker/core/model.ts";
 import { dispatch } from "../../worker/stages/dispatch.ts";
 import { noProgress } from "../../worker/stages/progress.ts";
 import { chosen, chunked, deployment, world, type Script } from "./world.ts";
@@ -21,16 +23,25 @@ const said = (usage: JsonObject) => ({
 async function run(
   script: Script,
   body: JsonObject,
-  { settings = {}, pause = 0 }: { settings?: object; pause?: number } = {},
+  {
+    settings = {},
+    pause = 0,
+    plan = [deployment("a")],
+    dialect = "openai-chat",
+  }: { settings?: object; pause?: number; plan?: Deployment[]; dialect?: DialectName } = {},
 ) {
   const { deps } = world(script);
   const progress = noProgress();
-  const call = chosen(body, [deployment("a")], { settings: { ...ONCE, ...settings } });
+  const call = chosen(body, plan, { dialect, settings: { ...ONCE, ...settings } });
   const decoder = new TextDecoder();
   let text = "";
   try {
     const { answer } = await dispatch(deps, call, progress);
-    if (answer.kind === "whole") return { text: answer.body, error: null, progress };
+    if (answer.kind === "whole") {
+      const { body } = answer;
+      text = typeof body === "string" ? body : decoder.decode(body);
+      return { text, error: null, progress };
+    }
     for (let step = await answer.first; step.done !== true; step = await answer.rest.next()) {
       text += decoder.decode(step.value, { stream: true });
       if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
@@ -139,4 +150,71 @@ it("a caller who reads slowly is no silent provider", async () => {
   });
   expect(error).toBeNull();
   expect(text).toBe([...events, "data: [DONE]\n\n"].join(""));
+});
+
+/** A text of two events in a protocol's own form; its finish and last words. */
+const WIRES = {
+  "openai-chat": {
+    text: chunk({ role: "assistant", content: "One two" }),
+    finish: chunk({}, "stop"),
+    last: "data: [DONE]\n\n",
+  },
+  anthropic: {
+    text: [
+      { type: "message_start", message: { id: "m", role: "assistant", content: [] } },
+      { type: "content_block_start", index: 0, content_block: { type: "text", text: "" } },
+      { type: "content_block_delta", index: 0, delta: { type: "text_delta", text: "One two" } },
+    ]
+      .map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`)
+      .join(""),
+    finish: `event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn"}}\n\n`,
+    last: `event: message_stop\ndata: {"type":"message_stop"}\n\n`,
+  },
+} as const;
+const PROTOCOLS = ["openai-chat", "anthropic"] as const;
+
+it.each(PROTOCOLS.flatMap((from) => PROTOCOLS.map((to) => [from, to] as const)))(
+  "last words without a finish never reach the caller before the answer is whole: from %s to %s",
+  async (from, to) => {
+    const { text: said, finish, last } = WIRES[from];
+    const ask = { ...STREAM, ...(to === "anthropic" && { max_tokens: 99 }) };
+    const stops = () => chunked([said, last]);
+    const alone = await run(stops, ask, { dialect: to, plan: [deployment("a", from)] });
+    expect(alone.error).toMatchObject({ kind: "upstream_bad_response" });
+    expect(alone.text).toContain("One two");
+    expect(alone.text).not.toContain(WIRES[to].last);
+    // Another goes on with it: one end, after all.
+    const rest = () => chunked([said.replace("One two", " three"), finish, last]);
+    const plan = [deployment("a", from), deployment("b", from)];
+    const mended = await run((_, n) => (n === 0 ? stops() : rest()), ask, {
+      dialect: to,
+      plan,
+      settings: { numRetries: 1 },
+    });
+    expect(mended.error).toBeNull();
+    expect(mended.text).toContain(" three");
+    expect(mended.text.split(WIRES[to].last)).toHaveLength(2);
+    expect(mended.text.endsWith(WIRES[to].last)).toBe(true);
+  },
+);
+
+it("whose provider tells no usage is shown what is charged, whole and streamed alike", async () => {
+  const { text: said, finish, last } = WIRES.anthropic;
+  const message = {
+    id: "m",
+    content: [{ type: "text", text: "One two" }],
+    stop_reason: "end_turn",
+  };
+  const plan = [deployment("a", "anthropic")];
+  const usageOf = (text: string) =>
+    JSON.parse(/"usage":(\{"prompt_tokens".*?\}\})/.exec(text)?.[1] ?? "{}") as object;
+  const whole = await run(() => Response.json(message), ASK, { plan });
+  const asked = { ...STREAM, stream_options: { include_usage: true } };
+  const streamed = await run(() => chunked([said, finish, last]), asked, { plan });
+  for (const { text, progress } of [whole, streamed]) {
+    const { input, output, estimated } = progress.usage;
+    // Seven characters are three tokens at most, however they came.
+    expect({ output, estimated }).toEqual({ output: 3, estimated: true });
+    expect(usageOf(text)).toMatchObject({ prompt_tokens: input, completion_tokens: output });
+  }
 });

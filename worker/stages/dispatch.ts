@@ -1,5 +1,5 @@
 import type { Answer, Answered, Chosen, Progress } from "../core/call.ts";
-import type { ChatResponse } from "../core/chat.ts";
+import type { ChatResponse, Choice } from "../core/chat.ts";
 import { GatewayError } from "../core/errors.ts";
 import type { UpstreamFault } from "../core/fault.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
@@ -11,7 +11,7 @@ import { dialectOf } from "../protocols/index.ts";
 import { ask } from "./ask.ts";
 import { AttemptFault, asFault, faulty, record, tellable } from "./attempt.ts";
 import { deadline } from "./deadline.ts";
-import { estimateUsage } from "./estimate.ts";
+import { estimateUsage, partLength } from "./estimate.ts";
 import { finalError } from "./final-error.ts";
 import { patienceOf } from "./patience.ts";
 import { prepare, type Prepared } from "./prepare.ts";
@@ -62,7 +62,7 @@ async function wholeAnswer(deps: Deps, call: Chosen, progress: Progress): Promis
       const prepared = await prepare(deps, call, deployment);
       progress.degraded = prepared.degraded;
       sent = true;
-      const { body, answer, limits, verbatim } = await attemptWhole(
+      const { body, answer, usage, limits, verbatim } = await attemptWhole(
         deps,
         call,
         prepared,
@@ -70,8 +70,6 @@ async function wholeAnswer(deps: Deps, call: Chosen, progress: Progress): Promis
         progress,
       );
       const times = { startedAt, endedAt: deps.now() };
-      const usage =
-        credible(answer.usage) ?? estimateUsage(call.chat, call.bytes, textLength(answer.choices));
       progress.usage = usage;
       progress.firstContentAt = times.endedAt - call.receivedAt;
       const whole: Answer = { kind: "whole", body, contentType: "application/json" };
@@ -146,14 +144,18 @@ async function attemptWhole(
   const body = parseAnswer(text);
   const answer = prepared.protocol.provider.parseResponse(body);
   for (const { parts } of answer.choices) parts.forEach(prepared.seal);
+  // What is charged is what the caller is shown, told by the provider or estimated.
+  const usage =
+    credible(answer.usage) ?? estimateUsage(call.chat, call.bytes, answerLength(answer.choices));
+  answer.usage = usage;
   const { verbatim } = prepared;
-  if (verbatim) return { body: text, answer, limits, verbatim };
+  if (verbatim) return { body: text, answer, usage, limits, verbatim };
   const encoded = dialectOf(call.dialect).client.encodeResponse(answer, {
     requestId: call.requestId,
     asked: call.body,
     created: Math.floor(call.receivedAt / 1000),
   });
-  return { body: JSON.stringify(encoded), answer, limits, verbatim };
+  return { body: JSON.stringify(encoded), answer, usage, limits, verbatim };
 }
 
 async function readText(response: Response): Promise<string> {
@@ -184,8 +186,9 @@ function parseAnswer(text: string): JsonObject {
   throw new GatewayError("upstream_bad_response", "The provider's answer is not a JSON object.");
 }
 
-function textLength(choices: { parts: { type: string }[] }[]): number {
-  return JSON.stringify(choices.map((choice) => choice.parts)).length;
+function answerLength(choices: readonly Choice[]): number {
+  const parts = choices.flatMap((choice) => choice.parts);
+  return parts.reduce((sum, part) => sum + partLength(part), 0);
 }
 
 function neverTried(): AttemptFault {

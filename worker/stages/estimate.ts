@@ -26,6 +26,14 @@ export function estimateUsage(
   };
 }
 
+/** How much of an answer a part is, in UTF-16 units. */
+export function partLength(part: Part): number {
+  if (part.type === "text" || part.type === "refusal" || part.type === "thinking") {
+    return part.text.length;
+  }
+  return Math.max(1, JSON.stringify(part).length);
+}
+
 function countMedia(parts: readonly Part[], media: { count: number; bytes: number }): void {
   for (const part of parts) {
     if (part.type === "toolResult") countMedia(part.parts, media);

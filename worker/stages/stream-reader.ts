@@ -1,5 +1,6 @@
 import { joined } from "../core/bytes.ts";
 import type { ChatEvent } from "../core/chat.ts";
+import { credible } from "../core/usage.ts";
 import type { Framing } from "../protocols/framing.ts";
 import type { StreamMeta } from "../protocols/protocol.ts";
 import type { SseBlock } from "../protocols/sse.ts";
@@ -110,11 +111,18 @@ export function translatingReader(reading: Reading, splice: Splice | null): Stre
     if (splice.incoherent === null) return out;
     throw new AttemptFault({ class: "incoherent", status: 200, message: splice.incoherent });
   };
-  const translated = (events: ChatEvent[]): Unit => {
+  let counted = false;
+  const translated = (read: ChatEvent[]): Unit => {
+    const events = read.filter((event) => event.type !== "usage" || credible(event.usage));
     tally.observe(events);
+    counted ||= events.some((event) => event.type === "usage");
     // No other dialect has a word for it: as a reason to stop it would read as an answer that is whole.
     if (single && events.some(isFaulty)) throw faulty();
-    return unit(spliced(events));
+    // A provider that told no usage is charged an estimate, and its caller is shown that.
+    const whole = splice === null && !counted && tally.done;
+    return unit(
+      whole ? [...events.filter((event) => event.type !== "done"), ...ended()] : spliced(events),
+    );
   };
   const block = ({ event }: SseBlock): Unit =>
     tally.done || event === null ? NOTHING : translated(sealed(prepared, parser.push(event)));

@@ -1,7 +1,7 @@
 import type { ChatEvent, ChatRequest } from "../core/chat.ts";
 import { credible, type TokenUsage } from "../core/usage.ts";
 import { AttemptFault } from "./attempt.ts";
-import { estimateUsage } from "./estimate.ts";
+import { estimateUsage, partLength } from "./estimate.ts";
 
 /** What one attempt's stream came to so far: how far it is, and what it will be charged for. */
 export class StreamTally {
@@ -74,13 +74,7 @@ export class StreamTally {
 
 /** How much of an answer an event brings, in UTF-16 units; 0 for everything that is only frame. */
 function contentLength(event: ChatEvent): number {
-  if (event.type === "open") {
-    const part = event.value;
-    if (part.type === "text" || part.type === "refusal" || part.type === "thinking") {
-      return part.text.length;
-    }
-    return Math.max(1, JSON.stringify(part).length);
-  }
+  if (event.type === "open") return partLength(event.value);
   if (event.type !== "delta") return 0;
   const { delta } = event;
   if ("text" in delta) return delta.text.length;

@@ -53,6 +53,7 @@ export class MessageStreamParser implements StreamParser {
       case "message_delta":
         return this.messageDelta(event);
       case "message_stop":
+        if (!this.finished) throw badAnswer("the message stopped without a reason");
         this.done = true;
         return [...this.closeAll(), { type: "done" }];
       case "error":

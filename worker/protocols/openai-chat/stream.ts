@@ -1,7 +1,7 @@
 import type { ChatEvent, StreamFailure } from "../../core/chat.ts";
 import { isJsonObject } from "../../core/json.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
-import { eventObject, objectsIn, stringOf, textOf } from "../answers.ts";
+import { badAnswer, eventObject, objectsIn, stringOf, textOf } from "../answers.ts";
 import { namedError, publicText } from "../faults.ts";
 import { others } from "../fields.ts";
 import type { StreamParser } from "../protocol.ts";
@@ -74,8 +74,10 @@ export class ChatStreamParser implements StreamParser {
     });
   }
 
+  /** The last words are no end where a choice has none: passed on, they would hide that the answer is not whole. */
   private conclude(): ChatEvent[] {
     const out = [...this.choices.values()].flatMap((choice) => choice.conclude());
+    if (!this.complete()) throw badAnswer("the stream stopped without a finish reason");
     return [...out, ...this.end()];
   }
 
