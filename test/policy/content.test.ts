@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { ChatRequest, Part } from "../../worker/core/chat.ts";
+import type { ChatRequest, Part, ProtocolName } from "../../worker/core/chat.ts";
+import type { JsonObject } from "../../worker/core/json.ts";
 import { hasCode, languageOf, modalitiesOf, toolNames } from "../../worker/policy/content.ts";
 import { decided } from "./documents.ts";
 
@@ -57,8 +58,6 @@ test("messages are told apart by what they are made of, tool results included", 
     "text",
     "image",
   ]);
-  expect(toolNames({ tools: [] })).toBeNull();
-  expect(toolNames({ tools: [{ type: "function", name: "search" }] })).toEqual(["search"]);
 });
 
 test("a prompt of megabytes is looked at in bounded time", () => {
@@ -74,4 +73,59 @@ test("a rule that throttles sends what no rule routes to the cheapest that can d
   const yaml = "rules:\n  - { id: t, when: { budget.state: throttle }, throttle: true }\n";
   expect(decided(yaml, { "budget.state": "throttle" }).route).toBe("smart/cheap");
   expect(decided(yaml, { "budget.state": "ok" }).route).toBeUndefined();
+});
+
+describe("the tools that a request offers are listed by every name that they may be called by", () => {
+  const native = (dialect: ProtocolName, value: JsonObject) =>
+    toolNames({ tools: [{ type: "native", dialect, value }], extra: {} });
+  test.each<[string, string[] | null, string[]]>([
+    [
+      "a function",
+      toolNames({ tools: [{ type: "function", name: "shell" }], extra: {} }),
+      ["shell"],
+    ],
+    [
+      "a custom tool",
+      native("openai-chat", { type: "custom", custom: { name: "shell" } }),
+      ["shell"],
+    ],
+    [
+      "a custom tool behind another name",
+      native("openai-chat", { type: "custom", name: "search", custom: { name: "shell" } }),
+      ["search", "shell"],
+    ],
+    [
+      "a tool in a namespace",
+      native("openai-responses", {
+        type: "namespace",
+        name: "crm",
+        tools: [{ type: "function", name: "shell" }],
+      }),
+      ["crm", "shell"],
+    ],
+    [
+      "a kind that is a tool, behind a name",
+      native("openai-responses", { type: "shell", name: "search" }),
+      ["shell", "search"],
+    ],
+    [
+      "a tool of Anthropic's",
+      native("anthropic", { type: "bash_20250124", name: "bash" }),
+      ["bash"],
+    ],
+    ["a tool of Google's", native("gemini", { code_execution: {} }), ["codeExecution"]],
+    [
+      "a server of tools",
+      toolNames({ tools: [], extra: { mcp_servers: [{ type: "url", name: "crm" }] } }),
+      ["mcp", "crm"],
+    ],
+    [
+      "a search that is no tool",
+      toolNames({ tools: [], extra: { web_search_options: {} } }),
+      ["web_search"],
+    ],
+  ])("%s", (_, names, expected) => expect(names).toEqual(expected));
+
+  test("and there is none where none is offered", () =>
+    expect(toolNames({ tools: [], extra: {} })).toBeNull());
 });

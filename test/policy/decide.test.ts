@@ -151,3 +151,37 @@ test("a decision that read more than a record can list is decided again all the 
   });
   expect(decisions).toEqual(["r5", null, "last", null]);
 });
+
+test("a simulation reads the time of a decision by the clock of the document that it tries", () => {
+  const within = (hours: string) =>
+    `schedule: { timezone: UTC, business_hours: "${hours}", business_days: [wed] }\nrules: [{ id: day, when: { schedule.business_hours: true }, route: a }]\n`;
+  const [now, later] = ["08:00-18:00", "13:00-18:00"].map((hours) => compiled(within(hours)).plan);
+  if (now == null || later == null) throw new Error("The policy is refused.");
+  const at = Date.UTC(2026, 0, 14, 12);
+  const read = (name: string) => name === "schedule.business_hours" || null;
+  const signals = decide([documentOf(now)], { now: at, read }, "eu")?.signals;
+  if (signals === undefined) throw new Error("There is no verdict.");
+  expect(signals.values).toEqual({ "schedule.business_hours": true });
+  expect(simulate([documentOf(now)], { signals, at }, "eu").verdict?.rule).toBe("day");
+  expect(simulate([documentOf(later)], { signals, at }, "eu")).toMatchObject({
+    verdict: { rule: null },
+    missing: [],
+  });
+});
+
+test("an organization's throttling stands: a team may choose how smart to route, not where", () => {
+  const throttles = compiled(
+    "rules: [{ id: save, when: { header.x: a }, throttle: true }, { id: rest, route: a }]",
+  ).plan;
+  const team = (route: string) => compiled(`rules: [{ id: t, route: ${route} }]`, { team: true });
+  if (throttles === null) throw new Error("The policy is refused.");
+  const ask = (route: string, header: string | null) => {
+    const under = team(route).plan;
+    const documents = [documentOf(throttles), ...(under === null ? [] : [documentOf(under, "t")])];
+    const verdict = decide(documents, { now: NOW, read: () => header }, "eu");
+    return [verdict?.rule, verdict?.route, verdict?.throttle];
+  };
+  expect(ask("dear", "a")).toEqual(["save", "smart/cheap", true]);
+  expect(ask("smart/best", "a")).toEqual(["t", "smart/best", true]);
+  expect(ask("dear", null)).toEqual(["t", "dear", false]);
+});

@@ -75,6 +75,7 @@ const action = fc.oneof(
   fc.record({ route: fc.constantFrom("a", "b", "c") }),
   fc.record({ block: fc.constant(true) }),
   fc.record({ residency: fc.constantFrom("eu-only", "us-only") }),
+  fc.record({ throttle: fc.constant(true) }),
   fc.record({
     route: fc.constantFrom("a", "b"),
     max_cost_usd: fc.integer({ min: 1, max: 9 }),

@@ -17,6 +17,7 @@ test.each([
   ["thousands of documents", "---\na: 1\n".repeat(5_000)],
   ["a megabyte", `rules: [{ route: ${"x".repeat(1_000_000)} }]`],
   ["names of objects", "__proto__: { a: 1 }\nconstructor: 1\nrules: [{ toString: x }]"],
+  ["forty thousand names in one map", `{${Array.from({ length: 40_000 }, (_, n) => `a${n}`)}}`],
   ["nothing", ""],
   ["a comment", "# nothing"],
   ["null bytes", "rules: [{ route: \"\\0\", when: 'a\u0000b' }]"],
@@ -110,11 +111,45 @@ test.each([
         `when: { header.x: v${n}, schedule.hour: { lt: 23 } }, schedule: { from: "00:00", to: "${clock(n + 1)}" }`,
     ),
   ],
+  [
+    "conditions with 32 ways to hold each",
+    thousand((n) => {
+      const either = (a: string, b: string) => `(header[\"${a}\"] == \"${n}\" || ${b})`;
+      return `when: '${either("a", "content.has_code")} && ${either("b", "schedule.weekend")} && ${either("a", "schedule.overnight")} && ${either("b", "schedule.hour > 3")} && (schedule.hour < 20 || header.a == "${n}")'`;
+    }),
+  ],
 ])("%s are sound, and read in time", (_, yaml) => {
   const start = performance.now();
   expect(errors(yaml)).toEqual([]);
   // Each took a minute and more before its work was bounded.
   expect(performance.now() - start).toBeLessThan(15_000);
+});
+
+test.each([
+  [
+    "texts longer than a request can have",
+    `cases:\n  - { name: a, given: &g { metadata.x: ${"ab".repeat(60_000)} }, expect: { rule: null } }\n${"  - { name: b, given: *g, expect: { rule: null } }\n".repeat(400)}`,
+  ],
+  [
+    "texts that all patterns walk, in hundreds of cases",
+    `cases:\n  - { name: a, given: &g { metadata.x: [${Array(16).fill("ab".repeat(500))}] }, expect: { rule: null } }\n${"  - { name: b, given: *g, expect: { rule: null } }\n".repeat(400)}`,
+  ],
+  [
+    "targets that all patterns walk",
+    `targets:\n${Array.from({ length: 100 }, (_, n) => `  - { id: t${n}, region: ${"a".repeat(250)} }\n`).join("")}cases:\n${"  - { name: b, expect: { candidates: [] } }\n".repeat(400)}`,
+  ],
+])("tests with %s are refused in time", (_, tests) => {
+  const rules = Array.from(
+    { length: 20 },
+    (__, n) =>
+      `  - { when: { metadata.x: { matches: "[ab]{100}c${n}" } }, forbid: { region: { matches: "[a-z]{90}0${n}" } } }`,
+  );
+  const yaml = `constraints:\n${rules.join("\n")}\n`;
+  const start = performance.now();
+  const { faults } = checkDocument(OFFLINE, yaml, tests);
+  // Each took minutes before its work was bounded.
+  expect(performance.now() - start).toBeLessThan(15_000);
+  expect(faults.map(({ code }) => code)).toContain("too_large");
 });
 
 test("patterns that would cost a request too much together are refused, though each is small", () => {

@@ -1,7 +1,7 @@
 import type { AutoDecision } from "../core/auto-router.ts";
 import { GatewayError } from "../core/errors.ts";
 import type { Authorized, Identity } from "../core/call.ts";
-import type { ChatRequest, Part } from "../core/chat.ts";
+import type { ChatRequest, Part, Tool } from "../core/chat.ts";
 import { REGIONS, type RegionLetter } from "../core/ids.ts";
 import { isJsonObject, scanJson, type Json, type JsonObject } from "../core/json.ts";
 import type { ShownRecord } from "../core/audit.ts";
@@ -255,9 +255,11 @@ function chatOf({ model, messages, tools, maxTokens }: AskedRequest): ChatReques
     stream: false,
     streamUsage: false,
     sampling: maxTokens === undefined ? {} : { maxOutputTokens: maxTokens },
-    tools: tools.filter(isJsonObject).map((tool) => {
+    tools: tools.filter(isJsonObject).map((tool): Tool => {
       const named = isJsonObject(tool["function"]) ? tool["function"]["name"] : tool["name"];
-      return { type: "function" as const, name: typeof named === "string" ? named : "unnamed" };
+      return (tool["type"] ?? "function") === "function" && typeof named === "string"
+        ? { type: "function", name: named }
+        : { type: "native", dialect: "openai-chat", value: tool };
     }),
     extra: {},
     dialect: "openai-chat",

@@ -2,7 +2,7 @@ import type { Calendar } from "./calendar.ts";
 import type { ReadRule } from "./compile.ts";
 import { signalsOf, type Predicate, type Tree } from "./condition.ts";
 import type { Place, Source } from "./document.ts";
-import { excludes, implies, literal, split, type Branch } from "./literal.ts";
+import { Effort, excludes, implies, literal, split, type Branch } from "./literal.ts";
 import { Moments } from "./moments.ts";
 import { isDetected } from "./signals.ts";
 import {
@@ -16,9 +16,6 @@ import {
   weekOfWindow,
   type Week,
 } from "./week.ts";
-
-/** Comparisons of one document's rules with one another; beyond them rules are taken for reachable. */
-const MOST_COMPARISONS = 500_000;
 
 /** A rule with the ways in which it can match. */
 interface Examined {
@@ -40,11 +37,13 @@ export function checkRules(
   const moments = new Moments(calendar);
   const before: Examined[] = [];
   const overlaps = new Overlaps(source);
-  const budget = { left: MOST_COMPARISONS };
+  const effort = new Effort();
   for (const read of live) {
     const branches = branchesOf(read);
     if (branches === null) continue;
-    const possible = branches.filter((branch) => !contradicts(branch) && !moments.never(branch));
+    const possible = branches.filter(
+      (branch) => !contradicts(branch, effort) && !moments.never(branch),
+    );
     if (possible.length === 0) {
       source.error(
         read.node,
@@ -56,9 +55,9 @@ export function checkRules(
     const coverers = possible.map((branch) => {
       const weeks = moments.ofBranch(branch);
       const implied = (wanted: Branch[number]): boolean =>
-        moments.covered(weeks, wanted) ||
-        branch.some((given) => --budget.left > 0 && implies(given, wanted));
-      return before.find((each) => covers(each, read, implied));
+        effort.allows(1) &&
+        (moments.covered(weeks, wanted) || branch.some((given) => implies(given, wanted, effort)));
+      return before.find((each) => effort.left > 0 && covers(each, read, implied));
     });
     const [first] = coverers;
     if (first !== undefined && !coverers.includes(undefined)) {
@@ -80,16 +79,17 @@ export function checkConstraint(
   id: string,
   when: Tree<Predicate>,
   calendar: Calendar | null,
+  effort: Effort,
 ): void {
   const branches = split(when);
   const moments = new Moments(calendar);
   if (branches === null) return;
-  if (branches.some((branch) => !contradicts(branch) && !moments.never(branch))) return;
+  if (branches.some((branch) => !contradicts(branch, effort) && !moments.never(branch))) return;
   source.error(place, "never_true", `constraint '${id}' never applies: ${whyNever(branches)}`);
 }
 
 function whyNever(branches: readonly Branch[]): string {
-  return branches.every(contradicts)
+  return branches.every((branch) => contradicts(branch, new Effort()))
     ? "its conditions contradict one another"
     : "the times that it asks for never meet";
 }
@@ -114,9 +114,9 @@ function branchesOf({ when, window }: ReadRule): Branch[] | null {
 }
 
 /** True when no request can meet all literals of a branch. */
-function contradicts(branch: Branch): boolean {
+function contradicts(branch: Branch, effort: Effort): boolean {
   return branch.some((a, index) =>
-    branch.slice(index + 1).some((b) => excludes(a, b) || excludes(b, a)),
+    branch.slice(index + 1).some((b) => excludes(a, b, effort) || excludes(b, a, effort)),
   );
 }
 

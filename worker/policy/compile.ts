@@ -2,13 +2,14 @@ import { isMap, isScalar, type Node } from "yaml";
 import { ACTION_KEYS, checkDemands, checkThrottle, readAction, type Demand } from "./action.ts";
 import { checkConstraint, checkRules } from "./check.ts";
 import { DEFAULT_CALENDAR, type Calendar } from "./calendar.ts";
-import { fingerprint, leavesOf, mapTree } from "./condition.ts";
+import { fingerprint, mapTree } from "./condition.ts";
 import type { Condition, Constant, Predicate, Tree, Window } from "./condition.ts";
 import { readEntries } from "./constraint.ts";
 import { readCalendar, readWindow } from "./schedule.ts";
+import { statesOfPlan } from "./cost.ts";
 import { short, type Member, type Source } from "./document.ts";
 import type { Known } from "./known.ts";
-import { readPattern } from "./pattern.ts";
+import { Effort } from "./literal.ts";
 import { ENGINE, type Action, type Constraint, type Plan, type Rule } from "./plan.ts";
 import { needsSaying, warnAbsent, warnOff } from "./unknowns.ts";
 import { readWhenCel } from "./when-cel.ts";
@@ -82,6 +83,7 @@ class Compilation {
   /** What signals of class schedule go by; null in a team's document, since the organization's says. */
   #calendar: Calendar | null = null;
   #defaults: Action = {};
+  readonly #effort = new Effort();
 
   constructor(source: Source, known: Known) {
     this.#source = source;
@@ -147,7 +149,8 @@ class Compilation {
         `a policy has at most ${MOST_PREDICATES} different predicates`,
       );
     }
-    const states = this.#predicates.reduce((sum, each) => sum + statesOf(each), 0);
+    const { requests, targets } = statesOfPlan(plan);
+    const states = requests + targets;
     if (states > MOST_STATES) {
       source.error(
         source.root,
@@ -238,7 +241,8 @@ class Compilation {
         warnOff(source, this.#known, when, tree, "applies to every request until it is on");
       if (!enabled) return [];
       if (tree !== null) warnAbsent(source, this.#known, when, tree);
-      if (tree !== null) checkConstraint(source, when?.value, id, tree, this.#calendar);
+      if (tree !== null)
+        checkConstraint(source, when?.value, id, tree, this.#calendar, this.#effort);
       return [
         {
           id,
@@ -385,11 +389,4 @@ class Compilation {
       return index;
     });
   }
-}
-
-/** States of the patterns that a predicate is made of. */
-function statesOf(predicate: Predicate): number {
-  if (predicate.is === "matches") return readPattern(predicate.pattern).states;
-  if (!("where" in predicate)) return 0;
-  return leavesOf(predicate.where).reduce((sum, each) => sum + statesOf(each), 0);
 }

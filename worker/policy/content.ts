@@ -1,4 +1,5 @@
-import type { ChatRequest, Part } from "../core/chat.ts";
+import type { ChatRequest, Part, Tool } from "../core/chat.ts";
+import { isJsonObject, type Json } from "../core/json.ts";
 
 // What a policy may ask of a request's content without any detector of its own: each one pass over the text, in linear
 // time and bounded, so that a long prompt costs no more than a few hundred microseconds.
@@ -36,14 +37,46 @@ export function modalitiesOf(chat: Pick<ChatRequest, "messages">): string[] {
   return ["text", "image", "audio", "file"].filter((each) => found.has(each));
 }
 
-/** Names of the tools that a request offers; null where it offers none. */
-export function toolNames(chat: Pick<ChatRequest, "tools">): string[] | null {
-  if (chat.tools.length === 0) return null;
-  return chat.tools.map((tool) => {
-    if (tool.type === "function") return tool.name;
-    const { name, type } = tool.value;
-    return typeof name === "string" ? name : typeof type === "string" ? type : "native";
-  });
+/** Kinds of tools that hold what they offer, in the dialects whose other kinds are each a tool by itself. */
+const HOLDERS: ReadonlySet<unknown> = new Set(["custom", "namespace"]);
+
+/**
+ * Names of the tools that a request offers, in whichever member of its dialect; null where it offers none. What a tool
+ * may be called by is all listed, so that no spelling of it hides another.
+ */
+export function toolNames(chat: Pick<ChatRequest, "tools" | "extra">): string[] | null {
+  const { mcp_servers: servers, web_search_options: search } = chat.extra;
+  const names = [
+    ...chat.tools.flatMap((tool) => (tool.type === "function" ? [tool.name] : nativeNames(tool))),
+    ...(isJsonObject(search) ? ["web_search"] : []),
+    ...(Array.isArray(servers) ? servers.flatMap((each) => ["mcp", ...named(each)]) : []),
+  ];
+  return names.length === 0 ? null : [...new Set(names)];
+}
+
+function nativeNames({ dialect, value }: Extract<Tool, { type: "native" }>): string[] {
+  // Google's are told by the one member that they have, in either spelling.
+  if (dialect === "gemini") {
+    return Object.keys(value).map((key) =>
+      key.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()),
+    );
+  }
+  const { type, custom, function: held, tools } = value;
+  const inner = Array.isArray(tools) ? tools : [];
+  const names = [value, custom, held].flatMap(named);
+  names.push(
+    ...inner.flatMap((each) =>
+      isJsonObject(each) ? nativeNames({ type: "native", dialect, value: each }) : [],
+    ),
+  );
+  const kind = typeof type === "string" ? type : "native";
+  const itself = dialect.startsWith("openai") && !HOLDERS.has(type) && type !== "function";
+  return names.length === 0 || itself ? [kind, ...names] : names;
+}
+
+function named(from: Json | undefined): string[] {
+  const name = isJsonObject(from) ? from["name"] : undefined;
+  return typeof name === "string" ? [name] : [];
 }
 
 /** Lines that begin like this are code in most of the languages that people paste. */

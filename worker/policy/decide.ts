@@ -25,6 +25,7 @@ export interface LinkedDocument {
 
 /** Where a rule that throttles sends what no rule routes: the cheapest that can do it. */
 const THROTTLED = "smart/cheap";
+const SMART = "smart/";
 
 /** Outcomes that a record lists one by one; with more of them it would not fit its place in the log. */
 const MOST_PREDICATES = 300;
@@ -53,13 +54,19 @@ export function decide(
   const [first] = says;
   if (first === undefined) return null;
   const routed = says.toReversed().find((say, index) => {
-    if (say.action.route === undefined) return false;
+    const { route } = say.action;
+    if (route === undefined) return false;
     const above = says.slice(0, says.length - 1 - index);
-    return above.every((each) => each.action.route === undefined || each.rule?.open !== false);
+    return above.every((each) => leavesOpen(each, route));
   });
   const blocking = says.find(({ action }) => action.block !== undefined);
+  const throttling = says.find(({ action }) => action.throttle === true);
   const decider =
-    blocking ?? routed ?? says.toReversed().find((each) => each.rule !== null) ?? first;
+    blocking ??
+    routed ??
+    throttling ??
+    says.toReversed().find((each) => each.rule !== null) ??
+    first;
   const actions = says.map(({ action }) => action);
   // The organization's word comes first, and the team's only where it said nothing.
   const said = <K extends keyof Action>(key: K): Action[K] | undefined =>
@@ -77,7 +84,7 @@ export function decide(
     rule: decider.rule?.id ?? null,
     block: blocking?.action.block ?? null,
     narrowings: says.flatMap((say) => narrowingsOf(say, gateway)),
-    throttle: actions.some((each) => each.throttle === true),
+    throttle: throttling !== undefined,
     features: says.flatMap(({ action, constraints }) => [
       ...(action.features ?? []),
       ...constraints.flatMap((each) => each.features),
@@ -108,6 +115,12 @@ export function decide(
     });
   }
   return verdict;
+}
+
+/** Whether a document leaves it to those under it to route there. A smart route is one that throttling bends. */
+function leavesOpen({ action, rule }: Say, route: string): boolean {
+  if (rule?.open !== false) return true;
+  return action.route === undefined && (action.throttle !== true || route.startsWith(SMART));
 }
 
 function sayOf(document: LinkedDocument, facts: Facts): Say {

@@ -18,6 +18,19 @@ export interface Literal {
 /** A way in which a condition holds: all of these literals. */
 export type Branch = Literal[];
 
+/** Values of one document's conditions that are compared with one another: some tenths of a second. */
+const MOST_COMPARED = 500_000;
+
+/** What the checks across conditions may still cost; beyond it everything is taken for possible and reachable. */
+export class Effort {
+  left = MOST_COMPARED;
+
+  allows(cost: number): boolean {
+    this.left -= cost;
+    return this.left > 0;
+  }
+}
+
 /** Conditions with more ways to hold are left unexamined: the checks would cost more than they tell. */
 const MOST_BRANCHES = 32;
 
@@ -44,18 +57,18 @@ export function literal(predicate: Predicate, negated = false): Literal {
 }
 
 /** True when whatever meets `given` meets `wanted`. */
-export function implies(given: Literal, wanted: Literal): boolean {
+export function implies(given: Literal, wanted: Literal, effort: Effort): boolean {
+  if (!effort.allows(weightOf(given) + weightOf(wanted))) return false;
   if (given.print === wanted.print) return given.negated === wanted.negated;
   const signal = onlySignal(given.predicate);
   if (signal === null || signal !== onlySignal(wanted.predicate)) return false;
   const values = finite(given);
-  if (values !== null) return values.every((value) => holds(wanted, signal, value));
+  if (values !== null) return values.every(holdsFor(wanted, signal));
   if (wanted.predicate.is === "exists" && !wanted.negated) return !given.negated;
   const excluded = given.negated ? finite({ ...given, negated: false }) : null;
   if (excluded !== null && wanted.negated) {
-    return (
-      finite({ ...wanted, negated: false })?.every((value) => excluded.includes(value)) === true
-    );
+    const known = new Set(excluded);
+    return finite({ ...wanted, negated: false })?.every((value) => known.has(value)) === true;
   }
   const [tight, loose] = [boundOf(given), boundOf(wanted)];
   if (tight === null || loose === null || tight.up !== loose.up) return false;
@@ -64,12 +77,14 @@ export function implies(given: Literal, wanted: Literal): boolean {
 }
 
 /** True when nothing meets both. */
-export function excludes(a: Literal, b: Literal): boolean {
+export function excludes(a: Literal, b: Literal, effort: Effort): boolean {
+  if (!effort.allows(weightOf(a) + weightOf(b))) return false;
   if (a.print === b.print) return a.negated !== b.negated;
   const signal = onlySignal(a.predicate);
   if (signal === null || signal !== onlySignal(b.predicate)) return false;
   const values = finite(a);
-  if (values !== null) return values.every((value) => !holds(b, signal, value));
+  const held = holdsFor(b, signal);
+  if (values !== null) return values.every((value) => !held(value));
   const [low, high] = [boundOf(a), boundOf(b)];
   if (low === null || high === null || low.up || !high.up) return false;
   return low.at > high.at || (low.at === high.at && !(low.closed && high.closed));
@@ -94,14 +109,19 @@ function finite({ predicate, negated }: Literal): (string | number | boolean)[] 
   return [value.value].flat() as (string | number | boolean)[];
 }
 
-/** Whether a literal holds where its one signal has this value. */
-export function holds(
+/** Whether a literal holds where its one signal has a value. */
+export function holdsFor(
   { predicate, negated }: Literal,
   signal: string,
-  value: string | number | boolean,
-): boolean {
-  const answer = linkTree(predicate)((name) => (name === signal ? value : undefined));
-  return answer === (negated ? NO : YES);
+): (value: string | number | boolean) => boolean {
+  const ask = linkTree(predicate);
+  return (value) => ask((name) => (name === signal ? value : undefined)) === (negated ? NO : YES);
+}
+
+/** Values that looking at a literal touches. */
+function weightOf({ predicate }: Literal): number {
+  const value = predicate.is === "in" ? predicate.of[1] : null;
+  return value !== null && "value" in value && Array.isArray(value.value) ? value.value.length : 1;
 }
 
 /** An end of a number line: `up` for "at most". A negated bound is the other side of it, and holds for absence too. */

@@ -1,5 +1,5 @@
 import type { Calendar } from "./calendar.ts";
-import { holds, onlySignal, type Branch, type Literal } from "./literal.ts";
+import { holdsFor, onlySignal, type Branch, type Literal } from "./literal.ts";
 import { WEEKDAYS, type Weekday } from "./signals.ts";
 import {
   both,
@@ -77,7 +77,8 @@ export class Moments {
     if (signal?.startsWith("schedule.") !== true || calendar === null) return null;
     const values = valuesOf(signal, calendar);
     if (values === null) return null;
-    const held = values.filter(([value]) => holds(literal, signal, value));
+    const holds = holdsFor(literal, signal);
+    const held = values.filter(([value]) => holds(value));
     return {
       zone: calendar.zone,
       week: held.reduce((all, [, week]) => either(all, week), noMinute()),

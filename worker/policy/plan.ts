@@ -2,7 +2,7 @@ import type { Calendar } from "./calendar.ts";
 import type { Condition, Predicate, Tree } from "./condition.ts";
 
 /** Rises whenever the same plan would decide otherwise; a record names the one that decided. */
-export const ENGINE = 1;
+export const ENGINE = 2;
 
 /** What a document means: plain JSON, compiled once when it is published, linked once per isolate. */
 export interface Plan {

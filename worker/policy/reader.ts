@@ -8,11 +8,8 @@ import type { Calendar } from "./calendar.ts";
 import { hasCode, languageOf, modalitiesOf, toolNames } from "./content.ts";
 import type { ReadSignal } from "./evaluate.ts";
 import { scheduleSignal } from "./scheduled.ts";
+import { isTooLong, MOST_TEXT, MOST_TEXTS } from "./signals.ts";
 
-/** Longest value that a policy sees of what a caller wrote. */
-const MAX_TEXT = 1_024;
-/** Most characters of a list of such values: what a policy's patterns cost goes by it. */
-const MOST_LISTED = 16_384;
 /** A word that callers and administrators class things by. */
 const LABEL = /^[a-z0-9][a-z0-9_.-]{0,63}$/;
 
@@ -60,7 +57,7 @@ class Reader {
     const { identity, chat, extensions, headers } = this.#from;
     const { principal, shared, key, team } = identity;
     const { org } = shared;
-    if (name.startsWith("header.")) return clipped(headers[name.slice("header.".length)]);
+    if (name.startsWith("header.")) return clipped(own(headers, name.slice("header.".length)));
     if (name.startsWith("metadata.")) return this.#metadata(name.slice("metadata.".length));
     const set = (member: string): string | null =>
       label(key?.metadata[member]) ?? label(team?.metadata[member]);
@@ -111,7 +108,7 @@ class Reader {
       case "content.modalities":
         return modalitiesOf(chat);
       case "content.tools":
-        return toolNames(chat);
+        return this.#tools();
       case "content.model":
         return chat.model.slice(0, 256);
       case "content.endpoint":
@@ -133,10 +130,16 @@ class Reader {
     return groups.length === 0 ? null : groups.slice(0, 100).map((each) => each.slice(0, 256));
   }
 
+  /** Cut short, a list would hide what stands behind the cut: more names than a policy can look at are unknown. */
+  #tools(): string[] | null | undefined {
+    const names = toolNames(this.#from.chat);
+    return isTooLong(names) ? undefined : names;
+  }
+
   #metadata(member: string): SignalValue {
     const { metadata, tags } = this.#from.extensions;
     if (member === "tags") return tags.length === 0 ? null : tags;
-    return plain(Object.hasOwn(metadata, member) ? metadata[member] : undefined);
+    return plain(own(metadata, member));
   }
 
   #detected(name: string): SignalValue | undefined {
@@ -166,6 +169,11 @@ class Reader {
   }
 }
 
+/** A member of what a caller sent; names such as `constructor`, which every object has, are none. */
+function own<Value>(from: Record<string, Value>, name: string): Value | undefined {
+  return Object.hasOwn(from, name) ? from[name] : undefined;
+}
+
 /** A label in lower case; null for anything that is none. */
 function label(value: Json | undefined): string | null {
   if (typeof value !== "string") return null;
@@ -176,24 +184,24 @@ function label(value: Json | undefined): string | null {
 /** What an administrator names something by, as it was written; a number is taken for its digits. */
 function named(value: Json | undefined): string | null {
   if (typeof value === "number") return String(value);
-  return typeof value === "string" && value !== "" ? value.slice(0, MAX_TEXT) : null;
+  return typeof value === "string" && value !== "" ? value.slice(0, MOST_TEXT) : null;
 }
 
 function clipped(value: string | undefined): string | null {
-  return value === undefined ? null : value.slice(0, MAX_TEXT);
+  return value === undefined ? null : value.slice(0, MOST_TEXT);
 }
 
 /** A member of the metadata as a signal: scalars and lists of texts; anything else is absent. */
 function plain(value: Json | undefined): SignalValue {
-  if (typeof value === "string") return value.slice(0, MAX_TEXT);
+  if (typeof value === "string") return value.slice(0, MOST_TEXT);
   if (typeof value === "number" || typeof value === "boolean") return value;
   if (!Array.isArray(value)) return null;
-  let left = MOST_LISTED;
+  let left = MOST_TEXTS;
   return value
     .filter((each) => typeof each === "string")
     .slice(0, 100)
     .map((each) => {
-      const text = each.slice(0, Math.min(MAX_TEXT, left));
+      const text = each.slice(0, Math.min(MOST_TEXT, left));
       left -= text.length;
       return text;
     });

@@ -26,11 +26,14 @@ export function recordedFacts(
   return {
     now: at,
     read(name): SignalValue | undefined {
+      // The time stands in the record; other documents may read it by another clock.
+      const timed = () => scheduleSignal(name, at, calendar ?? DEFAULT_CALENDAR);
+      const anew = missing === undefined ? undefined : timed();
+      if (anew !== undefined) return anew;
       if (Object.hasOwn(values, name)) return values[name];
       if (unknown.has(name)) return undefined;
-      // The time stands in the record.
-      const timed = scheduleSignal(name, at, calendar ?? DEFAULT_CALENDAR);
-      if (timed !== undefined) return timed;
+      const told = timed();
+      if (told !== undefined) return told;
       missing?.(name);
       return undefined;
     },

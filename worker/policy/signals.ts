@@ -1,4 +1,4 @@
-import { DETECTED_SIGNALS } from "../core/policy.ts";
+import { DETECTED_SIGNALS, type SignalValue } from "../core/policy.ts";
 import { LANGUAGES } from "./content.ts";
 
 /** `any` is for values whose type only the request tells: members of its metadata. */
@@ -202,6 +202,21 @@ export function asRead<Value>(facts: SignalFacts | undefined, value: Value): Val
   const one = (each: unknown): unknown =>
     typeof each !== "string" ? each : fold === "lower" ? each.toLowerCase() : each.toUpperCase();
   return (Array.isArray(value) ? value.map(one) : one(value)) as Value;
+}
+
+/** Most characters of one text that a policy sees, and of a list of them: what its patterns cost a request goes by it. */
+export const MOST_TEXT = 1_024;
+export const MOST_TEXTS = 16_384;
+
+/** True for a value that is longer than any that a request can have. */
+export function isTooLong(value: SignalValue): boolean {
+  if (typeof value === "string") return value.length > MOST_TEXT;
+  if (!Array.isArray(value)) return false;
+  const texts = value as readonly string[];
+  return (
+    texts.some((each) => each.length > MOST_TEXT) ||
+    texts.reduce((sum, each) => sum + each.length, 0) > MOST_TEXTS
+  );
 }
 
 const DETECTED: ReadonlySet<string> = new Set(DETECTED_SIGNALS);

@@ -1,6 +1,7 @@
 import type { Node } from "yaml";
 import type { Deployment } from "../core/model.ts";
 import type { SignalValue } from "../core/policy.ts";
+import { charactersOf, statesOfPlan } from "./cost.ts";
 import { decide } from "./decide.ts";
 import { short, type Member, type Source } from "./document.ts";
 import { link } from "./evaluate.ts";
@@ -9,10 +10,12 @@ import { signalNamed, unequal } from "./operands.ts";
 import type { Plan } from "./plan.ts";
 import { DEFAULT_CALENDAR } from "./calendar.ts";
 import { scheduleSignal } from "./scheduled.ts";
-import { asRead, type SignalFacts } from "./signals.ts";
+import { asRead, isTooLong, MOST_TEXT, MOST_TEXTS, type SignalFacts } from "./signals.ts";
 
 const MOST_CASES = 500;
 const MOST_TARGETS = 100;
+/** Steps of patterns over the texts of all cases: about a second. */
+const MOST_STEPS = 100_000_000;
 /** A Wednesday at noon, for cases that name no time. */
 const STANDARD_TIME = Date.UTC(2026, 0, 14, 12);
 
@@ -47,6 +50,8 @@ export function runSuite(source: Source, plan: Plan, gateway: string | null): Su
     return nothing;
   }
   const linked = link(plan);
+  const states = statesOfPlan(plan);
+  let steps = 0;
   const covered = new Set<string>();
   const items = source.list(top.cases.value, "cases", MOST_CASES) ?? [];
   const cases = items.flatMap((node) => {
@@ -60,6 +65,16 @@ export function runSuite(source: Source, plan: Plan, gateway: string | null): Su
     ]);
     if (members === null) return [];
     const read = readCase(source, members, shared);
+    if (steps > MOST_STEPS) return [];
+    steps += stepsOf(read, states) + entriesOf(read) * plan.predicates.length;
+    if (steps > MOST_STEPS) {
+      source.error(
+        node,
+        "too_large",
+        "the texts of the cases up to this one cost too much with the patterns of the policy: shorten them",
+      );
+      return [];
+    }
     const verdict = decide(
       [{ scope: "org", version: 0, hash: "", linked }],
       {
@@ -138,6 +153,19 @@ export function runSuite(source: Source, plan: Plan, gateway: string | null): Su
     covered: names.filter((each) => covered.has(each)),
     uncovered: names.filter((each) => !covered.has(each)),
   };
+}
+
+/** What a case may cost at most, in steps of patterns. */
+function stepsOf({ given, targets }: Case, states: ReturnType<typeof statesOfPlan>): number {
+  const texts = [...given.values()].reduce((sum: number, each) => sum + charactersOf(each), 0);
+  const facts = targets.map(({ group, provider, model, region = "" }) =>
+    charactersOf([group, provider, model, provider, model, region]),
+  );
+  return texts * states.requests + facts.reduce((a, b) => a + b, 0) * states.targets;
+}
+
+function entriesOf({ given }: Case): number {
+  return [...given.values()].flat().length;
 }
 
 /** A name that a case expects; `none`, as failures write it, is no name unless something is called so. */
@@ -222,6 +250,14 @@ function readGiven(
       .flat()
       .flatMap((each) => (each === null ? [] : (unequal(found.name, found.facts, each) ?? [])))[0];
     if (fault !== undefined) source.error(value ?? key, "type_error", fault);
+    if (isTooLong(read)) {
+      source.error(
+        value ?? key,
+        "too_large",
+        `a policy sees ${MOST_TEXT} characters of a text at most, and ${MOST_TEXTS} of a list`,
+      );
+      continue;
+    }
     into.set(found.name, read);
   }
 }

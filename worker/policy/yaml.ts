@@ -1,6 +1,6 @@
 import { isMap, isScalar, isSeq, LineCounter, parseAllDocuments } from "yaml";
 import type { Document, Node, YAMLMap, YAMLSeq } from "yaml";
-import { nodesOf, Source } from "./document.ts";
+import { nodesOf, short, Source } from "./document.ts";
 
 /** Larger documents are refused unread. */
 const MOST_DOCUMENT = 256 * 1024;
@@ -26,7 +26,8 @@ export function readYaml(file: string, text: string): Source[] {
     schema: "core",
     merge: false,
     customTags: null,
-    uniqueKeys: true,
+    // The parser compares each name of a map with all others; `refuseTwice` looks it up.
+    uniqueKeys: false,
     prettyErrors: false,
     stringKeys: false,
     logLevel: "silent",
@@ -48,6 +49,7 @@ export function readYaml(file: string, text: string): Source[] {
       const { at, length, message } = plainYamlError(error, document);
       source.errorAt(at, length, "yaml", message);
     }
+    if (!source.refused) refuseTwice(source);
     if (!source.refused) boundAliases(source);
     return source;
   });
@@ -64,6 +66,24 @@ function parsedOrNull(
   } catch (cause) {
     if (cause instanceof RangeError) return null;
     throw cause;
+  }
+}
+
+/** Of two values under one name the reader would take the last, and who wrote the first would not know. */
+function refuseTwice(source: Source): void {
+  for (const node of nodesOf(source.root)) {
+    if (!isMap(node)) continue;
+    const lines = new Map<string, number>();
+    for (const { key } of (node as YAMLMap<Node, Node | null>).items) {
+      const name = source.scalar(key);
+      if (typeof name !== "string") continue;
+      const line = lines.get(name);
+      if (line === undefined) lines.set(name, source.lineOf(key));
+      else {
+        const told = `'${short(name)}' stands in this map already, in line ${line}`;
+        source.error(key, "yaml", told);
+      }
+    }
   }
 }
 
@@ -98,7 +118,6 @@ function plainYamlError(
   const [at, end] = pos;
   const told = (text: string) => ({ at, length: end - at, message: text });
   if (code === "RESOURCE_EXHAUSTION") return told("not YAML: nested too deep to be read");
-  if (code === "DUPLICATE_KEY") return told("this name stands in the map already");
   const text = message.split("\n", 1)[0] ?? "";
   if (code === "MISSING_CHAR" && text.startsWith("Missing closing")) {
     return {

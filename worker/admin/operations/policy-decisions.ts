@@ -6,7 +6,7 @@ import type { SignalValue } from "../../core/policy.ts";
 import type { Action, Principal, Resource, Role } from "../../core/principal.ts";
 import { checkDocument } from "../../policy/checked.ts";
 import { signalNamed } from "../../policy/operands.ts";
-import { asRead } from "../../policy/signals.ts";
+import { asRead, isTooLong, MOST_TEXT, MOST_TEXTS } from "../../policy/signals.ts";
 import { ROLE_GRANTS } from "../../policy/authz/roles.ts";
 import { explainRecorded } from "../../routing/smart/explain.ts";
 import { readShared } from "../../store/org-rows.ts";
@@ -144,6 +144,11 @@ function signalsIn(given: Record<string, SignalValue>): Record<string, SignalVal
       const found = signalNamed(name);
       if ("fault" in found)
         throw invalidField(["request", "signals", name.slice(0, 64)], found.fault);
+      if (isTooLong(value))
+        throw invalidField(
+          ["request", "signals", name.slice(0, 64)],
+          `a policy sees ${MOST_TEXT} characters of a text at most, and ${MOST_TEXTS} of a list`,
+        );
       return [found.name, asRead(found.facts, value)];
     }),
   );
