@@ -17,7 +17,10 @@ test.each([
   ["thousands of documents", "---\na: 1\n".repeat(5_000)],
   ["a megabyte", `rules: [{ route: ${"x".repeat(1_000_000)} }]`],
   ["names of objects", "__proto__: { a: 1 }\nconstructor: 1\nrules: [{ toString: x }]"],
-  ["forty thousand names in one map", `{${Array.from({ length: 40_000 }, (_, n) => `a${n}`)}}`],
+  [
+    "forty thousand names in one map",
+    `{${Array.from({ length: 40_000 }, (_, n) => `a${n}`).join(",")}}`,
+  ],
   ["nothing", ""],
   ["a comment", "# nothing"],
   ["null bytes", "rules: [{ route: \"\\0\", when: 'a\u0000b' }]"],
@@ -114,7 +117,7 @@ test.each([
   [
     "conditions with 32 ways to hold each",
     thousand((n) => {
-      const either = (a: string, b: string) => `(header[\"${a}\"] == \"${n}\" || ${b})`;
+      const either = (a: string, b: string) => `(header["${a}"] == "${n}" || ${b})`;
       return `when: '${either("a", "content.has_code")} && ${either("b", "schedule.weekend")} && ${either("a", "schedule.overnight")} && ${either("b", "schedule.hour > 3")} && (schedule.hour < 20 || header.a == "${n}")'`;
     }),
   ],
@@ -132,7 +135,7 @@ test.each([
   ],
   [
     "texts that all patterns walk, in hundreds of cases",
-    `cases:\n  - { name: a, given: &g { metadata.x: [${Array(16).fill("ab".repeat(500))}] }, expect: { rule: null } }\n${"  - { name: b, given: *g, expect: { rule: null } }\n".repeat(400)}`,
+    `cases:\n  - { name: a, given: &g { metadata.x: [${Array(16).fill("ab".repeat(500)).join(",")}] }, expect: { rule: null } }\n${"  - { name: b, given: *g, expect: { rule: null } }\n".repeat(400)}`,
   ],
   [
     "targets that all patterns walk",
