@@ -136,9 +136,9 @@ export async function auditCommand(words: string[], output: Output): Promise<num
         return 1;
       }
       const { leaf, checkpoint } = proved;
-      output.out(
-        `proved: ${leaf.eventId} is record ${leaf.sequence} of ${checkpoint.origin}, as signed at ${new Date(checkpoint.at).toISOString()} over ${checkpoint.size} records`,
-      );
+      const place = `record ${leaf.sequence} of ${checkpoint.origin}`;
+      const signed = `as signed at ${new Date(checkpoint.at).toISOString()} over ${checkpoint.size} records`;
+      output.out(inOneLine(`proved: ${leaf.eventId} is ${place}, ${signed}`));
       if (record === null) output.out("Its text was not compared: --record FILE does that.");
       return 0;
     }
@@ -153,7 +153,9 @@ export async function auditCommand(words: string[], output: Output): Promise<num
         if (second !== undefined) output.out(JSON.stringify(event, null, 2));
         else if (wrong)
           output.out(
-            `${event.eventId}: ${[...event.differs, ...event.missing].join(", ")} differ or are missing`,
+            inOneLine(
+              `${event.eventId}: ${[...event.differs, ...event.missing].join(", ")} differ or are missing`,
+            ),
           );
         progress(`${count} decisions`);
       }
@@ -227,7 +229,15 @@ function told(report: Report): string[] {
       : `NOT SOUND: ${faults.length} ${faults.length === 1 ? "fault" : "faults"}`,
     ...inFew(faults),
   ];
-  return [...lines, ...limits.map((limit) => `note: ${limit}`)];
+  return [...lines, ...limits.map((limit) => `note: ${limit}`)].map(inOneLine);
+}
+
+/** Names and texts of a log that is checked are anybody's: none of them moves a cursor or begins a line of its own. */
+function inOneLine(text: string): string {
+  return text.replaceAll(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`,
+  );
 }
 
 /** Faults that say the same, of which are shown in words; what more there is of them is counted. */

@@ -1,7 +1,11 @@
+import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { gatewayObjects } from "../../cli/audit-objects.ts";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { gatewayObjects, saveIn } from "../../cli/audit-objects.ts";
+import { auditCommand } from "../../cli/audit.ts";
 import { checkpointName, HEAD } from "../../worker/core/sealed-log/layout.ts";
 import { verifyLog } from "../../worker/core/sealed-log/verify.ts";
 import { LogWorld } from "../support/sealed-log.ts";
@@ -39,4 +43,22 @@ test("an older head is found over HTTP, and told apart from a log that went on m
   ]);
   newest = new TextDecoder().decode(of(49));
   expect(await report()).toMatchObject({ faults: [], size: 46 });
+});
+
+test("a name that holds control characters writes no line of the report", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "audit-names-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const world = new LogWorld();
+  await world.grow([3]);
+  for (const [name, bytes] of world.archive.objects) await saveIn(folder, name, bytes);
+  await saveIn(folder, "audit/\u001b[2J\u009b0m\nSOUND\u202e", new Uint8Array(1));
+  const lines: string[] = [];
+  const code = await auditCommand(["verify", folder], {
+    out: (text) => void lines.push(...text.split("\n")),
+    err: () => undefined,
+  });
+  expect([code, lines.filter((line) => line.startsWith("SOUND"))]).toEqual([1, []]);
+  expect(lines).toContain(
+    String.raw`  audit/\u{1b}[2J\u{9b}0m\u{a}SOUND\u{202e} does not belong to the log`,
+  );
 });

@@ -227,6 +227,35 @@ test("a witness's cosignature is kept beside the checkpoint, and verify asks for
   });
 }, 60_000);
 
+test("a refusal is on record whatever stood in place of the model, but not a key that was pasted there", async () => {
+  const { organizationId, key } = await gw.newTenant("pasted");
+  const refused = async (model: string) => {
+    const answer = await fetch(`${gw.url}/v1/chat/completions`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+      body: JSON.stringify({ model, messages: [{ role: "user", content: "hello" }] }),
+    });
+    await answer.text();
+    const requestId = answer.headers.get("x-routero-call-id") ?? "";
+    const path = `/audit-log?organization_id=${organizationId}&request_id=${requestId}`;
+    const logged = (await (await call(path)).json()) as Logged;
+    return [answer.status, ...logged.data.map(({ model: name }) => name)];
+  };
+  // A character that a cut goes through, at either bound, and halves alone.
+  for (const [length, half] of [
+    [127, "😀"],
+    [255, "😀"],
+    [256, "\ud800"],
+  ] as const)
+    expect(await refused("a".repeat(length) + half)).toEqual([
+      404,
+      expect.stringMatching(/^a{127}[a\ufffd]…$|^a{127}😀$/u),
+    ]);
+  expect(await refused("\ud800".repeat(256))).toEqual([404, `${"\ufffd".repeat(128)}…`]);
+  const pasted = ["sk-ant", "api03", "abcDEF123456"].join("-");
+  expect(await refused(`openai ${pasted} gpt-4o`)).toEqual([404, "openai *** gpt-4o"]);
+});
+
 test("what is used wrongly or can't be read is told apart by exit code", async () => {
   expect(await routero("audit", "verify")).toMatchObject({ code: 2 });
   expect(await routero("audit", "nonsense")).toMatchObject({ code: 2 });

@@ -55,6 +55,17 @@ describe("the data of a record", () => {
     });
   });
 
+  test("has no halves of characters: they have no canonical form, and would outgrow their members on the way", () => {
+    const data = { model: `${"a".repeat(255)}\ud83d`, customer_id: "\udc00".repeat(256) };
+    const fit = fitRecord(record("request.routed", { ...data, plan: ["\ud800", "\\ud800"] }));
+    if (!("record" in fit)) throw new Error(fit.reason);
+    expect(fit.record.data).toEqual({
+      model: `${"a".repeat(255)}\ufffd`,
+      customer_id: "\ufffd".repeat(256),
+      plan: ["\ufffd", "\\ud800"],
+    });
+  });
+
   test("keeps what settles an abandoned request when it has to be cut", () => {
     const candidates = Array.from({ length: 200 }, (_, n) => ({ deployment: `d${n}`.repeat(30) }));
     const long = Array.from({ length: 25 }, () => ({ ...leases[0], windowId: "w".repeat(200) }));

@@ -37,8 +37,10 @@ function isSoundData(form: z.ZodType, data: JsonObject): boolean {
   return quick(data);
 }
 
-/** A record that is fit for the log, and the size of its JSON in bytes; or why it is not. */
-export type ReadRecord = { record: AuditRecord; bytes: number } | { reason: string };
+/** A record that is fit for the log, the size of its JSON in bytes, and whether halves of characters stand in it; or why not. */
+export type ReadRecord =
+  | { record: AuditRecord; bytes: number; halves: boolean }
+  | { reason: string };
 
 /** Reads anything as a record of the log. Never throws; a reason names members and holds no value. */
 export function readRecord(value: unknown): ReadRecord {
@@ -55,12 +57,13 @@ export function readRecord(value: unknown): ReadRecord {
   const bytes = bytesOf(text);
   if (bytes > MAX_RECORD_BYTES)
     return { reason: `the record is larger than ${MAX_RECORD_BYTES} bytes` };
+  const halves = HALF.test(text);
   const form = dataSchema(record.type);
-  if (isSoundData(form, record.data)) return { record, bytes };
+  if (isSoundData(form, record.data)) return { record, bytes, halves };
   const data = form.safeParse(record.data);
   if (!data.success)
     return { reason: `the record's data is not well formed: ${faults(data.error)}` };
-  return { record, bytes };
+  return { record, bytes, halves };
 }
 
 /** What settles a request whose isolate died: cut only where nothing else is left to cut. */
@@ -74,11 +77,14 @@ function rank(member: string): number {
 }
 
 /**
- * The same for a record on its way to the log: what does not fit is left out and `data.cut` names it. That is members
+ * The same for a record on its way to the log: halves of characters become U+FFFD, since they have no canonical form and
+ * grow in a call between objects, and what does not fit is left out and `data.cut` names it. That is members
  * of its data that have no place in the log or are not well formed, and, if it is still too large, the largest ones.
  */
-export function fitRecord(value: AuditRecord): ReadRecord {
-  const whole = readRecord(value);
+export function fitRecord(given: AuditRecord): ReadRecord {
+  const first = readRecord(given);
+  const value = "record" in first && !first.halves ? given : wellFormed(given);
+  const whole = value === given ? first : readRecord(value);
   if ("record" in whole || !isJsonObject(value.data)) return whole;
   const data = { ...value.data };
   const cut: string[] = [];
@@ -99,6 +105,17 @@ export function fitRecord(value: AuditRecord): ReadRecord {
     read = without([name]);
   }
   return "record" in read ? read : whole;
+}
+
+/** JSON writes half a character as its escape, and no whole one so. */
+const HALF = /\\u[dD][89a-fA-F]/;
+
+function wellFormed(value: AuditRecord): AuditRecord {
+  const text = textOf(value);
+  if (text === null || !HALF.test(text)) return value;
+  return JSON.parse(text, (_, each: unknown) =>
+    typeof each === "string" ? each.toWellFormed() : each,
+  ) as AuditRecord;
 }
 
 function faultyMembers(error: z.ZodError): Set<string> {

@@ -197,6 +197,14 @@ const SECRETS = [
   /\b(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{24,}\b/g,
 ];
 
+/** The text with everything masked that looks like a credential. */
+export function withoutSecrets(text: string): string {
+  return SECRETS.reduce(
+    (masked, secret) => masked.replace(secret, (found) => (/\d|\*/.test(found) ? "***" : found)),
+    text,
+  );
+}
+
 /** Text of a provider as callers may see it: keys masked, one line, at most 500 characters; undefined for none. */
 export function publicText(text: string | undefined): string | undefined {
   const line = text
@@ -204,10 +212,7 @@ export function publicText(text: string | undefined): string | undefined {
     .replace(/\s+/g, " ")
     .trim();
   if (!line) return undefined;
-  let masked = line;
-  for (const secret of SECRETS) {
-    masked = masked.replace(secret, (found) => (/\d|\*/.test(found) ? "***" : found));
-  }
+  const masked = withoutSecrets(line);
   if (masked.length <= LONGEST_TEXT) return masked;
   return `${masked.slice(0, LONGEST_TEXT - 1).replace(/[\ud800-\udbff]$/, "")}…`;
 }

@@ -42,7 +42,7 @@ export function readExtensions(body: JsonObject, headers: Record<string, string>
   if (retries.value === undefined)
     Object.assign(retries, ofHeader(headers, "x-litellm-num-retries"));
   return {
-    ...(customerId !== undefined && { customerId: customerId.slice(0, MAX_ID) }),
+    ...(customerId !== undefined && { customerId: customerId.slice(0, MAX_ID).toWellFormed() }),
     tags: tags(member("tags"), headers["x-routero-tags"] ?? headers["x-litellm-tags"]),
     metadata: metadata as Record<string, Json>,
     ...(timeout.value !== undefined && { timeoutMs: seconds(timeout.value, timeout.param) }),

@@ -65,7 +65,8 @@ export async function refuse(
       finish(deps, reached, progress, { outcome: "failure", status: error.status }, error),
     );
   } else {
-    if ("chat" in reached) await recordRefusal(deps, reached, error);
+    if ("chat" in reached && !(await recordRefusal(deps, reached, error)))
+      deps.log.error("refusal not on record", { request_id: reached.requestId });
     release(deps, reached);
     report(deps, reached, progress, { outcome: "refused", status: error.status }, error);
   }

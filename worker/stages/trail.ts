@@ -11,6 +11,8 @@ import type { Deps } from "../core/ports.ts";
 import { actorOf } from "../core/principal.ts";
 import type { SignalValue, Verdict } from "../core/policy.ts";
 import type { CandidateState, Explanation, SmartDecision, Step } from "../core/routing.ts";
+import { withoutSecrets } from "../protocols/faults.ts";
+import { shortName } from "../providers/resolve.ts";
 import { inputsOf } from "./inputs.ts";
 import { payerOf } from "./payer.ts";
 import { totalCost, type Ending } from "./settle.ts";
@@ -29,7 +31,8 @@ export async function recordDecision(deps: Deps, call: Chosen): Promise<boolean>
     ...(userId !== undefined && { user_id: userId }),
     ...(keyId !== undefined && { key_id: keyId }),
     ...(customerId !== undefined && { customer_id: customerId }),
-    model: call.chat.model.slice(0, 256),
+    // Where something else serves it, nobody has said yet that what was asked for is a model's name.
+    model: call.chat.model === call.model ? call.model.slice(0, 256) : nameOf(call.chat.model),
     group: call.model,
     endpoint: call.endpoint,
     stream: call.chat.stream,
@@ -60,12 +63,17 @@ export function recordRaise(
   return append(deps, call, RAISE, { ...at, leases });
 }
 
+/** What a caller calls a model. It may be anything: a key that was pasted into the wrong field, too. */
+function nameOf(model: string): string {
+  return withoutSecrets(shortName(model));
+}
+
 /** What the policies read and decided, as records show it. */
 function judgedBy(verdict: Verdict | undefined): Partial<DecisionData & RefusalData> {
   if (verdict === undefined) return {};
   const { parts, version, hash, rule, route, audit, features, signals } = verdict;
   const cut = (value: SignalValue): SignalValue =>
-    typeof value === "string" ? value.slice(0, 256) : value;
+    typeof value === "string" ? withoutSecrets(value.slice(0, 256)) : value;
   return {
     policy: parts.slice(0, 16),
     policy_version: version,
@@ -166,7 +174,7 @@ export async function recordRefusal(
 ): Promise<boolean> {
   const { explanation } = error.detail;
   return append(deps, call, "request.blocked", {
-    model: call.chat.model.slice(0, 256),
+    model: nameOf(call.chat.model),
     endpoint: call.endpoint,
     error: error.kind,
     status: error.status,

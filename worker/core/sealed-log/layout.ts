@@ -71,7 +71,7 @@ const FORMS: readonly [RegExp, (parts: string[]) => ObjectKind][] = [
     ([first, last]) => ({ kind: "segment", first: Number(first), last: Number(last) }),
   ],
   [/^keys\/([0-9a-f]{8})\.json$/, ([keyId = ""]) => ({ kind: "key", keyId })],
-  [/^policies\/([\w:.-]{1,128})$/, ([hash = ""]) => ({ kind: "policy", hash })],
+  [/^policies\/([0-9a-f]{64})$/, ([hash = ""]) => ({ kind: "policy", hash })],
   [
     /^cosignatures\/([1-9]\d{0,15})\/([0-9a-f]{8})$/,
     ([size, keyId = ""]) => ({ kind: "cosignature", size: Number(size), keyId }),
