@@ -115,6 +115,7 @@ export class AuditLog extends DurableObject<Env> {
       archive,
       signers: (origin) => signers(env.AUDIT_SIGNING_KEY, origin),
       now: Date.now,
+      pause: () => scheduler.wait(0),
     });
     const seal = async () => {
       try {

@@ -110,13 +110,18 @@ export interface SealParts {
     origin: string,
   ) => Promise<{ current: number; byVersion: ReadonlyMap<number, NoteSigner> }>;
   now: () => number;
+  /** Lets the object take other calls in. */
+  pause?: () => Promise<unknown>;
 }
 
 /** How long checkpoints are signed by the old and the new key when a key is replaced. */
 const OVERLAP_MS = 86_400_000;
-/** A batch is sealed without a pause, and nothing is taken in meanwhile: so it is kept small. */
+/** Each batch costs a transaction and half a dozen objects besides its tiles: the more wait, the more go together. */
 const LEAST_FULL_BATCH = TILE_WIDTH / 2;
-const MAX_BATCH_CHARS = 500_000;
+const MAX_MORE_TILES = 3;
+const MAX_BATCH_CHARS = 2_000_000;
+/** So many records are hashed without a pause; in each of them others are taken in. */
+const HASHED_AT_ONCE = 64;
 
 /**
  * Seals what the log has taken: leaves, tiles and a signed checkpoint are made of the pending records and committed
@@ -161,9 +166,10 @@ export class AuditSealer {
     if (storage.records() <= size) return false;
     const keys = await this.#keys(state?.origin ?? this.#parts.origin);
     const records = storage.records();
-    const rows = together(storage.pending(size, fullBatch(size), MAX_BATCH_CHARS));
+    const rows = together(storage.pending(size, fullBatch(size, records), MAX_BATCH_CHARS));
     const signers = this.#signersOf(keys, rows.at(-1)?.sequence ?? 0);
-    const sealed = await sealBatch(state ?? emptyState(this.#parts.origin), rows, signers, now());
+    const before = state ?? emptyState(this.#parts.origin);
+    const sealed = await sealBatch(before, rows, signers, now(), this.#parts.pause);
     storage.commit(sealed);
     await this.#write();
     return records > sealed.state.size;
@@ -279,9 +285,11 @@ function together(rows: PendingRecord[]): PendingRecord[] {
 }
 
 /** A full batch ends where a tile does: then no partial tiles are written that the next batch replaces. */
-function fullBatch(size: number): number {
+function fullBatch(size: number, records: number): number {
   const rest = TILE_WIDTH - (size % TILE_WIDTH);
-  return rest < LEAST_FULL_BATCH ? rest + TILE_WIDTH : rest;
+  const least = rest < LEAST_FULL_BATCH ? rest + TILE_WIDTH : rest;
+  const more = Math.floor(Math.max(0, records - size - least) / TILE_WIDTH);
+  return least + Math.min(more, MAX_MORE_TILES) * TILE_WIDTH;
 }
 
 function emptyState(origin: string): SealState {
@@ -302,12 +310,14 @@ async function sealBatch(
   rows: readonly PendingRecord[],
   signers: readonly NoteSigner[],
   now: number,
+  pause?: () => Promise<unknown>,
 ): Promise<Sealed> {
   const border = new Border(before.size, before.levels);
   const objects: SealedObject[] = [];
   const leaves: Sealed["leaves"] = [];
   let { chain, tail } = { chain: before.chain, tail: [...before.tail] };
-  for (const { sequence, eventId, body } of rows) {
+  for (const [at, { sequence, eventId, body }] of rows.entries()) {
+    if (at > 0 && at % HASHED_AT_ONCE === 0) await pause?.();
     if (sequence !== border.size + 1) throw new Error("The log's sequence has a gap.");
     const hash = recordHash(body);
     const text = leafText({ sequence, eventId, previous: chain, recordHash: hash });

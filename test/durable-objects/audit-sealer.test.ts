@@ -26,7 +26,7 @@ test("a log of many seals is rebuilt from its objects alone", async () => {
   const report = await verifyLog(world.archive);
   expect(report.faults).toEqual([]);
   // One more: the record that announces the key.
-  expect(report).toMatchObject({ size: 1256, records: 1256, checkpoints: 10 });
+  expect(report).toMatchObject({ size: 1256, records: 1256, checkpoints: 9 });
   expect(await sealedIds(world)).toEqual(records.map(({ eventId }) => eventId));
 });
 
@@ -225,7 +225,7 @@ describe("killed or failing at any step", () => {
 test("a backlog is sealed batch by batch, an alarm each, and what comes meanwhile goes in between", async () => {
   const world = new LogWorld();
   const group = () => world.append(Array.from({ length: 300 }, () => world.record()));
-  for (let n = 0; n < 3; n++) await group();
+  for (let n = 0; n < 5; n++) await group();
   const sizes: number[] = [];
   const begin = world.now + 5_000;
   while (world.alarmAt !== null && world.alarmAt <= begin) {
@@ -236,14 +236,32 @@ test("a backlog is sealed batch by batch, an alarm each, and what comes meanwhil
     if (sizes.length === 1) await group();
   }
   // Full batches end where a tile does; the last one is what is left, and the record that announces the key is alone.
-  expect(sizes).toEqual([256, 512, 768, 900, 901, 1201]);
+  expect(sizes).toEqual([1024, 1500, 1501, 1792, 1801]);
   expect(world.alarmAt).toBeGreaterThan(begin + 10_000);
   const names = [...world.archive.objects.keys()];
   expect(names.filter((name) => /tile\/0\/\d+\.p/.test(name))).toEqual(
-    [900, 901, 1201].map(
+    [1500, 1501, 1801].map(
       (size) => `audit/tile/0/${String(Math.floor(size / 256)).padStart(3, "0")}.p/${size % 256}`,
     ),
   );
+  expect((await verifyLog(world.archive)).faults).toEqual([]);
+});
+
+test("records are taken in while a batch is hashed, and stand behind it", async () => {
+  const world = new LogWorld();
+  const group = Array.from({ length: 300 }, () => world.record());
+  await world.append(group);
+  const late: AuditRecord[] = [];
+  world.pause = async () => {
+    late.push(world.record());
+    expect(await world.append(late.slice(-1))).toEqual([{ ok: true }]);
+  };
+  await world.sealer.batch();
+  expect(late.length).toBeGreaterThan(2);
+  expect(world.log.extent().sealed).toBe(256);
+  await world.sealer.run();
+  const ids = [...group, ...late].map(({ eventId }) => eventId);
+  expect(await sealedIds(world)).toEqual(expect.arrayContaining(ids));
   expect((await verifyLog(world.archive)).faults).toEqual([]);
 });
 

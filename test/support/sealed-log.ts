@@ -82,6 +82,8 @@ export class LogWorld {
   sealer!: AuditSealer;
   seals!: AuditSealSqlite;
   log!: AuditLogSqlite;
+  /** What happens while a batch is hashed. */
+  pause: () => Promise<void> = () => Promise.resolve();
   alarmFault: (step: string) => void = () => undefined;
   signFault: (step: string) => void = () => undefined;
   readonly orgId: string;
@@ -122,6 +124,7 @@ export class LogWorld {
         return { current: Math.max(...this.seeds.keys()), byVersion };
       },
       now: () => this.now,
+      pause: () => this.pause(),
     });
     const alarm = {
       set: async (at: number) => {
