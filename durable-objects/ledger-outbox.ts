@@ -2,7 +2,7 @@ import type { LedgerSink, OutboxItem } from "../worker/core/account.ts";
 import { inTime } from "../worker/core/time.ts";
 
 /** Items of one delivery. */
-const BATCH = 256;
+const BATCH = 512;
 /** A delivery that did not answer in this time counts as failed: its items come again. */
 const DELIVERY_MS = 10_000;
 

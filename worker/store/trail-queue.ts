@@ -27,12 +27,11 @@ export function queuedTrail(send: QueueSend, direct: TrailSend): TrailSend {
 export function makeQueuedSink(send: QueueSend, direct: LedgerSink): LedgerSink {
   return {
     async deliver(batch) {
-      const durable: number[] = [];
-      for (const items of messages(batch)) {
+      const sent = messages(batch).map(async (items) => {
         const queued = await taken(() => send({ items }));
-        durable.push(...(queued ? items.map(({ seq }) => seq) : await direct.deliver(items)));
-      }
-      return durable;
+        return queued ? items.map(({ seq }) => seq) : direct.deliver(items);
+      });
+      return (await Promise.all(sent)).flat();
     },
   };
 }
