@@ -453,10 +453,7 @@ export const usageRows = sqliteTable(
   },
   (table) => [
     primaryKey({ columns: [table.orgId, table.requestId] }),
-    index("usage_rows_time").on(table.orgId, table.startedAt, table.requestId),
-    index("usage_rows_team").on(table.orgId, table.teamId, table.startedAt),
     index("usage_rows_key").on(table.orgId, table.keyId, table.startedAt),
-    index("usage_rows_customer").on(table.orgId, table.customerId, table.startedAt),
     index("usage_rows_day").on(table.day),
   ],
 );

@@ -1,0 +1,3 @@
+DROP INDEX `usage_rows_time`;--> statement-breakpoint
+DROP INDEX `usage_rows_team`;--> statement-breakpoint
+DROP INDEX `usage_rows_customer`;
