@@ -10,6 +10,7 @@ import { authorize, mayCall } from "./stages/authorize.ts";
 import { refuseBlocked } from "./stages/policy.ts";
 import { callableModels, choose } from "./stages/choose.ts";
 import { count } from "./stages/count.ts";
+import { refuseElsewhere } from "./stages/elsewhere.ts";
 import { feedback } from "./stages/feedback.ts";
 import { dispatch } from "./stages/dispatch.ts";
 import { noProgress } from "./stages/progress.ts";
@@ -40,6 +41,7 @@ export async function gateway(
     reached = authorized;
     tellAlerts(deps, authorized);
     refuseBlocked(authorized);
+    refuseElsewhere(authorized);
     const chosen = await choose(deps, authorized);
     reached = chosen;
     // The decision is recorded while the provider already works, and is durable before its first byte leaves.
@@ -77,6 +79,7 @@ export async function countTokens(
     const authorized = authorize(deps, received);
     reached = authorized;
     refuseBlocked(authorized);
+    refuseElsewhere(authorized);
     const { call, body } = await count(deps, authorized, progress);
     return answerFree(deps, call, progress, body);
   } catch (cause) {

@@ -249,3 +249,42 @@ async function inForce(): Promise<string | null> {
   await answer.arrayBuffer();
   return answer.headers.get("x-routero-policy-hash");
 }
+
+test("a team that is deleted takes its policy out of the list, and no group is kept for it", async () => {
+  const { team_id } = await gw.admin<{ team_id: string }>("POST", "/team/new", {
+    team_alias: "gone",
+  });
+  const made = (await gw.newModel("gone-group", { upstream: up, model: "open" })) as {
+    model_id: string;
+  };
+  expect(await publish("rules: [{ id: own, route: gone-group }]", team_id)).toMatch(/^sha256:/);
+  const drop = () => gw.admin("POST", "/model/delete", { id: made.model_id });
+  await expect(drop()).rejects.toMatchObject({ status: 409 });
+  await gw.admin("POST", "/team/delete", { team_ids: [team_id] });
+  const { policies } = await gw.admin<{ policies: { scope: string }[] }>("GET", "/policy/list");
+  expect(policies.map(({ scope }) => scope)).not.toContain(team_id);
+  await drop();
+});
+
+test("a request can't have its provider answer with models that nothing here can hold to a rule", async () => {
+  const hash = await publish(
+    "constraints: [{ id: c, when: { header.x-hard: 'yes' }, require: { region: us-east-1 } }]\nrules: [{ id: r, route: open }]",
+  );
+  await expect.poll(() => inForce(), SOON).toBe(hash);
+  const narrow = await gw.admin<{ key: string }>("POST", "/key/generate", {
+    models: ["open", "mate"],
+  });
+  const as = { authorization: `Bearer ${narrow.key}` };
+  const hard = { "x-hard": "yes" };
+  const elsewhere = { models: ["vendor/dear"] };
+  const objects = { fallbacks: [{ model: "dear" }] };
+  for (const more of [elsewhere, objects]) {
+    up.calls.clear();
+    expect(await ask(hard, more)).toMatchObject({ status: 403, code: "policy_no_candidate" });
+    expect(await ask(as, more)).toMatchObject({ status: 403, code: "model_not_allowed" });
+    expect(up.calls.all).toEqual([]);
+    expect((await ask({}, more)).status).toBe(200);
+  }
+  expect((await ask(as, { models: ["mate"] })).status).toBe(200);
+  expect((await ask(hard, {})).status).toBe(200);
+}, 40_000);

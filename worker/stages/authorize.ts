@@ -45,6 +45,11 @@ function aliasOf(aliases: Record<string, string> | undefined, name: string): str
   return aliases !== undefined && Object.hasOwn(aliases, name) ? aliases[name] : undefined;
 }
 
+/** Throws unless every list covers a model by this name. */
+export function permitted(call: Authenticated<Credentialed>, name: string): void {
+  for (const each of allowlists(call)) permit(each, [name]);
+}
+
 function permit({ list, kind, whose }: Allowlist, names: string[]): void {
   if (names.some((name) => allows(list, name))) return;
   const model = shortName(names[0] ?? "");

@@ -20,7 +20,7 @@ export function pointersQuery(db: Db, orgId: string) {
     .orderBy(policies.scope);
 }
 
-/** The rows of all documents in force, the organization's first. */
+/** The rows of all documents in force, the organization's first; one of a team that was deleted binds nobody. */
 export async function currentPolicies(db: Db, orgId: string): Promise<PolicyRow[]> {
   const rows = await db
     .select()
@@ -28,6 +28,7 @@ export async function currentPolicies(db: Db, orgId: string): Promise<PolicyRow[
     .where(
       and(
         eq(policies.orgId, orgId),
+        sql`(${policies.scope} = 'org' or exists (select 1 from teams t where t.org_id = ${policies.orgId} and t.id = ${policies.scope}))`,
         sql`${policies.version} = (select max(p.version) from policies p where p.org_id = ${policies.orgId} and p.scope = ${policies.scope})`,
       ),
     );
