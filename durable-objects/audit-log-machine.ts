@@ -1,6 +1,6 @@
 import { toHex } from "../worker/core/bytes.ts";
 import type { AppendResult, AuditQuery, AuditRecord } from "../worker/core/audit.ts";
-import { eventTime, firstEventId, readRecord } from "../worker/core/audit-record.ts";
+import { eventTime, firstEventId, readRecord, wellFormed } from "../worker/core/audit-record.ts";
 import { pseudonymOf } from "../worker/core/sealed-log/pseudonyms.ts";
 import type { PersonId, PersonKind } from "../worker/core/sealed-log/pseudonyms.ts";
 import type { Json } from "../worker/core/json.ts";
@@ -235,7 +235,8 @@ export class AuditLogMachine {
   #read(value: unknown, people: Named): Row | { reason: string } {
     const read = readRecord(value);
     if (!("record" in read)) return read;
-    const { record } = read;
+    // Refused for it, a change could be kept out of the log by what it changes.
+    const record = read.halves ? wellFormed(read.record) : read.record;
     if (record.orgId !== this.#orgId) return { reason: "the record is another organization's" };
     const made = eventTime(record.eventId);
     if (made === null || made < this.#now() - SEEN_MS)

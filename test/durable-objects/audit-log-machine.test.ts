@@ -93,6 +93,17 @@ describe("append", () => {
     expect(ids({ limit: 100 })).toHaveLength(63);
   });
 
+  test("no half of a character keeps a change out of the log", async () => {
+    const updated_values = { model_group_alias: { "x\ud800": "m\udfff" } };
+    const change = record("config.updated", "r", { object_id: "c\ud800", updated_values });
+    expect(await log.append([change])).toEqual([{ ok: true }]);
+    const [found] = log.list({}).found;
+    expect(JSON.parse(found?.body ?? "")).toMatchObject({
+      object_id: "c\ufffd",
+      updated_values: { model_group_alias: { "x\ufffd": "m\ufffd" } },
+    });
+  });
+
   test.each<[string, () => unknown, RegExp]>([
     ["nothing", () => undefined, /shape/],
     ["an unknown type", () => ({ ...record("request.blocked", "r"), type: "request.x" }), /type/],

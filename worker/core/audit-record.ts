@@ -107,15 +107,14 @@ export function fitRecord(given: AuditRecord): ReadRecord {
   return "record" in read ? read : whole;
 }
 
-/** JSON writes half a character as its escape, and no whole one so. */
-const HALF = /\\u[dD][89a-fA-F]/;
+/** JSON writes half a character as its escape, and no whole one so; what stands behind a second backslash is text. */
+const HALF = /(?<!\\)((?:\\\\)*)\\u[dD][89a-fA-F][0-9a-fA-F]{2}/;
+const HALVES = new RegExp(HALF, "g");
 
-function wellFormed(value: AuditRecord): AuditRecord {
+/** The record with U+FFFD in place of halves of characters: only so it has a canonical form. */
+export function wellFormed(value: AuditRecord): AuditRecord {
   const text = textOf(value);
-  if (text === null || !HALF.test(text)) return value;
-  return JSON.parse(text, (_, each: unknown) =>
-    typeof each === "string" ? each.toWellFormed() : each,
-  ) as AuditRecord;
+  return text === null ? value : (JSON.parse(text.replace(HALVES, "$1\ufffd")) as AuditRecord);
 }
 
 function faultyMembers(error: z.ZodError): Set<string> {
