@@ -14,7 +14,6 @@ import {
   hangs,
   mix,
   notJson,
-  slow,
   text,
   tool,
   tools,
@@ -63,6 +62,10 @@ const ROUTES: Route[] = DIALECTS.flatMap((client) =>
   DIALECTS.map((provider) => ({ client, provider })),
 );
 
+/** Waits behind the first content until the caller has it: whatever follows can't be read together with it. */
+const seenFirst = (behaviour: Behaviour): Behaviour => mix(behaviour, hangs({ content: 1 }));
+const goOn = () => ground.up.calls.all.forEach((call) => call.releaseAll());
+
 interface Outcome {
   status: number;
   callId: string;
@@ -76,12 +79,16 @@ async function ask(
   { client, provider }: Route,
   stream: boolean,
   more: object = {},
+  onPiece = () => {},
 ): Promise<Outcome> {
   const answer = await ground.post(client, bodyFor(client, { stream, ...more }, MODEL[provider]));
   let body = "";
   let broken = false;
   try {
-    for await (const piece of answer.body!.pipeThrough(new TextDecoderStream())) body += piece;
+    for await (const piece of answer.body!.pipeThrough(new TextDecoderStream())) {
+      body += piece;
+      onPiece();
+    }
   } catch {
     broken = true;
   }
@@ -182,19 +189,19 @@ const FAULTS: Fault[] = [
   },
   {
     name: "a body cut between contents",
-    behaviour: said(mix(cutAfter({ content: 2 }), slow(5))),
+    behaviour: said(cutAfter({ content: 2 })),
     whole: 503,
     stream: "during",
   },
   {
     name: "a clean end between contents",
-    behaviour: said(mix(endsAfter({ content: 2 }), slow(5))),
+    behaviour: said(endsAfter({ content: 2 })),
     whole: 503,
     stream: "during",
   },
   {
     name: "a clean end without a finish",
-    behaviour: said(mix(endsWithoutFinish(), slow(5))),
+    behaviour: said(endsWithoutFinish()),
     whole: 200,
     stream: "during",
   },
@@ -206,23 +213,19 @@ const FAULTS: Fault[] = [
   },
   {
     name: "an error event between contents",
-    behaviour: said(mix(errorAfter({ content: 2 }), slow(5))),
+    behaviour: said(errorAfter({ content: 2 })),
     whole: 200,
     stream: "during",
   },
   {
     name: "a broken event between contents",
-    behaviour: said(mix(brokenEvent({ content: 2 }), slow(5))),
+    behaviour: said(brokenEvent({ content: 2 })),
     whole: 200,
     stream: "during",
   },
   {
     name: "tool arguments that are cut",
-    behaviour: mix(
-      tools([tool("weather", { city: "Tromsø, Norway" })]),
-      cutAfter({ content: 3 }),
-      slow(5),
-    ),
+    behaviour: mix(tools([tool("weather", { city: "Tromsø, Norway" })]), cutAfter({ content: 3 })),
     whole: 503,
     stream: "during",
   },
@@ -266,8 +269,8 @@ describe.each(ROUTES)("$client client, $provider provider", (route) => {
   test.each(FAULTS.filter(({ stream }) => stream === "during"))(
     "streamed: $name ends with an error event, never silently; what was produced is charged",
     async ({ behaviour }) => {
-      ground.up.model(MODEL[provider], behaviour);
-      const { status, body, broken, callId } = await ask(route, true);
+      ground.up.model(MODEL[provider], seenFirst(behaviour));
+      const { status, body, broken, callId } = await ask(route, true, {}, goOn);
       expect({ status, broken }).toEqual({ status: 200, broken: false });
       expect(body).toMatch(LAST_EVENT[client]);
       expect(body).not.toMatch(CLEAN_END);
@@ -282,33 +285,29 @@ describe.each(ROUTES)("$client client, $provider provider", (route) => {
   );
 
   test("what came before a fault in the stream was delivered, and both clients throw", async () => {
-    ground.up.model(MODEL[provider], said(mix(errorAfter({ content: 3 }), slow(5))));
+    ground.up.model(MODEL[provider], seenFirst(said(errorAfter({ content: 3 }))));
     const content: string[] = [];
     const reading =
       client === "openai"
         ? async () => {
-            const stream = await ground.openai().chat.completions.create({
-              ...(bodyFor(
-                "openai",
-                {},
-                MODEL[provider],
-              ) as OpenAI.ChatCompletionCreateParamsStreaming),
-              stream: true,
-            });
-            for await (const chunk of stream) content.push(chunk.choices[0]?.delta.content ?? "");
+            const body = bodyFor("openai", { stream: true }, MODEL[provider]);
+            const stream = await ground
+              .openai()
+              .chat.completions.create(body as OpenAI.ChatCompletionCreateParamsStreaming);
+            for await (const chunk of stream) {
+              content.push(chunk.choices[0]?.delta.content ?? "");
+              goOn();
+            }
           }
         : async () => {
-            const stream = await ground.anthropic().messages.create({
-              ...(bodyFor(
-                "anthropic",
-                {},
-                MODEL[provider],
-              ) as Anthropic.MessageCreateParamsStreaming),
-              stream: true,
-            });
+            const body = bodyFor("anthropic", { stream: true }, MODEL[provider]);
+            const stream = await ground
+              .anthropic()
+              .messages.create(body as Anthropic.MessageCreateParamsStreaming);
             for await (const event of stream) {
               if (event.type === "content_block_delta" && event.delta.type === "text_delta") {
                 content.push(event.delta.text);
+                goOn();
               }
             }
           };
