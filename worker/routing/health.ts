@@ -30,6 +30,8 @@ const VOID_MS = 2_000;
 const MOST_ORGS = 200;
 /** A first request goes by what it knows if the object takes longer. */
 const LEARN_MS = 1_000;
+/** A request that would be refused without a probe is refused if the object takes longer. */
+const PROBE_MS = 1_000;
 const MOST_REPORTS = 500;
 /** After so long without an answer of the object an isolate goes by what it knows alone. */
 const ALONE_MS = 10_000;
@@ -155,10 +157,8 @@ export function makeHealth(world: HealthWorld): HealthPort & HealthLearning {
     async probe(orgId, deployment) {
       const org = orgOf(memory, orgId);
       const out = namesOf(deployment).filter((name) => isOut(org.cells.get(name), now()));
-      const granted = await world
-        .object(orgId)
-        .probe(world.isolate, out)
-        .catch(() => false);
+      const asked = world.object(orgId).probe(world.isolate, out);
+      const granted = await inTime(PROBE_MS, asked).catch(() => false);
       if (granted) for (const name of out) cellOf(org, name).granted = true;
       return granted;
     },
