@@ -1,3 +1,4 @@
+import { declaredLength } from "../core/body.ts";
 import type { Answer, Answered, Chosen, Progress } from "../core/call.ts";
 import type { ChatResponse, Choice } from "../core/chat.ts";
 import { GatewayError } from "../core/errors.ts";
@@ -160,6 +161,8 @@ async function attemptWhole(
 
 async function readText(response: Response): Promise<string> {
   if (response.body === null) return "";
+  // In one piece where its length is known: piece by piece costs the runtime five times as much.
+  if ((declaredLength(response.headers) ?? Infinity) <= MAX_ANSWER_BYTES) return response.text();
   const decoder = new TextDecoder();
   let size = 0;
   let text = "";
