@@ -1,6 +1,7 @@
 import { GoogleGenAI } from "@google/genai";
 import { betaZodTool } from "@anthropic-ai/sdk/helpers/beta/zod";
 import { zodOutputFormat } from "@anthropic-ai/sdk/helpers/zod";
+import type OpenAI from "openai";
 import { zodResponseFormat, zodTextFormat } from "openai/helpers/zod";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as z from "zod";
@@ -103,6 +104,32 @@ describe.each(TESTED.map((provider) => [provider.name, provider] as const))(
       expect(response.output_parsed).toEqual({ city: "Oslo" });
       const stream = client.responses.stream({ model, input: "Where?", text: format });
       expect((await stream.finalResponse()).output_parsed).toEqual({ city: "Oslo" });
+    });
+
+    // Its own protocol passes through, and the provider server has no such tools.
+    test.skipIf(model === "openai-responses")("OpenAI's tools that take text", async () => {
+      const patch = '-"old"\n+new';
+      ground.up.reset(name);
+      ground.up.script(name, [{ parts: [tool("patch", { input: patch })] }, text("Done.")]);
+      const asked = {
+        model,
+        tools: [{ type: "custom" as const, name: "patch" }],
+        input: [{ role: "user" as const, content: "Patch it." }],
+      };
+      const { output } = await ground.openai().responses.stream(asked).finalResponse();
+      const call = output.find((item) => item.type === "custom_tool_call");
+      expect(call?.input).toBe(patch);
+      const result = { type: "custom_tool_call_output" as const, output: "patched" };
+      const done = await ground.openai().responses.create({
+        ...asked,
+        input: [
+          ...asked.input,
+          ...(output as OpenAI.Responses.ResponseInputItem[]),
+          { ...result, call_id: call!.call_id },
+        ],
+      });
+      expect(done.output_text).toBe("Done.");
+      expect(ground.up.calls.of(name)[1]?.raw.toString()).toContain("patched");
     });
 
     test.each([false, true])("Anthropic's runner of tools, streamed: %s", async (stream) => {

@@ -202,7 +202,7 @@ describe("from OpenAI to Anthropic", () => {
     const refused = (body: JsonObject) => () => toAnthropic({ max_tokens: 1, ...body });
     const unsupported = expect.objectContaining({ kind: "capability_not_supported" });
     expect(refused({ n: 2 })).toThrow(unsupported);
-    expect(refused({ tools: [{ type: "custom", custom: { name: "c" } }] })).toThrow(unsupported);
+    expect(refused({ tools: [{ type: "web_search" }] })).toThrow(unsupported);
     const audio = { type: "input_audio", input_audio: { data: "x", format: "wav" } };
     expect(refused({ messages: [{ role: "user", content: [audio] }] })).toThrow(unsupported);
     expect(

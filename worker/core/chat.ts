@@ -86,9 +86,17 @@ export type Tool =
       parameters?: JsonObject;
       strict?: boolean;
       cache?: CacheMark;
+      /** It takes a text instead of JSON: `parameters` hold that text, for targets that have no such tools. */
+      freeform?: Freeform;
     }
   /** A tool that only one dialect knows (server tools, custom grammars); travels home or is refused. */
   | { type: "native"; dialect: ProtocolName; value: JsonObject };
+
+/** What a tool that takes text says of itself; the format in the form of Responses. */
+export interface Freeform {
+  description?: string;
+  format?: JsonObject;
+}
 
 /** Which tool has to be called, if any. */
 export type ToolChoice =
@@ -169,6 +177,8 @@ export interface ToolCallPart {
   /** A provider's signature bound to this call (Gemini thought signatures). */
   signature?: string;
   cache?: CacheMark;
+  /** The tool takes a text, which is the arguments' `input`. */
+  freeform?: boolean;
 }
 
 export interface ToolResultPart {
@@ -179,6 +189,8 @@ export interface ToolResultPart {
   parts: Part[];
   isError?: boolean;
   cache?: CacheMark;
+  /** Of a call that is. */
+  freeform?: boolean;
 }
 
 export interface ThinkingPart {
@@ -187,7 +199,7 @@ export interface ThinkingPart {
   text: string;
   /** Proof of the provider that it said this; required when the turn is sent back to it. */
   signature?: string;
-  /** Opaque encrypted thinking, instead of text or beside its summary. */
+  /** Opaque encrypted thinking, instead of text or beside its summary; empty where its provider keeps it by its id. */
   redacted?: string;
   /** Who can read signature or redacted thinking; absent = Anthropic's family. */
   family?: "openai";

@@ -2,9 +2,17 @@ import type { ChatRequest, Part } from "../core/chat.ts";
 
 /**
  * What callers write beside content and tools, by the name under which its loss is told: a participant's name, a
- * prompt-cache breakpoint, the citations of an earlier answer, an image's detail, a file's name, a tool's strictness.
+ * prompt-cache breakpoint, the citations of an earlier answer, an image's detail, a file's name, a tool's strictness, the
+ * grammar of a tool that takes text.
  */
-export type Mark = "name" | "cache_control" | "citations" | "detail" | "filename" | "strict";
+export type Mark =
+  | "name"
+  | "cache_control"
+  | "citations"
+  | "detail"
+  | "filename"
+  | "strict"
+  | "grammar";
 
 /** Names those marks of a request that its target has no place for, results of tools included. */
 export function tellLost(request: ChatRequest, lost: readonly Mark[], degraded: Set<string>): void {
@@ -26,6 +34,7 @@ export function tellLost(request: ChatRequest, lost: readonly Mark[], degraded: 
     if (tool.type !== "function") continue;
     if (tool.cache) found.add("cache_control");
     if (tool.strict) found.add("strict");
+    if (tool.freeform?.format?.["type"] === "grammar") found.add("grammar");
   }
   for (const mark of lost) if (found.has(mark)) degraded.add(mark);
 }

@@ -4,8 +4,10 @@ import type { Isolate } from "../core/isolate.ts";
 import { scanJson, spliceJson, type JsonObject } from "../core/json.ts";
 import type { Deployment } from "../core/model.ts";
 import type { Deps, UpstreamRequest } from "../core/ports.ts";
+import { narrowed } from "../protocols/allowed.ts";
 import { sealFor } from "../protocols/carried.ts";
 import { acceptOf, type Framing } from "../protocols/framing.ts";
+import { isFreeform } from "../protocols/freeform.ts";
 import { protocolOf } from "../protocols/index.ts";
 import type { Destination, Protocol, Target } from "../protocols/protocol.ts";
 import { unsupported } from "../protocols/unsupported.ts";
@@ -101,7 +103,10 @@ export async function prepare(
     framing,
     ...written,
     seal(part) {
-      if (part.type === "toolCall") part.name = before?.get(part.name) ?? part.name;
+      if (part.type === "toolCall") {
+        part.name = before?.get(part.name) ?? part.name;
+        if (isFreeform(part.name, call.chat.tools)) part.freeform = true;
+      }
       sealFor(part, accountOf(deployment));
       noteMaker(deps.isolate, part, accountOf(deployment));
     },
@@ -225,11 +230,12 @@ function writtenFor(
   const [bound] = call.chat.bound ?? [];
   if (bound !== undefined && call.dialect !== name) {
     throw unsupported(
-      `\`${bound}\` names what is kept at a provider of its own dialect and`,
+      `\`${bound}\` names what is kept at a provider of its own dialect (send it whole instead, as clients do with \`store: false\`) and`,
       bound,
     );
   }
-  const asked = rewritten?.chat ?? call.chat;
+  const whole = rewritten?.chat ?? call.chat;
+  const asked = call.dialect === name ? whole : narrowed(whole);
   const other = provider.toolNames ? renamed(asked, provider.toolNames) : null;
   const built = provider.buildRequest(other?.chat ?? asked, target);
   const kept = call.dialect === name ? {} : cacheKeyFor(call, deployment);

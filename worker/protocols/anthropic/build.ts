@@ -8,7 +8,7 @@ import type { BuiltRequest, Target } from "../protocol.ts";
 import { dropRefused, stopsWithoutBlanks, tellLostSampling } from "../losses.ts";
 import { tellLost } from "../marks.ts";
 import { isLost } from "../spellings.ts";
-import { unsupported } from "../unsupported.ts";
+import { unsupported, unsupportedTool } from "../unsupported.ts";
 import { buildMessages } from "./build-messages.ts";
 import { outputSchema } from "./schema.ts";
 import { buildThinking } from "./thinking.ts";
@@ -30,7 +30,7 @@ const UNKNOWN_MAXIMUM = 4096;
 export function buildRequest(request: ChatRequest, target: Target): BuiltRequest {
   const degraded = new Set<string>();
   const home = request.dialect === "anthropic";
-  tellLost(request, ["name", "detail"], degraded);
+  tellLost(request, ["name", "detail", "grammar"], degraded);
   const maxTokens = tokenLimit(request, target, degraded);
   const body: JsonObject = { model: target.model, max_tokens: maxTokens };
   Object.assign(body, buildMessages(request.messages, home, degraded));
@@ -87,8 +87,7 @@ function tokenLimit({ sampling }: ChatRequest, target: Target, degraded: Set<str
 function buildTool(tool: Tool): JsonObject {
   if (tool.type === "native") {
     if (tool.dialect === "anthropic") return tool.value;
-    const type = tool.value["type"];
-    throw unsupported(`The tool of type '${typeof type === "string" ? type : "unknown"}'`, "tools");
+    throw unsupportedTool(tool.value);
   }
   return {
     name: tool.name,

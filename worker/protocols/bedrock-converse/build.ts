@@ -6,7 +6,7 @@ import type { BuiltRequest, Target } from "../protocol.ts";
 import { stopsWithoutBlanks, tellLostSampling } from "../losses.ts";
 import { tellLost } from "../marks.ts";
 import { isLost } from "../spellings.ts";
-import { unsupported } from "../unsupported.ts";
+import { unsupported, unsupportedTool } from "../unsupported.ts";
 import { buildMessages, cachePoint } from "./build-messages.ts";
 
 /** Sampling that Converse has no place for. */
@@ -23,7 +23,7 @@ const LOST = [
 export function buildRequest(request: ChatRequest, target: Target): BuiltRequest {
   const degraded = new Set<string>();
   const { system, messages } = buildMessages(request.messages, degraded);
-  tellLost(request, ["name", "citations", "detail"], degraded);
+  tellLost(request, ["name", "citations", "detail", "grammar"], degraded);
   const { systemInTurn, schemaByTool, refuses } = target.facts.quirks ?? {};
   const body: JsonObject = { messages };
   if (system.length > 0) {
@@ -129,8 +129,7 @@ function namesCalled({ messages }: ChatRequest): string[] {
 
 function buildTool(tool: Tool): JsonObject[] {
   if (tool.type === "native") {
-    const type = tool.value["type"];
-    throw unsupported(`The tool of type '${typeof type === "string" ? type : "unknown"}'`, "tools");
+    throw unsupportedTool(tool.value);
   }
   const { name, description, parameters = {}, strict, cache } = tool;
   const schema = parameters["type"] === undefined ? { type: "object", ...parameters } : parameters;

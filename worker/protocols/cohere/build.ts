@@ -5,7 +5,7 @@ import type { BuiltRequest, Target } from "../protocol.ts";
 import { dropRefused } from "../losses.ts";
 import { tellLost } from "../marks.ts";
 import { isLost } from "../spellings.ts";
-import { refuseStops, unsupported } from "../unsupported.ts";
+import { refuseStops, unsupported, unsupportedTool } from "../unsupported.ts";
 import { buildMessages } from "./build-messages.ts";
 
 /** Writes a chat request of Cohere's second version. */
@@ -19,7 +19,11 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
   for (const name of Object.keys(request.extra)) {
     if (isLost(name, request.extra[name])) degraded.add(name);
   }
-  tellLost(request, ["name", "cache_control", "citations", "filename", "strict"], degraded);
+  tellLost(
+    request,
+    ["name", "cache_control", "citations", "filename", "strict", "grammar"],
+    degraded,
+  );
   writeTools(body, request);
   if (request.parallelToolCalls === false && request.tools.length > 0) {
     degraded.add("parallel_tool_calls");
@@ -52,8 +56,7 @@ function writeTools(body: JsonObject, { tools, toolChoice: choice }: ChatRequest
 
 function buildTool(tool: Tool): { name: string; tool: JsonObject } {
   if (tool.type === "native") {
-    const type = tool.value["type"];
-    throw unsupported(`The tool of type '${typeof type === "string" ? type : "unknown"}'`, "tools");
+    throw unsupportedTool(tool.value);
   }
   const { name, description, parameters } = tool;
   return {

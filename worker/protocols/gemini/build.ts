@@ -8,7 +8,7 @@ import type { BuiltRequest, Target } from "../protocol.ts";
 import { dropRefused } from "../losses.ts";
 import { tellLost } from "../marks.ts";
 import { isLost } from "../spellings.ts";
-import { refuseStops, unsupported } from "../unsupported.ts";
+import { refuseStops, unsupported, unsupportedTool } from "../unsupported.ts";
 import { buildContents } from "./build-contents.ts";
 
 /** Writes a generateContent request; model and streaming go into the URL. */
@@ -18,7 +18,7 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
   const body: JsonObject = { ...buildContents(request.messages, target, home, degraded) };
   tellLost(
     request,
-    ["name", "cache_control", "citations", "detail", "filename", "strict"],
+    ["name", "cache_control", "citations", "detail", "filename", "strict", "grammar"],
     degraded,
   );
   for (const name of Object.keys(request.extra)) {
@@ -101,9 +101,7 @@ function buildTools(tools: readonly Tool[]): JsonObject[] {
       });
     } else if (tool.dialect === "gemini") native.push(tool.value);
     else {
-      const type = tool.value["type"];
-      const named = typeof type === "string" ? type : "unknown";
-      throw unsupported(`The tool of type '${named}'`, "tools");
+      throw unsupportedTool(tool.value);
     }
   }
   return [...(declarations.length > 0 ? [{ functionDeclarations: declarations }] : []), ...native];

@@ -10,7 +10,7 @@ import type { BuiltRequest, Target } from "../protocol.ts";
 import { dropRefused } from "../losses.ts";
 import { tellLost } from "../marks.ts";
 import { isLost } from "../spellings.ts";
-import { unsupported } from "../unsupported.ts";
+import { unsupported, unsupportedTool } from "../unsupported.ts";
 
 /** Writes a chat request of Ollama's own protocol. */
 export function buildRequest(request: ChatRequest, target: Target): BuiltRequest {
@@ -28,7 +28,7 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
   }
   tellLost(
     request,
-    ["name", "cache_control", "citations", "detail", "filename", "strict"],
+    ["name", "cache_control", "citations", "detail", "filename", "strict", "grammar"],
     degraded,
   );
   const { toolChoice: choice } = request;
@@ -79,8 +79,7 @@ function optionsOf({ sampling }: ChatRequest, degraded: Set<string>): JsonObject
 
 function buildTool(tool: Tool): JsonObject {
   if (tool.type === "native") {
-    const type = tool.value["type"];
-    throw unsupported(`The tool of type '${typeof type === "string" ? type : "unknown"}'`, "tools");
+    throw unsupportedTool(tool.value);
   }
   const { name, description = "", parameters } = tool;
   const schema = parameters ?? { type: "object", properties: {} };

@@ -23,7 +23,7 @@ export function buildMessages(
           { role: "system", content: contentOf(message.parts, path, degraded), ...named(message) },
         ];
       case "assistant":
-        return [assistantMessage(message, target, degraded)];
+        return [assistantMessage(message, target, dialect === "openai-chat", degraded)];
       default:
         return userMessages(message, path, degraded);
     }
@@ -130,7 +130,12 @@ function filePart(part: FilePart, path: string): JsonObject {
   return { type: "file", file: { ...(filename !== undefined && { filename }), ...at } };
 }
 
-function assistantMessage(message: Message, target: Target, degraded: Set<string>): JsonObject {
+function assistantMessage(
+  message: Message,
+  target: Target,
+  home: boolean,
+  degraded: Set<string>,
+): JsonObject {
   let content: string | null = null;
   let refusal: string | null = null;
   let reasoning = "";
@@ -157,11 +162,12 @@ function assistantMessage(message: Message, target: Target, degraded: Set<string
           degraded.add("thinking");
         }
         break;
-      case "toolCall":
-        calls.push(
-          encodeCall({ ...part, arguments: part.arguments === "" ? "{}" : part.arguments }),
-        );
+      case "toolCall": {
+        const { freeform = false, ...call } = part;
+        const args = part.arguments === "" ? "{}" : part.arguments;
+        calls.push(encodeCall({ ...call, arguments: args, freeform: freeform && home }));
         break;
+      }
       case "audio":
         if (part.id !== undefined) out["audio"] = { id: part.id };
         break;

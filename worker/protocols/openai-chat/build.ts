@@ -4,11 +4,12 @@ import type { Json, JsonObject } from "../../core/json.ts";
 import type { PrefillForm } from "../../core/model.ts";
 import { effortOf } from "../effort.ts";
 import { define } from "../fields.ts";
+import { deepFormat, isFreeform } from "../freeform.ts";
 import { dropRefused } from "../losses.ts";
 import { tellLost } from "../marks.ts";
 import type { BuiltRequest, Target } from "../protocol.ts";
 import { isLost, SPELLINGS } from "../spellings.ts";
-import { unsupported } from "../unsupported.ts";
+import { unsupported, unsupportedTool } from "../unsupported.ts";
 import { buildMessages } from "./build-messages.ts";
 import { withoutForeign } from "./foreign.ts";
 import { schemaMembers } from "./schema.ts";
@@ -20,18 +21,22 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
     model: target.model,
     messages: buildMessages(request, target, degraded),
   };
-  tellLost(request, ["cache_control", "citations"], degraded);
   const home = request.dialect === "openai-chat";
+  tellLost(
+    request,
+    ["cache_control", "citations", ...(home ? [] : ["grammar" as const])],
+    degraded,
+  );
   for (const name of Object.keys(request.extra)) {
     if (SPELLINGS.has(name)) continue;
     if (home) define(body, name, request.extra[name]);
     else if (isLost(name, request.extra[name])) degraded.add(name);
   }
   writeSampling(body, request, target, degraded);
-  if (request.tools.length > 0) body["tools"] = request.tools.map(buildTool);
+  if (request.tools.length > 0) body["tools"] = request.tools.map((tool) => buildTool(tool, home));
   // Without tools it is refused here, which other dialects take.
   if (request.toolChoice && (home || request.tools.length > 0)) {
-    body["tool_choice"] = buildToolChoice(request.toolChoice);
+    body["tool_choice"] = buildToolChoice(request.toolChoice, home ? request.tools : []);
   }
   if (request.parallelToolCalls !== undefined && request.tools.length > 0) {
     body["parallel_tool_calls"] = request.parallelToolCalls;
@@ -99,11 +104,22 @@ function writeSampling(
   else degraded.add("top_k");
 }
 
-function buildTool(tool: Tool): JsonObject {
+/** Tools that take text are told to callers of this dialect's own target alone: few compatible ones have them. */
+function buildTool(tool: Tool, home: boolean): JsonObject {
   if (tool.type === "native") {
     if (tool.dialect === "openai-chat") return tool.value;
-    const type = tool.value["type"];
-    throw unsupported(`The tool of type '${typeof type === "string" ? type : "unknown"}'`, "tools");
+    throw unsupportedTool(tool.value);
+  }
+  if (tool.freeform && home) {
+    const { description, format } = tool.freeform;
+    return {
+      type: "custom",
+      custom: {
+        name: tool.name,
+        ...(description !== undefined && { description }),
+        ...(format && { format: deepFormat(format) }),
+      },
+    };
   }
   return {
     type: "function",
@@ -116,7 +132,10 @@ function buildTool(tool: Tool): JsonObject {
   };
 }
 
-function buildToolChoice(choice: ToolChoice): Json {
+function buildToolChoice(choice: ToolChoice, own: readonly Tool[]): Json {
+  if (choice.type === "function" && isFreeform(choice.name, own)) {
+    return { type: "custom", custom: { name: choice.name } };
+  }
   if (choice.type === "function") return { type: "function", function: { name: choice.name } };
   if (choice.type !== "native") return choice.type;
   if (choice.dialect === "openai-chat") return choice.value;

@@ -1,6 +1,7 @@
 import type { Message, Part } from "../../core/chat.ts";
 import { isJsonObject } from "../../core/json.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
+import { freeformArguments } from "../freeform.ts";
 import { mediaOf, typeByName } from "../media.ts";
 import { callSignature, imageParts, thinkingBlock } from "./parts.ts";
 import {
@@ -239,6 +240,16 @@ function eachOnce(blocks: readonly Json[]): Json[] {
 function toolCall(value: Json, path: string): Part {
   const from = objectOf(value, path);
   const type = optionalString(from, path, "type") ?? "function";
+  if (type === "custom") {
+    const custom = requiredObject(from, path, "custom");
+    return {
+      type: "toolCall",
+      id: requiredString(from, path, "id"),
+      name: requiredText(custom, at(path, "custom"), "name"),
+      arguments: freeformArguments(custom["input"]),
+      freeform: true,
+    };
+  }
   if (type !== "function") return { type: "native", dialect: "openai-chat", value: from };
   const named = requiredObject(from, path, "function");
   const where = at(path, "function");

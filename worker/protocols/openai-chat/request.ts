@@ -20,6 +20,7 @@ import {
   requiredObject,
   requiredText,
 } from "../fields.ts";
+import { flatFormat, freeformTool } from "../freeform.ts";
 import { parseMessages } from "./messages.ts";
 import { keptHere } from "./metadata.ts";
 import { readSchema } from "./schema.ts";
@@ -152,6 +153,9 @@ function parseTools(body: JsonObject): Tool[] {
     const path = at("tools", index);
     const tool = objectOf(value, path);
     const type = requiredText(tool, path, "type");
+    if (type === "custom") {
+      return parseCustom(requiredObject(tool, path, "custom"), at(path, "custom"));
+    }
     if (type !== "function") return { type: "native", dialect: "openai-chat", value: tool };
     const named = requiredObject(tool, path, "function");
     return parseFunction(named, at(path, "function"), tool["cache_control"]);
@@ -162,6 +166,15 @@ function parseTools(body: JsonObject): Tool[] {
     return parseFunction(objectOf(value, path), path);
   });
   return [...tools, ...functions];
+}
+
+function parseCustom(from: JsonObject, path: string): Tool {
+  const description = optionalString(from, path, "description");
+  const format = flatFormat(optionalObject(from, path, "format"));
+  return freeformTool(requiredText(from, path, "name"), {
+    ...(description !== undefined && { description }),
+    ...(format && { format }),
+  });
 }
 
 function parseFunction(from: JsonObject, path: string, cache?: Json): Tool {
@@ -185,6 +198,10 @@ function parseToolChoice(body: JsonObject): ToolChoice | undefined {
   if (choice === "required" && !old) return { type: "required" };
   if (isJsonObject(choice)) {
     if (old) return { type: "function", name: requiredText(choice, "function_call", "name") };
+    if (choice["type"] === "custom") {
+      const custom = requiredObject(choice, "tool_choice", "custom");
+      return { type: "function", name: requiredText(custom, "tool_choice.custom", "name") };
+    }
     if (choice["type"] !== "function") {
       return { type: "native", dialect: "openai-chat", value: choice };
     }

@@ -4,6 +4,7 @@ import type { Json, JsonObject } from "../../core/json.ts";
 import { badAnswer, noAnswer, objectIn, stringOf } from "../answers.ts";
 import { carry, openaiState } from "../carried.ts";
 import { others } from "../fields.ts";
+import { freeformInput } from "../freeform.ts";
 import type { AnswerContext } from "../protocol.ts";
 import { annotationsOf } from "./citations.ts";
 import { encodeFinish, parseFinish } from "./finish.ts";
@@ -139,6 +140,10 @@ export function isCustomCall(value: JsonObject): boolean {
 }
 
 export function encodeCall(part: Extract<Part, { type: "toolCall" }>): JsonObject {
+  if (part.freeform) {
+    const { id, name } = part;
+    return { id, type: "custom", custom: { name, input: freeformInput(part.arguments) } };
+  }
   return {
     id: part.id,
     type: "function",

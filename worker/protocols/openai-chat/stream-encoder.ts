@@ -1,6 +1,7 @@
 import type { ChatEvent, Part, PartDelta } from "../../core/chat.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import type { TokenUsage } from "../../core/usage.ts";
+import { freeformInput } from "../freeform.ts";
 import type { StreamEncoder, StreamOptions } from "../protocol.ts";
 import { objectIn } from "../answers.ts";
 import { annotationsOf } from "./citations.ts";
@@ -112,7 +113,9 @@ export class ChatStreamEncoder implements StreamEncoder {
         return opening + (value.text === "" ? "" : this.thinking(index, value.text));
       case "toolCall": {
         open.call = state.calls++;
-        const call = { index: open.call, ...encodeCall(value) };
+        // The text inside is written when it is whole.
+        const begun = value.freeform ? { ...value, arguments: "" } : value;
+        const call = { index: open.call, ...encodeCall(begun) };
         return opening + this.chunk(index, { tool_calls: [call] });
       }
       case "audio": {
@@ -152,6 +155,10 @@ export class ChatStreamEncoder implements StreamEncoder {
         }
         return "";
       case "arguments": {
+        if (open.value.type === "toolCall" && open.value.freeform) {
+          open.value = { ...open.value, arguments: open.value.arguments + delta.text };
+          return "";
+        }
         const call = { index: open.call ?? 0, function: { arguments: delta.text } };
         return this.chunk(index, { tool_calls: [call] });
       }
@@ -168,8 +175,12 @@ export class ChatStreamEncoder implements StreamEncoder {
   /** A thinking part that may be sent back goes out once more, whole, in the form in which it is accepted. */
   private close(index: number, part: number): string {
     const { state } = this.choice(index);
-    const value = state.parts.get(part)?.value;
+    const { value, call = 0 } = state.parts.get(part) ?? {};
     state.parts.delete(part);
+    if (value?.type === "toolCall" && value.freeform) {
+      const custom = { input: freeformInput(value.arguments) };
+      return this.chunk(index, { tool_calls: [{ index: call, custom }] });
+    }
     if (value?.type !== "thinking") return "";
     if (value.signature === undefined && value.redacted === undefined) return "";
     const block = encodeThinkingBlock(value);

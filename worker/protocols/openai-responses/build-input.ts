@@ -1,5 +1,6 @@
 import type { ChatRequest, Message, Part } from "../../core/chat.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
+import { freeformInput } from "../freeform.ts";
 import { refuseKept } from "../kept.ts";
 import { urlOf } from "../media.ts";
 import { unsupported } from "../unsupported.ts";
@@ -13,7 +14,11 @@ export function buildInput(
   account: string | undefined,
   degraded: Set<string>,
 ): JsonObject[] {
+  const freeform = new Set<string>();
   return messages.flatMap((message, index) => {
+    for (const part of message.parts) {
+      if (part.type === "toolCall" && part.freeform) freeform.add(part.id);
+    }
     const path = `messages[${index}]`;
     if (!dialect.startsWith("openai")) refuseKept(message, path);
     if (message.role === "assistant") {
@@ -22,7 +27,7 @@ export function buildInput(
       const items = assistantItems(parts, path, degraded);
       return dialect === "openai-responses" ? items : joinTexts(items);
     }
-    return userItems(message, path, degraded);
+    return userItems(message, path, freeform, degraded);
   });
 }
 
@@ -31,7 +36,12 @@ function isForeign(part: Part, account: string | undefined): boolean {
 }
 
 /** Results of tools first, each an item of its own; then the rest of the turn. */
-function userItems(message: Message, path: string, degraded: Set<string>): JsonObject[] {
+function userItems(
+  message: Message,
+  path: string,
+  freeform: ReadonlySet<string>,
+  degraded: Set<string>,
+): JsonObject[] {
   const items: JsonObject[] = [];
   const rest: Part[] = [];
   for (const part of message.parts) {
@@ -41,7 +51,10 @@ function userItems(message: Message, path: string, degraded: Set<string>): JsonO
     }
     if (part.isError) degraded.add("tool_result.is_error");
     items.push({
-      type: "function_call_output",
+      type:
+        part.freeform || freeform.has(part.callId)
+          ? "custom_tool_call_output"
+          : "function_call_output",
       call_id: part.callId,
       output: contentOf(part.parts, path, degraded),
     });
@@ -117,6 +130,9 @@ function assistantItems(parts: readonly Part[], path: string, degraded: Set<stri
         return [{ type: "message", role: "assistant", content }];
       }
       case "thinking":
+        if (part.redacted === "" && part.id !== undefined) {
+          return [{ type: "item_reference", id: part.id }];
+        }
         if (part.family === "openai" && part.redacted !== undefined) {
           return [
             {
@@ -130,6 +146,12 @@ function assistantItems(parts: readonly Part[], path: string, degraded: Set<stri
         if (!sealed || part.signature !== undefined) degraded.add("thinking");
         return [];
       case "toolCall":
+        if (part.freeform) {
+          const { id: call_id, name } = part;
+          return [
+            { type: "custom_tool_call", call_id, name, input: freeformInput(part.arguments) },
+          ];
+        }
         return [
           {
             type: "function_call",

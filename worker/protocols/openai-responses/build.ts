@@ -3,12 +3,13 @@ import type { Json, JsonObject } from "../../core/json.ts";
 import { objectIn } from "../answers.ts";
 import { effortOf } from "../effort.ts";
 import { define } from "../fields.ts";
+import { isFreeform } from "../freeform.ts";
 import { dropRefused, tellLostSampling } from "../losses.ts";
 import { tellLost } from "../marks.ts";
 import type { BuiltRequest, Target } from "../protocol.ts";
 import { schemaMembers } from "../openai-chat/schema.ts";
 import { isLost } from "../spellings.ts";
-import { unsupported } from "../unsupported.ts";
+import { unsupported, unsupportedTool } from "../unsupported.ts";
 import { buildInput } from "./build-input.ts";
 import { LEAST } from "./verbatim.ts";
 
@@ -39,7 +40,8 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
   writeSampling(body, request, degraded);
   const tools = request.tools.map(buildTool);
   if (tools.length > 0) body["tools"] = tools;
-  if (request.toolChoice && tools.length > 0) body["tool_choice"] = choiceOf(request.toolChoice);
+  if (request.toolChoice && tools.length > 0)
+    body["tool_choice"] = choiceOf(request.toolChoice, request.tools);
   if (request.parallelToolCalls !== undefined && tools.length > 0) {
     body["parallel_tool_calls"] = request.parallelToolCalls;
   }
@@ -75,9 +77,9 @@ function include(body: JsonObject, what: string): void {
 function buildTool(tool: Tool): JsonObject {
   if (tool.type === "native") {
     if (tool.dialect === "openai-responses") return tool.value;
-    const type = tool.value["type"];
-    throw unsupported(`The tool of type '${typeof type === "string" ? type : "unknown"}'`, "tools");
+    throw unsupportedTool(tool.value);
   }
+  if (tool.freeform) return { type: "custom", name: tool.name, ...tool.freeform };
   return {
     type: "function",
     name: tool.name,
@@ -88,8 +90,10 @@ function buildTool(tool: Tool): JsonObject {
   };
 }
 
-function choiceOf(choice: ToolChoice): Json {
-  if (choice.type === "function") return { type: "function", name: choice.name };
+function choiceOf(choice: ToolChoice, tools: readonly Tool[]): Json {
+  if (choice.type === "function") {
+    return { type: isFreeform(choice.name, tools) ? "custom" : "function", name: choice.name };
+  }
   if (choice.type !== "native") return choice.type;
   if (choice.dialect === "openai-responses") return choice.value;
   throw unsupported("This form of `tool_choice`", "tool_choice");

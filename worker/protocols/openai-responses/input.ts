@@ -16,7 +16,7 @@ import {
   requiredText,
 } from "../fields.ts";
 import { mediaOf, typeByName } from "../media.ts";
-import { callOf, native, readContent } from "./output.ts";
+import { callOf, native, readContent, readItem } from "./output.ts";
 
 const ROLES = '"user", "assistant", "system" or "developer"';
 
@@ -52,6 +52,12 @@ function messageOf(item: JsonObject, path: string): Message {
       requiredText(item, path, "call_id");
       optionalString(item, path, "arguments");
       return { role: "assistant", parts: [callOf(item)] };
+    case "custom_tool_call":
+      requiredText(item, path, "name");
+      requiredText(item, path, "call_id");
+      requiredString(item, path, "input");
+      return { role: "assistant", parts: readItem(item) };
+    case "custom_tool_call_output":
     case "function_call_output":
       return {
         role: "tool",
@@ -60,11 +66,19 @@ function messageOf(item: JsonObject, path: string): Message {
             type: "toolResult",
             callId: requiredText(item, path, "call_id"),
             parts: outputOf(item, path),
+            ...(type === "custom_tool_call_output" && { freeform: true }),
           },
         ],
       };
     case "reasoning":
       return { role: "assistant", parts: reasoningOf(item, path) };
+    case "item_reference": {
+      // Reasoning that its maker keeps is left out elsewhere, as that is which comes along; anything else would be missed.
+      const id = requiredText(item, path, "id");
+      if (!id.startsWith("rs_")) return { role: "assistant", parts: [native(item)] };
+      const kept: Part = { type: "thinking", text: "", redacted: "", family: "openai", id };
+      return { role: "assistant", parts: [kept] };
+    }
     case "image_generation_call": {
       const parts = drawn(item, path);
       return { role: "assistant", parts: parts ?? [native(item)] };

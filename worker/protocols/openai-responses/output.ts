@@ -2,6 +2,7 @@ import type { Part } from "../../core/chat.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import { argumentsOf, objectsIn, stringOf, textOf } from "../answers.ts";
 import { carry } from "../carried.ts";
+import { freeformArguments, freeformInput } from "../freeform.ts";
 import { readAnnotation, writeAnnotations } from "./citations.ts";
 
 /** The parts of one output item. Kinds that the canonical form does not name are native. */
@@ -11,6 +12,10 @@ export function readItem(item: JsonObject): Part[] {
       return objectsIn(item["content"]).map(readContent);
     case "function_call":
       return [callOf(item)];
+    case "custom_tool_call": {
+      const call = { ...callOf(item), arguments: freeformArguments(item["input"]) };
+      return [{ ...call, freeform: true }];
+    }
     case "reasoning":
       return reasoningOf(item);
     default:
@@ -115,7 +120,10 @@ function citationsOf(part: Extract<Part, { type: "text" }>): Json[] {
 export function writeItem(part: Part, id: (prefix: string) => string): JsonObject[] {
   switch (part.type) {
     case "toolCall":
-      return [...googleState(part.signature, id), callItem(part, id("fc"), "completed")];
+      return [
+        ...googleState(part.signature, id),
+        callItem(part, id(callPrefix(part)), "completed"),
+      ];
     case "text":
       return googleState(part.signature, id);
     case "thinking":
@@ -137,11 +145,21 @@ function imageItem({ source }: Extract<Part, { type: "image" }>, id: string): Js
   return [{ id, type: "image_generation_call", status: "completed", output_format, result }];
 }
 
+/** How the id of a call's item begins. */
+export function callPrefix({ freeform }: Extract<Part, { type: "toolCall" }>): string {
+  return freeform ? "ctc" : "fc";
+}
+
 export function callItem(
   part: Extract<Part, { type: "toolCall" }>,
   id: string,
   status: string,
 ): JsonObject {
+  if (part.freeform) {
+    const { id: call_id, name } = part;
+    const input = freeformInput(part.arguments);
+    return { id, type: "custom_tool_call", status, call_id, name, input };
+  }
   return {
     id,
     type: "function_call",

@@ -18,6 +18,7 @@ import {
   others,
   requiredText,
 } from "../fields.ts";
+import { freeformTool } from "../freeform.ts";
 import { readSchema } from "../openai-chat/schema.ts";
 import { parseInput } from "./input.ts";
 import { keptHere } from "./metadata.ts";
@@ -127,6 +128,14 @@ function readSampling(body: JsonObject, { sampling }: ChatRequest): void {
 
 function parseTool(tool: JsonObject, path: string): Tool {
   const type = requiredText(tool, path, "type");
+  if (type === "custom") {
+    const own = optionalString(tool, path, "description");
+    const format = optionalObject(tool, path, "format");
+    return freeformTool(requiredText(tool, path, "name"), {
+      ...(own !== undefined && { description: own }),
+      ...(format && { format }),
+    });
+  }
   if (type !== "function") return { type: "native", dialect: "openai-responses", value: tool };
   const parsed: Tool = { type: "function", name: requiredText(tool, path, "name") };
   const description = optionalString(tool, path, "description");
@@ -145,7 +154,7 @@ function parseToolChoice(body: JsonObject): ToolChoice | undefined {
   if (!isJsonObject(choice)) {
     throw invalid("tool_choice", '"none", "auto", "required" or an object naming a tool');
   }
-  if (choice["type"] === "function") {
+  if (choice["type"] === "function" || choice["type"] === "custom") {
     return { type: "function", name: requiredText(choice, "tool_choice", "name") };
   }
   return { type: "native", dialect: "openai-responses", value: choice };

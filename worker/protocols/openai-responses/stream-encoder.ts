@@ -4,12 +4,14 @@ import { NO_USAGE } from "../../core/usage.ts";
 import type { TokenUsage } from "../../core/usage.ts";
 import { objectIn, objectsIn } from "../answers.ts";
 import { parsed } from "../fields.ts";
+import { freeformInput } from "../freeform.ts";
 import type { StreamEncoder, StreamOptions } from "../protocol.ts";
 import { sseText } from "../sse.ts";
 import { writeAnnotations } from "./citations.ts";
 import { encodeFinish } from "./finish.ts";
 import {
   callItem,
+  callPrefix,
   googleState,
   messageItem,
   outputText,
@@ -134,7 +136,7 @@ export class ResponseStreamEncoder implements StreamEncoder {
         const before = googleState(value.signature, this.nextId)
           .map((state) => this.wholeItem(state))
           .join("");
-        const item = this.add(part, { ...value, arguments: "" }, this.nextId("fc"));
+        const item = this.add(part, { ...value, arguments: "" }, this.nextId(callPrefix(value)));
         const call = { ...value, arguments: "" };
         return (
           before +
@@ -225,6 +227,8 @@ export class ResponseStreamEncoder implements StreamEncoder {
       case "arguments":
         if (value.type !== "toolCall") return "";
         item.value = { ...value, arguments: value.arguments + delta.text };
+        // The text inside is written when it is whole.
+        if (value.freeform) return "";
         return this.line("response.function_call_arguments.delta", {
           ...this.at(item),
           delta: delta.text,
@@ -273,6 +277,19 @@ export class ResponseStreamEncoder implements StreamEncoder {
       return summary + this.ended(item, reasoningItem(value, id));
     }
     if (value.type !== "toolCall") return "";
+    if (value.freeform) {
+      const input = freeformInput(value.arguments);
+      return (
+        (input === ""
+          ? ""
+          : this.line("response.custom_tool_call_input.delta", {
+              ...this.at(item),
+              delta: input,
+            })) +
+        this.line("response.custom_tool_call_input.done", { ...this.at(item), input }) +
+        this.ended(item, callItem(value, id, "completed"))
+      );
+    }
     return (
       this.line("response.function_call_arguments.done", {
         ...this.at(item),

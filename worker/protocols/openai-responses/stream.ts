@@ -7,7 +7,7 @@ import type { StreamParser } from "../protocol.ts";
 import type { SseEvent } from "../sse.ts";
 import { readAnnotation } from "./citations.ts";
 import { parseFinish } from "./finish.ts";
-import { callOf, native, stateOf } from "./output.ts";
+import { callOf, readItem, stateOf } from "./output.ts";
 import { parseUsage } from "./usage.ts";
 
 const KNOWN_START: ReadonlySet<string> = new Set([
@@ -194,7 +194,10 @@ export class ResponseStreamParser implements StreamParser {
         return;
       }
       default:
-        this.whole(native(item), out);
+        for (const part of readItem(item)) {
+          if (part.type === "toolCall") this.called = true;
+          this.whole(part, out);
+        }
     }
     this.close(event, out);
   }
