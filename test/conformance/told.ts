@@ -29,13 +29,11 @@ export function toldByChunks(chunks: readonly Loose[]): Told {
       for (const call of (delta["tool_calls"] ?? []) as Loose[]) {
         const index = (call["index"] as number | undefined) ?? args.size;
         const known = args.get(index);
-        if (known) known.text += call["function"]["arguments"] ?? "";
-        else {
-          args.set(index, {
-            name: call["function"]["name"] as string,
-            text: (call["function"]["arguments"] ?? "") as string,
-          });
-        }
+        const { name, arguments: json, input } = (call["function"] ?? call["custom"]) as Loose;
+        // A tool that takes text is told as a function of that text would be.
+        const text = (json ?? (input ? JSON.stringify({ input }) : "")) as string;
+        if (known) known.text += text;
+        else args.set(index, { name: name as string, text });
       }
       told.finish = (choice["finish_reason"] as string | null) ?? told.finish;
     }

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { FinishReason, Part } from "../../worker/core/chat.ts";
 import type { JsonObject } from "../../worker/core/json.ts";
 import { completionTokens, promptTokens } from "../../worker/core/usage.ts";
+import { freeformInput } from "../../worker/protocols/freeform.ts";
 import { dialectOf } from "../../worker/protocols/index.ts";
 import { describeWithData } from "../support/data.ts";
 import { asEvents, assemble, CONTEXT, encoded, readEvents, sseEvents } from "./answers.ts";
@@ -38,10 +39,11 @@ function told(output: readonly Loose[]) {
         : [],
     ),
     calls: output
-      .filter((item) => item["type"] === "function_call")
-      .map((item) => [item["call_id"], item["name"], item["arguments"]]),
+      .filter((item) => /^(function|custom_tool)_call$/.test(item["type"] as string))
+      .map((item) => [item["call_id"], item["name"], item["arguments"] ?? item["input"]]),
     others: output.filter(
-      (item) => !["message", "reasoning", "function_call"].includes(item["type"] as string),
+      (item) =>
+        !/^(message|reasoning|function_call|custom_tool_call)$/.test(item["type"] as string),
     ),
     citations: texts.reduce((sum, part) => sum + (part["annotations"]?.length ?? 0), 0),
   };
@@ -55,7 +57,9 @@ function saidBy(parts: readonly Part[]) {
       part.type === "thinking" && part.redacted !== undefined ? [part.redacted] : [],
     ),
     calls: parts.flatMap((part) =>
-      part.type === "toolCall" ? [[part.id, part.name, part.arguments]] : [],
+      part.type === "toolCall"
+        ? [[part.id, part.name, part.freeform ? freeformInput(part.arguments) : part.arguments]]
+        : [],
     ),
     others: parts.flatMap((part) => (part.type === "native" ? [part.value] : [])),
     citations: parts.reduce(
