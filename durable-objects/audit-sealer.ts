@@ -14,7 +14,7 @@ import {
 import { leafText, NO_LEAF, recordHash } from "../worker/core/sealed-log/leaf.ts";
 import { leafHash } from "../worker/core/sealed-log/merkle.ts";
 import type { Hash } from "../worker/core/sealed-log/merkle.ts";
-import { keyIdOf, signNote, verifierKey } from "../worker/core/sealed-log/note.ts";
+import { isSignedBy, keyIdOf, signNote, verifierKey } from "../worker/core/sealed-log/note.ts";
 import type { NoteSigner } from "../worker/core/sealed-log/note.ts";
 import { packSegment } from "../worker/core/sealed-log/segment.ts";
 import { Border, packEntries, packHashes, TILE_WIDTH } from "../worker/core/sealed-log/tiles.ts";
@@ -181,15 +181,17 @@ export class AuditSealer {
    */
   async #compareHead(): Promise<void> {
     if (this.#level) return;
-    const { storage, archive } = this.#parts;
+    const { storage, archive, signers, origin } = this.#parts;
     const bytes = await archive.read(HEAD);
     const head = bytes === null ? null : readCheckpoint(new TextDecoder().decode(bytes));
-    const { size = 0, checkpoint = null } = storage.state() ?? {};
-    const known = checkpoint === null ? null : readCheckpoint(checkpoint);
-    // A head that can't be read is replaced, and so is one that a crash left behind.
-    const ahead = head !== null && head.checkpoint.size > size;
-    const other = head?.checkpoint.size === size && head.note.body !== known?.note.body;
-    if (head !== null && (ahead || other)) throw new ArchiveAhead(head.checkpoint.size, size);
+    const state = storage.state();
+    const size = state?.size ?? 0;
+    const other = head?.checkpoint.size === size && head.note.body !== bodyOf(state?.checkpoint);
+    if (head !== null && (head.checkpoint.size > size || other)) {
+      // Anybody can write a head who can write into the bucket: what none of our keys signed is replaced by the next seal.
+      for (const signer of (await signers(state?.origin ?? origin)).byVersion.values())
+        if (await isSignedBy(head.note, signer)) throw new ArchiveAhead(head.checkpoint.size, size);
+    }
     this.#level = true;
   }
 
@@ -273,6 +275,10 @@ function checkKeys(known: readonly LoggedKey[], { byVersion, current }: Keys): v
     if (signer === undefined || (retired && version !== current)) continue;
     if (retired || keyIdOf(signer) !== keyId) throw new SigningKeyDiffers(version, keyId, retired);
   }
+}
+
+function bodyOf(checkpoint = ""): string | undefined {
+  return readCheckpoint(checkpoint)?.note.body;
 }
 
 /** What tells of keys and of retention is kept for ever, so it has segments of its own. */

@@ -74,6 +74,16 @@ it("whoever collects the log by sequence misses nothing that arrives late, and g
   expect(collected.map(({ sequence }) => sequence)).toEqual(collected.map((_, n) => n + 1));
   const both = `/audit-log?organization_id=${orgId}&after_sequence=1&order=asc`;
   expect((await opened.call(MASTER, "GET", both)).status).toBe(422);
+  const one = `/audit-log?organization_id=${orgId}&event_id=${eventId}`;
+  expect((await opened.call(MASTER, "GET", one)).body).toMatchObject({
+    data: [{ event_id: eventId }],
+  });
+  // A filter that is misspelt must not answer as if nothing had been asked for.
+  const misspelt = await opened.call(MASTER, "GET", one.replace("event_id", "event_ids"));
+  expect([misspelt.status, JSON.stringify(misspelt.body)]).toEqual([
+    422,
+    expect.stringContaining("did you mean 'event_id'"),
+  ]);
 });
 
 it("an unlinked person stands in none of the organization's copies of events", async () => {

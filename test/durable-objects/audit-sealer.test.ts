@@ -61,12 +61,19 @@ test("a log whose disk was put back to an earlier day signs no second history in
   before.archive.objects.delete(HEAD);
   await before.grow([2]);
   expect((await verifyLog(before.archive)).faults).toEqual([]);
+  // A head that anybody may have written is replaced.
+  const [head = new Uint8Array()] = [before.archive.objects.get(HEAD)];
+  const forged = new TextDecoder().decode(head).replace("\n9\n", "\n9000\n");
+  before.archive.objects.set(HEAD, new TextEncoder().encode(forged));
+  before.load();
+  await before.grow([1]);
+  expect((await verifyLog(before.archive)).faults).toEqual([]);
   // Another history of the same length.
   const other = new LogWorld();
-  await other.grow([8]);
+  await other.grow([9]);
   fill(before, other.archive);
   await before.append([before.record()]);
-  await expect(before.sealer.run()).rejects.toThrow(/head is of 9 records, .* state of 9:/);
+  await expect(before.sealer.run()).rejects.toThrow(/head is of 10 records, .* state of 10:/);
 });
 
 test("the alarm seals what came in, and rests when nothing is left", async () => {

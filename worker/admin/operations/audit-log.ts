@@ -8,7 +8,7 @@ import type { AdminContext } from "../context.ts";
 import { recordsAs } from "../audit-forms.ts";
 import { PAGE_ROW } from "../examples.ts";
 import { invalidField } from "../faults.ts";
-import { ORG, PAGE, reference } from "../fields.ts";
+import { exactly, ORG, PAGE, reference } from "../fields.ts";
 import { inOrg, notFound, operation } from "../operation.ts";
 import { pageShape } from "../rows.ts";
 
@@ -63,7 +63,7 @@ const list = operation({
   http: [{ method: "GET", path: "/audit-log" }],
   permission: PERMISSION,
   event: null,
-  input: z.object({
+  input: exactly({
     ...ORG,
     limit: page.optional().describe("100 if absent, 1000 at most"),
     cursor: z
@@ -85,6 +85,7 @@ const list = operation({
     key_hash: reference.optional().describe("The key's public handle, `sha256:…`"),
     team_id: reference.optional(),
     request_id: reference.optional(),
+    event_id: reference.optional(),
     actor: reference.optional().describe("`key:<handle>`, `user:<id>`, `master`"),
     format: z.enum(["json", "csv", "jsonl"]).optional(),
   }),
@@ -109,6 +110,7 @@ const list = operation({
       ...(input.key_hash !== undefined && { keyHandle: input.key_hash }),
       ...(input.team_id !== undefined && { teamId: input.team_id }),
       ...(input.request_id !== undefined && { requestId: input.request_id }),
+      ...(input.event_id !== undefined && { eventId: input.event_id }),
       ...(input.actor !== undefined && { actor: input.actor }),
     };
     const { records, cursor } = await ctx.deps.auditLog(ctx.orgId).list(query);
