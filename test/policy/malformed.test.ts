@@ -88,6 +88,21 @@ test.each([
   ["when: header.x-my-team == 'red'", 'stands in brackets: header["x-my-team"]'],
   ["when: { identity: { region: eu } }", "as identity.region"],
   ["when: { identity.cost_center: 4711 }", 'write "4711" in quotes'],
+  ["when: { region.country: Germany }", "two letters of ISO 3166-1"],
+  ['when: \'region.country in ["UK", "FR"]\'', "never 'UK'"],
+  ["when: { content.data_class: top secret }", "one word of letters"],
+  ['when: { identity.region: "e\u200bu" }', "nobody sees stands here (U+200B)"],
+  ["when: { headers.x-team: a }", "did you mean 'header.x-team'?"],
+  ["when: { header.x team: a }", "a name behind the dot that a header can have"],
+  ["when: { route: a }", "it stands beside 'when', further to the left"],
+  ["identity.region: eu", "a condition stands under 'when', further to the right"],
+  ["<<: { block: true }", "merge keys are not read"],
+  ["when: *eu", "nothing above this is called '&eu'"],
+  ["when: '!identity.region == \"eu\"'", "as !(a == b)"],
+  ["when: 'identity.region == \u201ceu\u201d'", "stands in straight quotes"],
+  ["when: 'content.input_tokens > 4k'", "a number is digits alone"],
+  ["when: 'content.tools == []'", "as list == null"],
+  ["residency: eu", "did you mean 'eu-only'?"],
 ])("%s is told what was meant", (when, told) => {
   const { faults } = compiled(`rules:\n  - ${when}\n    route: a\n`, KNOWN);
   expect(faults[0]?.message).toContain(told);
@@ -129,5 +144,26 @@ test("what is accepted and does nothing is said at its line", () => {
   expect([plan !== null, faults.map(({ code, line }) => [code, line])]).toEqual([
     true,
     [["not_redacted", 4]],
+  ]);
+});
+
+test("a rule's schedule goes by the document's zone where it names none", () => {
+  const zoneOf = (top: string, own: string) => {
+    const { plan } = compiled(`${top}rules: [{ route: a, schedule: { ${own}from: "08:00" } }]\n`);
+    const [within] = plan?.predicates ?? [];
+    return within?.is === "within" ? within.window.zone : null;
+  };
+  const berlin = "schedule: { timezone: Europe/Berlin }\n";
+  expect(zoneOf(berlin, "")).toBe("Europe/Berlin");
+  expect(zoneOf(berlin, "timezone: Asia/Tokyo, ")).toBe("Asia/Tokyo");
+  expect(zoneOf("", "")).toBe("UTC");
+});
+
+test("a model that nothing here has is warned of where it is demanded", () => {
+  const yaml = "constraints:\n  - forbid: { model: [a, gpt4o] }\n  - require: { model: b }\n";
+  const { plan, faults } = compiled(yaml, { ...KNOWN, bears: KNOWN.serves });
+  expect([plan !== null, faults.map(({ code, line, message }) => [code, line, message])]).toEqual([
+    true,
+    [["names_nothing", 2, expect.stringContaining("'gpt4o', so that the name stands for nothing")]],
   ]);
 });

@@ -52,6 +52,11 @@ export async function knownIn(ctx: AdminContext, scope: string): Promise<Known> 
       aliases.includes(name) || dialNamed(name) !== null || resolve(name, context).found,
     groups: [...resolvableModels(context).map(({ id }) => id), ...aliases],
     providers: providers().map(({ slug }) => slug),
+    bears: (name) =>
+      resolve(name, context).found ||
+      shared.deployments.some((each) =>
+        [each.model, `${each.provider}/${each.model}`].includes(name),
+      ),
     // There are no such objects yet, so that none of them exists.
     hasFeature: () => false,
     detectors: Object.keys(deps.detectors) as DetectedSignal[],

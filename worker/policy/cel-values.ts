@@ -67,6 +67,12 @@ export class CelValues {
       case "call":
       case "rcall":
         return this.#size(node);
+      case "!_":
+        throw new Refused(
+          node,
+          "type_error",
+          "'!' binds closest: what it denies as a whole stands in brackets, as !(a == b)",
+        );
       default:
         throw new Refused(node, "unsupported", `'${node.op}' can't stand here`);
     }
@@ -109,7 +115,9 @@ export class CelValues {
       throw new Refused(
         node,
         "type_error",
-        "a list holds only texts, or only numbers, and at least one",
+        values.length === 0
+          ? "an empty list stands for nothing: a list of a request that is empty is absent, as list == null"
+          : "a list holds only texts, or only numbers",
       );
     }
     return constantValue(values as string[]);

@@ -10,6 +10,7 @@ import { statesOfPlan } from "./cost.ts";
 import { short, type Member, type Source } from "./document.ts";
 import type { Known } from "./known.ts";
 import { Effort } from "./literal.ts";
+import { misplacedAtTop, misplacedInConstraint, misplacedInRule } from "./misplaced.ts";
 import { ENGINE, type Action, type Constraint, type Plan, type Rule } from "./plan.ts";
 import { needsSaying, warnAbsent, warnOff } from "./unknowns.ts";
 import { readWhenCel } from "./when-cel.ts";
@@ -103,7 +104,7 @@ class Compilation {
       );
       return nothing;
     }
-    const top = source.known(source.root, "a policy", TOP_KEYS);
+    const top = source.known(source.root, "a policy", TOP_KEYS, misplacedAtTop);
     if (top === null) return nothing;
     const text = (member: Member | undefined, what: string): string | null =>
       member === undefined ? null : source.text(member.value ?? member.key, what, 1_000);
@@ -219,7 +220,12 @@ class Compilation {
     const source = this.#source;
     const items = source.list(member.value, "constraints", MOST_CONSTRAINTS);
     return (items ?? []).flatMap((node, index) => {
-      const [members, odd] = this.#membersOf(node, "a constraint", CONSTRAINT_KEYS);
+      const [members, odd] = this.#membersOf(
+        node,
+        "a constraint",
+        CONSTRAINT_KEYS,
+        misplacedInConstraint,
+      );
       if (members === null) return [];
       const id = this.#id(members.id, `constraint-${index + 1}`, node);
       const enabled = this.#enabled(members.enabled);
@@ -260,7 +266,7 @@ class Compilation {
     const source = this.#source;
     const items = source.list(member.value, "rules", MOST_RULES);
     return (items ?? []).flatMap((node, index) => {
-      const [members, odd] = this.#membersOf(node, "a rule", RULE_KEYS);
+      const [members, odd] = this.#membersOf(node, "a rule", RULE_KEYS, misplacedInRule);
       return members === null ? [] : [this.#readRule(node, members, odd, index)];
     });
   }
@@ -291,7 +297,8 @@ class Compilation {
     }
     const { when, schedule, on_unknown: unknown } = members;
     const tree = when === undefined ? null : this.#when(when);
-    const window = schedule === undefined ? null : readWindow(source, schedule);
+    const window =
+      schedule === undefined ? null : readWindow(source, schedule, this.#calendar?.zone ?? "UTC");
     const said =
       unknown === undefined
         ? null
@@ -320,9 +327,10 @@ class Compilation {
     node: Node | null,
     what: string,
     names: readonly Name[],
+    misplaced: (name: string) => string | undefined,
   ): [Partial<Record<Name, Member>> | null, boolean] {
     const before = this.#source.faults.length;
-    const members = this.#source.known(node, what, names);
+    const members = this.#source.known(node, what, names, misplaced);
     return [members, this.#source.faults.length > before];
   }
 

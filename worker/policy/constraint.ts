@@ -65,6 +65,7 @@ export function readEntries(
     if (member === undefined) continue;
     if (name === "provider") checkProviders(source, member.value, known);
     if (name === "region") checkRegion(source, member.value);
+    if (name === "model") warnModels(source, member.value, known);
     put(member, readFact(source, member, name, constants));
   }
   const { residency, retention, price } = members;
@@ -129,6 +130,19 @@ function checkRegion(source: Source, node: Node | null): void {
     "unknown_value",
     `'${String(named)}' is a class of regions: say residency: ${String(named)}`,
   );
+}
+
+/** A misspelt model forbids nothing, and nobody would notice. */
+function warnModels(source: Source, node: Node | null, { bears, groups }: Known): void {
+  if (bears === null) return;
+  for (const each of [source.plain(node) ?? []].flat()) {
+    if (typeof each !== "string" || each.startsWith("constants.") || bears(each)) continue;
+    source.warn(
+      node,
+      "names_nothing",
+      `no deployment here has the model or model group '${short(each)}', so that the name stands for nothing${hint(each, groups)}`,
+    );
+  }
 }
 
 function checkProviders(source: Source, node: Node | null, known: Known): void {

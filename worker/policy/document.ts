@@ -107,11 +107,15 @@ export class Source {
     return members;
   }
 
-  /** The same for a map whose names are known: a misspelt one is a fault that names the nearest. */
+  /**
+   * The same for a map whose names are known: a misspelt one is a fault that names the nearest, or says what
+   * `misplaced` knows of it.
+   */
   known<Name extends string>(
     node: Node | null,
     what: string,
     names: readonly Name[],
+    misplaced?: (name: string) => string | undefined,
   ): Partial<Record<Name, Member>> | null {
     const members = this.members(node, what);
     if (members === null) return null;
@@ -123,7 +127,7 @@ export class Source {
         this.error(
           member.key,
           "unknown_key",
-          `${what} has no '${short(member.name)}'${hint(member.name, names) || ` (it may have ${names.join(", ")})`}`,
+          `${what} has no '${short(member.name)}'${misplaced?.(member.name) ?? (hint(member.name, names) || ` (it may have ${names.join(", ")})`)}`,
         );
       }
     }

@@ -7,6 +7,8 @@ export interface Known {
   /** Names of groups, to find the nearest of a misspelt one. */
   groups: readonly string[];
   providers: readonly string[];
+  /** True for what a deployment here, or one that a request may name, is called as a group or model. Null: not checked. */
+  bears: ((name: string) => boolean) | null;
   /** True for a feature object that exists. Null: not checked. */
   hasFeature: ((field: string, id: string) => boolean) | null;
   /** Signals whose detectors are on. Null: not checked, as if all were. */
@@ -32,6 +34,7 @@ export const OFFLINE: Known = {
   serves: null,
   groups: [],
   providers: [],
+  bears: null,
   hasFeature: null,
   detectors: null,
   channels: null,

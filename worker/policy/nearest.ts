@@ -10,7 +10,17 @@ export function nearest(name: string, known: Iterable<string>): string | null {
       best = each;
     }
   }
-  return best;
+  return best ?? begun(wanted, known);
+}
+
+/** The one known name that begins with a whole word that was written. */
+function begun(wanted: string, known: Iterable<string>): string | null {
+  if (!/^\w{2,}$/.test(wanted)) return null;
+  const found = [...known].filter((each) => {
+    const lower = each.toLowerCase();
+    return lower.startsWith(wanted) && /^[-/_.]/.test(lower.slice(wanted.length));
+  });
+  return found.length === 1 ? (found[0] ?? null) : null;
 }
 
 /** `; did you mean 'x'?`, or nothing where no known name is near. */

@@ -8,23 +8,38 @@ import { short } from "./document.ts";
 /** Most entries of a list that a signal is compared with. */
 export const MOST_LISTED = 500;
 
+/** What the name of a header is made of (RFC 9110). */
+const HEADER = /^[!#$%&'*+.^_`|~\w-]+$/;
+
 /** A signal by the name that a document uses, or public text that says what is wrong with the name. */
 export function signalNamed(
   written: string,
 ): { name: string; facts: SignalFacts } | { fault: string } {
-  const found = findSignal(written);
+  const read = findSignal(written);
+  const found =
+    "name" in read && read.name.startsWith("header.") && !HEADER.test(read.name)
+      ? { reason: "unnamed" as const }
+      : read;
   if (!("reason" in found)) return found;
   if (found.reason === "credential") {
     return { fault: `'${short(written)}' holds a credential, which no policy may read` };
   }
   if (found.reason === "unnamed") {
-    return { fault: `'${short(written)}' needs a name behind the dot, as ${written}x-team` };
+    const root = written.slice(0, written.indexOf(".") + 1);
+    return {
+      fault: `'${short(written)}' needs a name behind the dot that a ${root === "header." ? "header" : "member"} can have, as ${root}x-team`,
+    };
   }
   const known = [...SIGNAL_NAMES, ...Object.keys(SIGNAL_ALIASES)];
   // A bare or misplaced name (`pii_detected`, `identity.residency`) is found by its last part.
   const last = written.slice(written.lastIndexOf(".") + 1);
   const elsewhere = SIGNAL_NAMES.find((name) => name.endsWith(`.${last}`));
-  const near = elsewhere === undefined ? hint(written, known) : `; did you mean '${elsewhere}'?`;
+  const family = /^(headers?|meta(?:data)?)\.(.+)$/i.exec(written);
+  const meant =
+    family === null
+      ? elsewhere
+      : `${/^h/i.test(family[1] ?? "") ? "header" : "metadata"}.${family[2]}`;
+  const near = meant === undefined ? hint(written, known) : `; did you mean '${short(meant)}'?`;
   const families = Object.keys(FAMILIES).map((prefix) => `${prefix}<name>`);
   return {
     fault: `there is no signal '${short(written)}'${near === "" ? ` (families: ${families.join(", ")})` : near}`,
@@ -60,6 +75,9 @@ export function unequal(name: string, facts: SignalFacts, value: Constant): stri
   }
   if (values !== undefined && !values.includes(String(value))) {
     return `${name} is never ${textOf(value)}${hint(String(value), values)} (it is one of ${values.join(", ")})`;
+  }
+  if (facts.form !== undefined && !facts.form.test.test(String(value))) {
+    return `${name} is never ${textOf(value)}: ${facts.form.told}`;
   }
   if (range !== undefined && (Number(value) < range[0] || Number(value) > range[1])) {
     return `${name} is never ${textOf(value)}: it lies between ${range[0]} and ${bound(range[1])}`;

@@ -8,10 +8,7 @@ import type { Calendar } from "./calendar.ts";
 import { hasCode, languageOf, modalitiesOf, toolNames } from "./content.ts";
 import type { ReadSignal } from "./evaluate.ts";
 import { scheduleSignal } from "./scheduled.ts";
-import { isTooLong, MOST_TEXT, MOST_TEXTS } from "./signals.ts";
-
-/** A word that callers and administrators class things by. */
-const LABEL = /^[a-z0-9][a-z0-9_.-]{0,63}$/;
+import { isTooLong, LABEL, MOST_TEXT, MOST_TEXTS } from "./signals.ts";
 
 /** What signals are read from; whatever costs something is a function that is called when a policy comes to it. */
 export interface SignalSources {

@@ -33,15 +33,19 @@ export function readCalendar(source: Source, member: Member, team: boolean): Cal
   });
 }
 
-/** Reads `schedule:` of a rule: when it may match at all. */
-export function readWindow(source: Source, { key, value }: Member): Window | null {
+/** Reads `schedule:` of a rule: when it may match at all. Without a zone of its own it goes by `standard`. */
+export function readWindow(
+  source: Source,
+  { key, value }: Member,
+  standard: string,
+): Window | null {
   const members = source.known(value, "schedule", ["timezone", "days", "from", "to"]);
   if (members === null) return null;
-  const zone = zoneOf(source, members.timezone) ?? "UTC";
+  const zone = zoneOf(source, members.timezone) ?? standard;
   const days =
     members.days === undefined ? WEEKDAYS : daysOf(source, members.days.value ?? members.days.key);
-  const at = (member: Member | undefined, standard: number): number | null =>
-    member === undefined ? standard : timeOf(source, member.value ?? member.key);
+  const at = (member: Member | undefined, end: number): number | null =>
+    member === undefined ? end : timeOf(source, member.value ?? member.key);
   const from = at(members.from, 0);
   const to = at(members.to, 24 * 60);
   if (days === null || from === null || to === null) return null;

@@ -11,11 +11,16 @@ export interface SignalFacts {
   values?: readonly string[];
   /** The only numbers that occur, both ends included. */
   range?: readonly [number, number];
+  /** What every value of it is like; a document that names another waits for what never comes. */
+  form?: { test: RegExp; told: string };
   /** The case in which its values are read, whatever the caller or administrator wrote. */
   fold?: "lower" | "upper";
   /** Identifies a person or is the caller's own text: records keep outcomes of predicates, never the value. */
   private?: true;
 }
+
+/** A word that callers and administrators class things by, in lower case. */
+export const LABEL = /^[a-z0-9][a-z0-9_.-]{0,63}$/;
 
 export const WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"] as const;
 export type Weekday = (typeof WEEKDAYS)[number];
@@ -37,6 +42,20 @@ const strings = (about: string, values?: readonly string[]): SignalFacts => ({
   ...(values && { values }),
 });
 const folded = (fold: "lower" | "upper", facts: SignalFacts): SignalFacts => ({ ...facts, fold });
+const FORMS = {
+  label: {
+    test: LABEL,
+    told: "it is one word of letters, digits, '.', '_' and '-', as the-word",
+  },
+  country: {
+    test: /^(?!UK$|EU$)[A-Z]{2}$/,
+    told: "it is two letters of ISO 3166-1, as DE or GB",
+  },
+} as const;
+const formed = (form: keyof typeof FORMS, facts: SignalFacts): SignalFacts => ({
+  ...facts,
+  form: FORMS[form],
+});
 const hidden = (facts: SignalFacts): SignalFacts => ({ ...facts, private: true });
 
 const MANY = Number.MAX_SAFE_INTEGER;
@@ -61,7 +80,10 @@ export const SIGNALS = {
   "identity.groups": strings(
     "groups of the caller: the team's alias and what the key's metadata lists",
   ),
-  "identity.plan": folded("lower", string("`plan` in the organization's metadata")),
+  "identity.plan": formed(
+    "label",
+    folded("lower", string("`plan` in the organization's metadata")),
+  ),
   "identity.cost_center": hidden(
     string("`cost_center` in the key's or team's metadata, else X-Routero-Cost-Center"),
   ),
@@ -81,9 +103,9 @@ export const SIGNALS = {
     string("language of the last user message, ISO 639-1", LANGUAGES),
   ),
   "content.input_tokens": number("estimate of the prompt's tokens", [0, MANY]),
-  "content.data_class": folded(
-    "lower",
-    string("X-Routero-Data-Class, else `data_class` in the request's metadata"),
+  "content.data_class": formed(
+    "label",
+    folded("lower", string("X-Routero-Data-Class, else `data_class` in the request's metadata")),
   ),
   "content.modalities": strings("what the messages are made of", [
     "text",
@@ -113,12 +135,18 @@ export const SIGNALS = {
   ]),
   "content.model": string("the model as requested"),
   "content.endpoint": string("endpoint that was called, in whichever dialect", ["chat"]),
-  "identity.region": folded(
-    "lower",
-    string("region that the key's or team's metadata sets, else X-Routero-Region"),
+  "identity.region": formed(
+    "label",
+    folded("lower", string("region that the key's or team's metadata sets, else X-Routero-Region")),
   ),
-  "region.country": folded("upper", string("country of the caller's network, ISO 3166-1")),
-  "region.residency": folded("lower", string("`residency` in the organization's metadata")),
+  "region.country": formed(
+    "country",
+    folded("upper", string("country of the caller's network, ISO 3166-1")),
+  ),
+  "region.residency": formed(
+    "label",
+    folded("lower", string("`residency` in the organization's metadata")),
+  ),
   "region.fedramp": bool("the organization lives in the FedRAMP region"),
   "region.gateway": string("data region of the organization", ["global", "eu", "fedramp"]),
   "budget.remaining_pct": number("of the tightest budget over the request", [0, 100]),

@@ -87,14 +87,17 @@ function plain(summary: string): string {
 
 /** Signs of other languages, where one stands at the fault or ends right before it. */
 const SIGNS: readonly (readonly [RegExp, string])[] = [
+  [/={3}$/, "; equality is =="],
   [/(?<![=!<>])=$/, "; equality is =="],
+  [/[“”„‘’‚«»]$/, "; a text stands in straight quotes"],
+  [/\d\w$/, "; a number is digits alone, as 4000"],
   [/\band$/i, "; 'and' is written &&"],
   [/\bor$/i, "; 'or' is written ||"],
   [/\bnot$/i, "; 'not' is written !"],
 ];
 
 function advice(expression: string, at: number): string {
-  const word = /^(\w+|=)/.exec(expression.slice(at))?.[0] ?? "";
+  const word = /^(\w+|=|[“”„‘’‚«»])/.exec(expression.slice(at))?.[0] ?? "";
   const upTo = [expression.slice(0, at) + word, expression.slice(0, at).trimEnd()];
   return SIGNS.find(([sign]) => upTo.some((text) => sign.test(text)))?.[1] ?? "";
 }

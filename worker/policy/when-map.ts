@@ -2,6 +2,7 @@ import { isMap, isSeq } from "yaml";
 import type { Node } from "yaml";
 import type { Constant, Predicate, Term, Tree } from "./condition.ts";
 import { saw, short, type Member, type Source } from "./document.ts";
+import { misplacedInWhen } from "./misplaced.ts";
 import { hint } from "./nearest.ts";
 import {
   kindOf,
@@ -100,9 +101,10 @@ function readMember(
     source.error(
       key,
       "unknown_signal",
-      typeof inner === "string" && CLASSES.includes(name)
-        ? `'${name}' is a class of signals: write a signal's whole name, as ${name}.${short(inner)}`
-        : fault,
+      misplacedInWhen(name) ??
+        (typeof inner === "string" && CLASSES.includes(name)
+          ? `'${name}' is a class of signals: write a signal's whole name, as ${name}.${short(inner)}`
+          : fault),
     );
     return null;
   }

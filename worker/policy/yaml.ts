@@ -1,4 +1,4 @@
-import { isMap, isScalar, isSeq, LineCounter, parseAllDocuments } from "yaml";
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments } from "yaml";
 import type { Document, Node, YAMLMap, YAMLSeq } from "yaml";
 import { nodesOf, short, Source } from "./document.ts";
 
@@ -43,12 +43,13 @@ export function readYaml(file: string, text: string): Source[] {
     source.errorAt(0, 1, "empty", "the document is empty");
     return [source];
   }
-  return documents.map((document) => {
+  return documents.map((document, index) => {
     const source = new Source(file, text, lines, document);
     for (const error of [...document.errors, ...document.warnings]) {
       const { at, length, message } = plainYamlError(error, document);
       source.errorAt(at, length, "yaml", message);
     }
+    if (index === 0) refuseInvisible(source, text);
     if (!source.refused) refuseTwice(source);
     if (!source.refused) boundAliases(source);
     return source;
@@ -66,6 +67,20 @@ function parsedOrNull(
   } catch (cause) {
     if (cause instanceof RangeError) return null;
     throw cause;
+  }
+}
+
+/** Characters that a reviewer does not see, and that make two texts unlike: spaces of no width, turns of direction. */
+const INVISIBLE =
+  /[\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff]/gu;
+
+function refuseInvisible(source: Source, text: string): void {
+  for (const { index, 0: found } of text.matchAll(INVISIBLE)) {
+    // A mark of the byte order is how some editors begin a file.
+    if (index === 0 && found === "\ufeff") continue;
+    const code = found.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
+    const told = `a character that nobody sees stands here (U+${code}): take it out`;
+    source.errorAt(index, 1, "bad_text", told);
   }
 }
 
@@ -89,6 +104,10 @@ function refuseTwice(source: Source): void {
 
 /** Aliases are followed wherever they stand: what they unfold to is bounded before anything follows them. */
 function boundAliases(source: Source): void {
+  for (const node of nodesOf(source.root)) {
+    if (isAlias(node) && source.resolve(node) === null)
+      source.error(node, "yaml", `nothing above this is called '&${short(node.source)}'`);
+  }
   let budget = MOST_VALUES;
   const walk = (node: Node | null, depth: number): void => {
     if (--budget < 0 || depth > MOST_DEPTH || node === null) return;
