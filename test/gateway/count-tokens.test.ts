@@ -51,6 +51,17 @@ test("Anthropic's client counts; the deployment's model is asked and nothing is 
   expect(info.spend).toBe(0);
 });
 
+test("a count that is none is another deployment's to give; where all fail so it is told", async () => {
+  const { up } = ground;
+  const page = { body: { text: "<html>Sign in</html>", type: "text/html" } };
+  up.model("claude-down", page);
+  const { input_tokens } = await ground.anthropic().messages.countTokens({ ...ASK, model: "two" });
+  expect(input_tokens).toBeGreaterThan(0);
+  up.model("claude-up", page);
+  const asked = ground.anthropic().messages.countTokens({ ...ASK, model: "two" });
+  await expect(asked).rejects.toMatchObject({ status: 502 });
+});
+
 test("Google's client counts", async () => {
   const google = new GoogleGenAI({ apiKey: ground.key, httpOptions: { baseUrl: ground.gw.url } });
   const counted = await google.models.countTokens({ model: "gemini-group", contents: "one two" });

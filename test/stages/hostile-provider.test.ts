@@ -4,6 +4,7 @@ import type { JsonObject } from "../../worker/core/json.ts";
 import type { Deployment } from "../../worker/core/model.ts";
 import { dispatch } from "../../worker/stages/dispatch.ts";
 import { noProgress } from "../../worker/stages/progress.ts";
+import { endless } from "../support/endless.ts";
 import { chosen, chunked, deployment, world, type Script } from "./world.ts";
 
 const ASK = { model: "group", messages: [{ role: "user", content: "hi" }] };
@@ -82,27 +83,10 @@ it("a count whose parts are told by their sum is taken", async () => {
 });
 
 it.each([ASK, STREAM])("of a refusal without end only the beginning is read, %o", async (body) => {
-  const PIECE = 16 * 1024;
-  let pulled = 0;
-  let cancelled = false;
-  const endless = () =>
-    new ReadableStream<Uint8Array>(
-      {
-        pull(controller) {
-          pulled += 1;
-          if (pulled > 100) controller.close();
-          else controller.enqueue(new Uint8Array(PIECE).fill(0x78));
-        },
-        cancel() {
-          cancelled = true;
-        },
-      },
-      { highWaterMark: 0 },
-    );
-  const { error } = await run(() => new Response(endless(), { status: 500 }), body);
+  const { body: refusal, seen } = endless();
+  const { error } = await run(() => new Response(refusal, { status: 500 }), body);
   expect(error?.message).toContain("The provider answered 500 without a readable error.");
-  expect(cancelled).toBe(true);
-  expect(pulled).toBe((64 * 1024) / PIECE);
+  expect(seen).toEqual({ bytes: 64 * 1024, cancelled: true });
 });
 
 it("an error in place of a whole answer is told in the provider's words", async () => {

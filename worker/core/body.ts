@@ -120,3 +120,21 @@ function parseFault(text: string, cause?: unknown): never {
   const what = text.trim() === "" ? "The body is empty" : `The body is not valid JSON${where}`;
   throw new GatewayError("invalid_request", `${what}; send a JSON object.`);
 }
+
+/** Far more than any refusal, token or count takes. */
+const BEGINNING = 64 * 1024;
+
+/** The first 64 KB of what somebody else answered, as text; the rest of a longer body is neither kept nor waited for. */
+export async function beginningOf(body: ReadableStream | null): Promise<string> {
+  if (body === null) return "";
+  const decoder = new TextDecoder();
+  let text = "";
+  let size = 0;
+  // Leaving the loop ends the answer.
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    text += decoder.decode(chunk.subarray(0, BEGINNING - size), { stream: true });
+    size += chunk.byteLength;
+    if (size >= BEGINNING) break;
+  }
+  return text + decoder.decode();
+}

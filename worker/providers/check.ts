@@ -1,3 +1,4 @@
+import { beginningOf } from "../core/body.ts";
 import type { ProtocolName } from "../core/chat.ts";
 import type { UpstreamFault } from "../core/fault.ts";
 import type { HealthCheck } from "../core/health.ts";
@@ -63,7 +64,7 @@ export async function checkDeployment(
       await response.body?.cancel();
       return found("healthy", null);
     }
-    const text = await inTime(PATIENCE_MS, response.text());
+    const text = await inTime(PATIENCE_MS, beginningOf(response.body));
     if (response.status === 404 || response.status === 405) {
       return found("unknown", null, "It answers, but gives no list of its models.");
     }

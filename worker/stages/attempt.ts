@@ -1,4 +1,5 @@
 import type { AttemptRow } from "../core/account.ts";
+import { beginningOf } from "../core/body.ts";
 import type { Chosen, Progress } from "../core/call.ts";
 import { GatewayError } from "../core/errors.ts";
 import type { FaultClass, UpstreamFault } from "../core/fault.ts";
@@ -95,25 +96,8 @@ export async function refusalOf(response: Response, protocol: Protocol): Promise
       true,
     );
   }
-  const body = await beginning(response);
+  const body = await beginningOf(response.body);
   return new AttemptFault(protocol.provider.parseError(response.status, response.headers, body));
-}
-
-/** Far more than any refusal says; the rest of a longer one is not waited for. */
-const MOST_REFUSAL_BYTES = 64 * 1024;
-
-async function beginning({ body }: Response): Promise<string> {
-  if (body === null) return "";
-  const decoder = new TextDecoder();
-  let text = "";
-  let size = 0;
-  // Leaving the loop ends the provider's answer.
-  for await (const chunk of body as AsyncIterable<Uint8Array>) {
-    text += decoder.decode(chunk.subarray(0, MOST_REFUSAL_BYTES - size), { stream: true });
-    size += chunk.byteLength;
-    if (size >= MOST_REFUSAL_BYTES) break;
-  }
-  return text + decoder.decode();
 }
 
 /** How an attempt ended; `error` is absent for an answer. */

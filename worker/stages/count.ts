@@ -1,7 +1,11 @@
 import type { Authorized, Chosen, Progress } from "../core/call.ts";
+import { beginningOf } from "../core/body.ts";
 import { GatewayError } from "../core/errors.ts";
+import { isJsonObject } from "../core/json.ts";
 import type { Deps } from "../core/ports.ts";
 import type { Explanation } from "../core/routing.ts";
+import { badAnswer } from "../protocols/answers.ts";
+import { parsed } from "../protocols/fields.ts";
 import { shortName } from "../providers/resolve.ts";
 import { makePlan, type PlanFacts } from "../routing/plan.ts";
 import { settingsFor } from "../routing/settings.ts";
@@ -104,8 +108,12 @@ async function ask(deps: Deps, call: Chosen, progress: Progress): Promise<string
         "a count",
         deps.upstream.send({ ...request, signal: clock.signal }),
       );
-      if (response.status !== 200) throw await refusalOf(response, protocol);
-      const body = await clock.within(PATIENCE, "the rest of its count", response.text());
+      if (response.status !== 200) {
+        throw await clock.within(PATIENCE, "its refusal", refusalOf(response, protocol));
+      }
+      const rest = beginningOf(response.body);
+      const body = await clock.within(PATIENCE, "the rest of its count", rest);
+      if (!isJsonObject(parsed(body))) throw badAnswer("a count is not a JSON object");
       ended({ status: 200, sent });
       return body;
     } catch (cause) {

@@ -139,8 +139,9 @@ export async function startUpstream(options: UpstreamOptions = {}): Promise<Upst
     const ask = wire.read(operation, request);
     if ("kind" in ask) return refuse(ask);
     if (operation === "count") {
-      const failure = behaviourOf(model)?.failure;
+      const { failure, body: served } = behaviourOf(model) ?? {};
       if (failure !== undefined) return refuse(failure);
+      if (served !== undefined) return answer(res, call, wire, ask, { body: served });
       return sendWhole(res, call, JSON.stringify(wire.count(countInput(ask))), {}, NO_USAGE);
     }
     const behaviour = behaviourOf(model);

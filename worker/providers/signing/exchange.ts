@@ -1,4 +1,6 @@
+import { beginningOf } from "../../core/body.ts";
 import { isJsonObject } from "../../core/json.ts";
+import { parsed } from "../../protocols/fields.ts";
 import { checkEgress } from "../egress.ts";
 import { SigningFault } from "./fault.ts";
 import type { SigningWorld } from "./index.ts";
@@ -59,7 +61,7 @@ async function fetched(
     await response.body?.cancel();
     throw new SigningFault("The provider's identity service is failing.", 503);
   }
-  const body: unknown = await response.json().catch(() => null);
+  const body = parsed(await beginningOf(response.body).catch(() => ""));
   const token = isJsonObject(body) ? body["access_token"] : undefined;
   if (response.status !== 200 || !isJsonObject(body) || typeof token !== "string") {
     // Its words may quote the credential and stay out.
