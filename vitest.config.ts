@@ -1,4 +1,5 @@
 import { existsSync, readdirSync } from "node:fs";
+import { resolve } from "node:path";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import type { TestProjectInlineConfiguration } from "vitest/config";
@@ -6,6 +7,14 @@ import type { TestProjectInlineConfiguration } from "vitest/config";
 // Two projects. `node` is plain Node: pure code, and stories that talk HTTP to a running gateway.
 // `workers` runs inside workerd: what only exists there (objects, bindings, request contexts).
 const node: TestProjectInlineConfiguration = {
+  resolve: {
+    alias: [
+      {
+        find: /^fast-check$/,
+        replacement: resolve(import.meta.dirname, "test/support/fast-check.ts"),
+      },
+    ],
+  },
   test: {
     name: "node",
     environment: "node",

@@ -1,11 +1,10 @@
-import { chargeIn, chargeOf, drawFrom } from "../worker/core/account.ts";
+import { chargeIn, chargeOf } from "../worker/core/account.ts";
 import type {
   AbandonedDecision,
   ForeignDebit,
   Grant,
   HoldMessage,
   HoldReply,
-  LeaseRef,
   OutboxItem,
   ReturnMessage,
   ScopeSpend,
@@ -17,7 +16,6 @@ import type {
   SpentMessage,
 } from "../worker/core/account.ts";
 import { isAmount, least, minus, NOTHING, plus } from "../worker/core/amount.ts";
-import type { Amount } from "../worker/core/amount.ts";
 import type { Definition } from "../worker/core/limits.ts";
 import { scopeKey } from "../worker/core/scope.ts";
 import type { Scope } from "../worker/core/scope.ts";
@@ -27,6 +25,7 @@ import {
   areSound,
   byHome,
   byScope,
+  debitsOf,
   entryOf,
   estimatedRow,
   isTooOld,
@@ -296,33 +295,20 @@ export class LedgerBook {
     }
     // Whether an older one was settled is forgotten: it can't be debited without the risk of doing so twice.
     if (known === null && isTooOld(entry.startedAt, now)) return { ...nothing, state: "stale" };
-    const termsOf = (scope: Scope) => this.#terms.of(scope, now);
-    if (known?.debits) undo(tables, known.debits, termsOf, now);
+    if (known?.debits) undo(tables, known.debits, (scope) => this.#terms.of(scope, now), now);
     let overrun = 0;
     const debits: Debit[] = [];
     for (const { scope, refs } of entry.holds) {
       const whole = chargeIn(scope, charged, entry.apart);
       // Nobody knows what came of it: no scope is charged more than was set aside in it.
       const amount = estimated ? least(whole, reservedIn(refs)) : whole;
-      const debit = this.#charge(entry, scope, refs, amount, now);
-      overrun = Math.max(overrun, debit.overrun);
-      debits.push(debit);
-      for (const share of debit.shares) (estimated ? estimate : draw)(tables, share);
       if (!estimated) for (const { leaseId } of refs) endSingle(tables, leaseId);
-      const spent = { scope, at: debit.at, cost: amount.cost };
-      if (scope.meter === undefined && sendOn(tables, spent)) continue;
-      spendOf(tables, scope, debit.windowId, (spend) => ({
-        settled: plus(spend.settled, debit.amount),
-        ...(estimated
-          ? { estimated: plus(spend.estimated, debit.amount) }
-          : { overrun: spend.overrun + debit.overrun }),
-      }));
-      if (scope.meter !== undefined) continue;
-      note(tables, spent, now);
-      const { windowId } = debit;
-      const terms = termsOf(scope);
-      countAgain(tables, { ...spent, windowId }, terms, now);
-      tell(tables, { scope, windowId, entry, terms, now });
+      const present = this.#terms.of(scope, now).window.id;
+      for (const debit of debitsOf(entry, scope, refs, amount, present)) {
+        overrun = Math.max(overrun, debit.overrun);
+        debits.push(debit);
+        this.#debit(tables, entry, debit, now);
+      }
     }
     const row = estimated ? { charged, debits } : { charged };
     tables.settled.put(requestId, row, forgetAt(now, RETENTION_MS));
@@ -336,18 +322,27 @@ export class LedgerBook {
     };
   }
 
-  /** Where an amount is charged: in the window that admitted the request, out of the leases that it holds. */
-  #charge({ startedAt: at }: Entry, scope: Scope, refs: LeaseRef[], amount: Amount, now: number) {
-    const { draws, overrun } = drawFrom(refs, amount);
-    return {
-      scope,
-      windowId: refs[0]?.windowId ?? this.#terms.of(scope, now).window.id,
-      amount,
-      at,
-      shares: draws.map(({ leaseId, amount }) => ({ leaseId, amount })),
-      // Without a lease there was no worst case that could be exceeded.
-      overrun: refs.length === 0 ? 0 : overrun.cost,
-    };
+  #debit(
+    tables: LedgerTables,
+    entry: Entry,
+    { scope, windowId, amount, at, shares, overrun }: ReturnType<typeof debitsOf>[number],
+    now: number,
+  ): void {
+    const { estimated } = entry;
+    for (const share of shares) (estimated ? estimate : draw)(tables, share);
+    const spent = { scope, at, cost: amount.cost };
+    if (scope.meter === undefined && sendOn(tables, spent)) return;
+    spendOf(tables, scope, windowId, (spend) => ({
+      settled: plus(spend.settled, amount),
+      ...(estimated
+        ? { estimated: plus(spend.estimated, amount) }
+        : { overrun: spend.overrun + overrun }),
+    }));
+    if (scope.meter !== undefined) return;
+    note(tables, spent, now);
+    const terms = this.#terms.of(scope, now);
+    countAgain(tables, { ...spent, windowId }, terms, now);
+    tell(tables, { scope, windowId, entry, terms, now });
   }
 
   #post(tables: LedgerTables, row: SettleRow, entered: Entered, now: number): void {

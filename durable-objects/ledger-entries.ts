@@ -1,6 +1,13 @@
-import { chargeOf } from "../worker/core/account.ts";
-import type { AbandonedDecision, Apart, LeaseRef, SettleRow } from "../worker/core/account.ts";
-import { isAmount, least, NOTHING, plus } from "../worker/core/amount.ts";
+import { chargeOf, drawFrom } from "../worker/core/account.ts";
+import type {
+  AbandonedDecision,
+  Apart,
+  LeaseRef,
+  LeaseShare,
+  SettleRow,
+} from "../worker/core/account.ts";
+import type { NanoUsd } from "../worker/core/money.ts";
+import { isAmount, isNothing, least, NOTHING, plus } from "../worker/core/amount.ts";
 import type { Amount } from "../worker/core/amount.ts";
 import { homeOf, scopeKey, scopesOf } from "../worker/core/scope.ts";
 import type { Scope } from "../worker/core/scope.ts";
@@ -8,6 +15,7 @@ import { DAY_MS } from "../worker/core/time.ts";
 import { NO_USAGE } from "../worker/core/usage.ts";
 import type { Charge } from "./ledger-events.ts";
 import { RETENTION_MS } from "./ledger-leases.ts";
+import type { Debit } from "./ledger-rows.ts";
 
 /** One request's charge in the scopes of one ledger. */
 export interface Entry {
@@ -86,6 +94,36 @@ export function reservedBy(leases: readonly LeaseRef[]): Amount {
 
 export function reservedIn(refs: readonly LeaseRef[]): Amount {
   return refs.reduce<Amount>((sum, { reserved }) => plus(sum, reserved), NOTHING);
+}
+
+/**
+ * Where an amount is charged in one scope: out of the leases that the request holds, each in its window, so that none bears
+ * more than was lent in it; and what is beyond them in the window that admitted the request, or the `present` one.
+ */
+export function debitsOf(
+  { startedAt: at }: Entry,
+  scope: Scope,
+  refs: readonly LeaseRef[],
+  amount: Amount,
+  present: string,
+): (Debit & { overrun: NanoUsd })[] {
+  const { draws, overrun } = drawFrom(refs, amount);
+  const windowId = refs[0]?.windowId ?? present;
+  const of = (id: string, charged: Amount) => ({ scope, at, windowId: id, amount: charged });
+  // Without a lease there was no worst case that could be exceeded.
+  const beyond = refs.length === 0 ? 0 : overrun.cost;
+  const debits = [{ ...of(windowId, overrun), shares: [] as LeaseShare[], overrun: beyond }];
+  draws.forEach(({ leaseId, amount: drawn }, n) => {
+    const id = refs[n]?.windowId ?? windowId;
+    let debit = debits.find((each) => each.windowId === id);
+    if (!debit) {
+      if (isNothing(drawn)) return;
+      debits.push((debit = { ...of(id, NOTHING), shares: [], overrun: 0 }));
+    }
+    debit.amount = plus(debit.amount, drawn);
+    debit.shares.push({ leaseId, amount: drawn });
+  });
+  return debits;
 }
 
 export function estimatedRow(decision: AbandonedDecision, charged: Amount): SettleRow {

@@ -3,6 +3,8 @@ import type { HoldRefusal, SingleMessage, SingleReply } from "../worker/core/acc
 
 /** So many requests wait for one scope; more are refused at once. */
 const MOST_WAITING = 256;
+/** So many of the last refusals are known: whoever was refused must not be granted when its message comes again. */
+const MOST_REFUSALS = 2_000;
 
 interface Waiting {
   message: SingleMessage;
@@ -29,6 +31,8 @@ interface Parts {
 export class HoldQueue {
   readonly #parts: Parts;
   #waiting: Waiting[] = [];
+  /** By the message: what it waits for, or what it was told. Grants are on the books. */
+  readonly #said = new Map<string, HoldRefusal | Promise<SingleReply>>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -40,6 +44,8 @@ export class HoldQueue {
   }
 
   ask(message: SingleMessage): SingleReply | Promise<SingleReply> {
+    const said = this.#said.get(message.id);
+    if (said !== undefined) return said;
     const keys = message.items.map(({ scope }) => scopeKey(scope));
     const { closed } = this;
     const behind = keys.find((key) => closed.has(key));
@@ -50,12 +56,14 @@ export class HoldQueue {
     const blockedBy = behind ?? (reply ? scopeKey(reply.scope) : "");
     const count = this.#waiting.filter((each) => each.blockedBy === blockedBy).length;
     const mayWait = message.waitMs > 0 && count < MOST_WAITING && (reply?.waits ?? true);
-    if (!mayWait) return this.#attempt(message, true);
-    return new Promise((resolve) => {
+    if (!mayWait) return this.#note(message, this.#attempt(message, true));
+    const wait = new Promise<SingleReply>((resolve) => {
       const waiting: Waiting = { message, keys, blockedBy, less, resolve, timer: null };
       waiting.timer = this.#parts.setTimer(() => this.#expire(waiting), message.waitMs);
       this.#waiting.push(waiting);
     });
+    this.#said.set(message.id, wait);
+    return wait;
   }
 
   /** Something may be free: grants what fits, the first come first, and refuses what can't fit any more. */
@@ -106,13 +114,28 @@ export class HoldQueue {
     try {
       this.#end(waiting, this.#attempt(waiting.message, true));
     } catch {
+      this.#said.delete(waiting.message.id);
       // The caller's own patience ends too; it asks again or gives the hold back.
     }
     this.retry();
   }
 
-  #end({ timer, resolve }: Waiting, reply: SingleReply): void {
+  #end({ message, timer, resolve }: Waiting, reply: SingleReply): void {
     this.#parts.clearTimer(timer);
-    resolve(reply);
+    resolve(this.#note(message, reply));
+  }
+
+  #note({ id }: SingleMessage, reply: SingleReply): SingleReply {
+    this.#said.delete(id);
+    if (reply.granted) return reply;
+    this.#said.set(id, reply);
+    if (this.#said.size > MOST_REFUSALS) {
+      for (const [oldest, said] of this.#said) {
+        if (said instanceof Promise) continue;
+        this.#said.delete(oldest);
+        break;
+      }
+    }
+    return reply;
   }
 }

@@ -171,6 +171,34 @@ test("a lease belongs to one window and revision, lives no longer, and a request
   expect([newest.leaseId === next.leaseId, newest.revision]).toEqual([false, 2]);
 });
 
+test("a request that was raised in a later window is charged in each at most what it held there", () => {
+  const limits = {
+    timeZone: "UTC",
+    since: 0,
+    tiers: DEFAULT_TIERS,
+    maxBudget: 100,
+    duration: "1m",
+  };
+  book.define([{ scope: KEY, revision: 1, limits }], T);
+  const hold = (id: string, cost: number, at: number) => {
+    const items = [{ scope: KEY, max: amount(cost), min: amount(cost) }];
+    const rest = { isolate: "i1", cheap: false, longestMs: 1, waitMs: 0 };
+    const reply = book.single(
+      { ...rest, id, items, request: { ...IDS, requestId: id } },
+      at,
+      false,
+    );
+    return reply.granted ? reply.grants.map((grant) => refOf(grant, cost)) : expect.fail();
+  };
+  book.settle([row("r1", 60, hold("s1", 60, T))], T);
+  const refs = [...hold("s2", 40, T), ...hold("s3", 30, T + MINUTE)];
+  book.settle([row("r2", 55, refs)], T + MINUTE);
+  expect([keySpend(T), keySpend(T + MINUTE)]).toMatchObject([
+    { settled: { cost: 100, requests: 2 }, outstanding: NOTHING, overrun: 0 },
+    { settled: { cost: 15, requests: 0 }, outstanding: NOTHING, overrun: 0 },
+  ]);
+});
+
 test("an abandoned decision is charged as reserved, once; its own row takes its place, once", () => {
   const grant = lent([item(100)]);
   const record: AuditRecord = {

@@ -8,10 +8,15 @@ import type { LedgerWorld } from "./ledger-world.ts";
 /** What the plain account says that every scope was charged, by window and scope. */
 export function expectedOf({ charges }: LedgerWorld): Map<string, Amount> {
   const sums = new Map<string, Amount>();
-  for (const { amount, windows } of charges.values()) {
+  const add = (key: string, amount: Amount) =>
+    sums.set(key, plus(sums.get(key) ?? NOTHING, amount));
+  for (const { amount, windows, leases } of charges.values()) {
     for (const [scope, windowId] of windows) {
-      const key = `${windowId} ${scope}`;
-      sums.set(key, plus(sums.get(key) ?? NOTHING, amount));
+      // What a request holds of a later window, since it was raised, it is charged there.
+      const refs = leases.filter((ref) => scopeKey(ref.scope) === scope);
+      const { draws, overrun } = drawFrom(refs, amount);
+      add(`${windowId} ${scope}`, overrun);
+      draws.forEach((drawn, at) => add(`${refs[at]?.windowId} ${scope}`, drawn.amount));
     }
   }
   return sums;

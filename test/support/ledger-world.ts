@@ -71,10 +71,10 @@ export class LedgerWorld {
   readonly breaches: string[] = [];
   readonly ended: Running[] = [];
   now = 1_700_000_000_000;
-  /** Number of the definition of budgets. */
   revision = 0;
   windowMs: number;
   #requests = 0;
+  #over = new Set<string>();
 
   constructor(skews: number[], windowMs: number) {
     this.windowMs = windowMs;
@@ -136,14 +136,18 @@ export class LedgerWorld {
     const asked = { items, cheap: false, longestMs: 1, waitMs: 0 };
     const message = { isolate: isolate.id, ...named, ...asked };
     const less = this.#requests % 2 === 0;
+    let taken = false;
     this.flying.push({
       arrive: () => {
         const reply = structuredClone(this.book.single(message, this.now, less));
         return () => {
-          if (!isolate.alive || !reply.granted) return;
-          const at = this.clock(isolate);
-          isolate.memory.acquired(request.requestId, id, scopes, reply.grants, at);
-          admit();
+          const runs = this.running.some(({ requestId }) => requestId === request.requestId);
+          // Who asked is answered once; it comes again only to who runs on it.
+          if (!isolate.alive || !reply.granted || (taken && !runs)) return;
+          taken = true;
+          const { grants } = reply;
+          isolate.memory.acquired(request.requestId, id, scopes, grants, this.clock(isolate));
+          if (!this.#over.has(request.requestId)) admit();
           isolate.memory.giveUp(request);
           this.#sendSpare(isolate);
         };
@@ -173,8 +177,7 @@ export class LedgerWorld {
   ): void {
     const { memory } = isolate;
     const min = { ...max, cost: Math.ceil(max.cost / 4) };
-    const scopesOf = this.scopes(keyId);
-    const request = { orgId: ORG, teamId: TEAM, requestId, scopes: scopesOf, max, min };
+    const request = { orgId: ORG, teamId: TEAM, requestId, scopes: this.scopes(keyId), max, min };
     const at = this.clock(isolate);
     const hold = memory.admit(request, at);
     const scopes = hold
@@ -200,9 +203,7 @@ export class LedgerWorld {
     for (const { leaseId, windowId } of refs) {
       const lease = this.storage.leases.get(leaseId);
       if (!lease || this.now >= lease.grantedAt + lease.ttlMs) this.breaches.push("admitted late");
-      if (windowId !== this.windowId()) {
-        this.breaches.push("admitted in a window that is over");
-      }
+      if (windowId !== this.windowId()) this.breaches.push("admitted in a window that is over");
     }
   }
 
@@ -242,10 +243,10 @@ export class LedgerWorld {
 
   /** The request ends; its row waits in the isolate for a flush. */
   settle(request: Running, cost: number): void {
-    const { isolate, keyId, since } = request;
+    const { requestId, isolate, keyId, since } = request;
     this.#end(request);
     this.ended.push(request);
-    const ids = this.#ids(request);
+    const ids = { orgId: ORG, teamId: TEAM, requestId };
     const row = { ...rowOf(ids, keyId, [], { cost, tokens: cost * 2 }, since), userId: "u1" };
     isolate.memory.settle(row, this.clock(isolate));
   }
@@ -259,7 +260,9 @@ export class LedgerWorld {
     isolate.memory.release(`hold_${requestId}`, this.clock(isolate));
   }
 
+  /** It spent nothing; one that is on record ends with a row all the same. */
   release(request: Running): void {
+    if (this.charges.has(request.requestId)) return this.settle(request, 0);
     this.#end(request);
     request.isolate.memory.release(`hold_${request.requestId}`, this.clock(request.isolate));
   }
@@ -291,8 +294,8 @@ export class LedgerWorld {
     if (known?.real === true) return;
     const [attempt] = row.attempts;
     const amount = { cost: attempt?.cost ?? 0, requests: 1, tokens: attempt?.usage.input ?? 0 };
-    const { requestId, leases } = row;
-    this.charges.set(requestId, { amount, real: true, windows: this.#windows(row), leases });
+    const windows = this.#windows(row);
+    this.charges.set(row.requestId, { amount, real: true, windows, leases: row.leases });
   }
 
   /** Each scope is charged in the window that admitted the request, or now where none did. */
@@ -382,11 +385,8 @@ export class LedgerWorld {
   }
 
   #end(request: Running): void {
+    this.#over.add(request.requestId);
     this.running.splice(this.running.indexOf(request), 1);
-  }
-
-  #ids({ requestId }: Running) {
-    return { orgId: ORG, teamId: TEAM, requestId };
   }
 
   /** Whether it is right that something is left over on a lease. */

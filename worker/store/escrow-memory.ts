@@ -15,7 +15,7 @@ import type { Overbillings } from "../core/overbilling.ts";
 import type { Scope } from "../core/scope.ts";
 import { beyond, isNothing, least, most, NOTHING, plus } from "../core/amount.ts";
 import type { Amount } from "../core/amount.ts";
-import { byScope, isHold, Stock } from "./escrow-stock.ts";
+import { byScope, IDLE_MS, isHold, Stock } from "./escrow-stock.ts";
 
 const MAX_STOCKS = 2_000;
 /** Longer than any request: a hold this old belongs to a request that was cut. */
@@ -64,9 +64,10 @@ export class EscrowMemory {
     return this.queue.size === 0 && this.#holds.size === 0 && this.#stocks.size === 0;
   }
 
-  /** How soon what is idle has to be looked for, milliseconds; null where nothing is in stock. */
+  /** How soon what is idle has to be looked for, milliseconds; null where nothing has to go back any more. */
   get idleMs(): number | null {
-    return this.#stocks.size === 0 ? null : this.#idleMs;
+    if (this.#stocks.size > 0) return this.#idleMs;
+    return this.#drops.size > 0 ? IDLE_MS : null;
   }
 
   /**

@@ -12,7 +12,7 @@ import { beyond, covers, isNothing, minus, most, NOTHING, plus, times } from "..
 import type { Amount } from "../core/amount.ts";
 
 /** A scope that nobody asked for in this time returns what it has. */
-const IDLE_MS = 2_000;
+export const IDLE_MS = 2_000;
 /** The same of requests at a time: others are refused for what lies idle here, after they waited for a second. */
 const IDLE_SLOTS_MS = 300;
 /** The span whose spend a slice is meant to last for. */

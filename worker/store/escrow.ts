@@ -165,8 +165,7 @@ class Escrow implements AccountPort {
   }
 
   async #acquire(place: Place, request: HoldRequest): Promise<HoldAnswer> {
-    const { now } = this.#parts;
-    const { book } = place;
+    const [{ now }, { book }] = [this.#parts, place];
     const patience = now() + PATIENCE_MS;
     const until = now() + WAIT_MS;
     for (let asks = 0, singles = 0, failures = 0; singles < MAX_SINGLES;) {
@@ -206,8 +205,7 @@ class Escrow implements AccountPort {
     scopes: readonly Scope[],
     until: number,
   ): Promise<HoldRefusal | null> {
-    const { book } = place;
-    const { now } = this.#parts;
+    const [{ now }, { book }] = [this.#parts, place];
     const homes = [...Map.groupBy(scopes, homeOf)].toSorted(([a], [b]) =>
       (a ?? "") > (b ?? "") ? -1 : 1,
     );
@@ -359,6 +357,7 @@ class Escrow implements AccountPort {
     for (let wait = book.idleMs; wait !== null && now() < until; wait = book.idleMs) {
       book.tidyAt = now() + wait;
       await pause(wait);
+      this.#giveSpare(place);
       const { holds, returns } = book.idle(now());
       // What failed is sent again in the next round, under the same number.
       await Promise.allSettled([
@@ -380,8 +379,9 @@ class Escrow implements AccountPort {
     if (!place.book.hasSpare) return;
     for (const [home, { items, singles }] of place.book.spare(this.#parts.now())) {
       const returned = this.#return(place, home, items, singles).catch(() => {
-        // Shares of slices go with the next message of their scope; the ids of single holds have to be said again.
+        // Shares of slices go with the next message of their scope; single holds' ids have to be said again.
         for (const id of singles) place.book.drop(home, id);
+        this.#tidy(place);
       });
       this.#parts.waitUntil(returned);
     }
