@@ -22,6 +22,8 @@ const node: TestProjectInlineConfiguration = {
     exclude: ["test/workers/**"],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // What happens behind an answer is waited for; one second, the default, is no promise of ours.
+    expect: { poll: { timeout: 5_000 } },
   },
 };
 

@@ -161,5 +161,6 @@ test("a credential that is mended serves again at once, and one that is broken s
     litellm_params: { api_key: WRONG },
   });
   await expect.poll(() => statusOf(model_id), { timeout: 5_000 }).toBe("unhealthy");
-  expect(await state(model_id)).toBe("open");
+  // Out at once, and after its short rest only for a probe.
+  expect(await state(model_id)).toMatch(/^(open|half_open)$/);
 }, 30_000);
