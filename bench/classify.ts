@@ -16,11 +16,18 @@ const PIECES = [
   "A patient of 45 years presents with fatigue, pallor and a haemoglobin of 8.9 g/dL. ",
 ];
 
+/** What no rule names, so that the learned head has to read it. */
+const UNNAMED = [
+  "The committee came together on a cold morning in spring, and nobody had any idea of what would be on the table.\n",
+  "Some people in the north like their tea strong; others, further to the south, drink it with milk and honey. ",
+  "Whose boat was it?\n",
+];
+
 /** A text of 4,096 characters, different for each number. */
-function prompt(number: number): string {
+function prompt(number: number, pieces: readonly string[]): string {
   let text = `${number} `;
   for (let at = number; text.length < 4096; at = (at * 31 + 7) % 1009)
-    text += PIECES[at % PIECES.length];
+    text += pieces[at % pieces.length];
   return text.slice(0, 4096);
 }
 
@@ -32,10 +39,13 @@ function loop(text: string): number {
   return hash;
 }
 
-function measure(run: (text: string) => unknown): { p50: number; p99: number } {
+function measure(
+  run: (text: string) => unknown,
+  pieces: readonly string[] = PIECES,
+): { p50: number; p99: number } {
   const times: number[] = [];
   for (let turn = -1000; turn < TURNS; turn++) {
-    const text = prompt(Math.abs(turn) % 997);
+    const text = prompt(Math.abs(turn) % 997, pieces);
     const start = performance.now();
     run(text);
     if (turn >= 0) times.push(performance.now() - start);
@@ -47,6 +57,7 @@ function measure(run: (text: string) => unknown): { p50: number; p99: number } {
 }
 
 const smart = measure((text) => classify(plainPrompt(text)));
+const unnamed = measure((text) => classify(plainPrompt(text)), UNNAMED);
 const fixed = measure(loop);
 const result = {
   at: new Date().toISOString(),
@@ -55,6 +66,7 @@ const result = {
   versions: { node: process.version },
   rows: [
     { row: "classify, 4 KB", ms: smart },
+    { row: "classify, 4 KB that no rule names", ms: unnamed },
     { row: "ten plain loops over 4 KB", ms: fixed },
   ],
   ratio: Math.round((smart.p50 / fixed.p50) * 100) / 100,

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
+import type { Deployment } from "../../worker/core/model.ts";
 import { beliefOf, type Belief } from "../../worker/routing/smart/knowledge.ts";
 
 /** A prompt with the score (0–1) that each model reached on it. */
@@ -121,9 +122,12 @@ export function strongScore(row: Outcome): number {
   return 0.5 * one + 0.5 * mean(LARGE.map((each) => row.scores[each] ?? 0));
 }
 
-/** What the router believes of a model by its name. */
-export function believed(model: string): Belief {
-  return beliefOf({
+/** A deployment of a model by its name, of which nothing else is known but `facts`. */
+export function bareDeployment(
+  model: string,
+  facts: Partial<Deployment["facts"]> = {},
+): Deployment {
+  return {
     id: model,
     group: model,
     provider: "any",
@@ -133,9 +137,12 @@ export function believed(model: string): Belief {
     weight: 1,
     order: 0,
     tags: [],
-    facts: { capabilities: {} },
-  });
+    facts: { capabilities: {}, ...facts },
+  };
 }
+
+/** What the router believes of a model by its name. */
+export const believed = (model: string): Belief => beliefOf(bareDeployment(model));
 
 /** The ways a prompt is changed without changing what it asks. */
 export const PERTURBATIONS: Record<string, (prompt: string) => string> = {

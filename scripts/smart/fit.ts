@@ -1,4 +1,4 @@
-// Small solvers: ridge towards prior weights, ridge over hashed words, softmax, Platt's calibration. Deterministic.
+// Small solvers: ridge towards prior weights, ridge and softmax over hashed words, Platt's calibration. Deterministic.
 
 /** Solves A x = b by elimination with pivots. */
 function solve(matrix: Float64Array[], right: Float64Array): Float64Array {
@@ -98,39 +98,55 @@ export function sparseRidge(
   return result;
 }
 
-/** Softmax regression by gradient descent; one row of weights a class. */
-export function softmax(
-  inputs: readonly Float64Array[],
+/**
+ * Softmax regression over sparse inputs, row by row, with steps that shrink where a weight has moved (Adagrad). One row of
+ * weights a class. `at` may name a column twice: both values count.
+ */
+export function sparseSoftmax(
+  inputs: readonly Sparse[],
   classes: readonly number[],
   weights: readonly number[],
-  count: number,
+  { count, size, turns }: { count: number; size: number; turns: number },
 ): Float64Array[] {
-  const size = inputs[0]?.length ?? 0;
   const result = Array.from({ length: count }, () => new Float64Array(size));
-  if (inputs.length === 0) return result;
-  const total = weights.reduce((sum, each) => sum + each, 0);
-  for (let turn = 0; turn < 80; turn++) {
-    const slopes = Array.from({ length: count }, () => new Float64Array(size));
-    for (const [row, input] of inputs.entries()) {
-      const logits = result.map((each) => dot(each, input));
-      const top = Math.max(...logits);
-      const parts = logits.map((each) => Math.exp(each - top));
-      const sum = parts.reduce((a, b) => a + b, 0);
-      for (let each = 0; each < count; each++) {
-        const error = weights[row]! * (parts[each]! / sum - (each === classes[row] ? 1 : 0));
-        if (Math.abs(error) < 1e-5) continue;
-        const slope = slopes[each]!;
-        for (let at = 0; at < size; at++) slope[at]! += error * input[at]!;
+  const moved = Array.from({ length: count }, () => new Float64Array(size).fill(1e-6));
+  const rows = inputs.length;
+  const usual = weights.reduce((sum, each) => sum + each, 0) / rows;
+  // Rows of a class lie together: a stride that meets each row once a turn mixes them.
+  let stride = 7919;
+  while (rows % stride === 0) stride += 2;
+  const parts = new Float64Array(count);
+  for (let turn = 0; turn < turns; turn++) {
+    for (let each = 0; each < rows; each++) {
+      const row = (each * stride + turn * 131) % rows;
+      const { at, value } = inputs[row]!;
+      for (let of = 0; of < count; of++) {
+        let sum = 0;
+        for (let index = 0; index < at.length; index++) {
+          sum += result[of]![at[index]!]! * value[index]!;
+        }
+        parts[of] = sum;
       }
-    }
-    for (let each = 0; each < count; each++) {
-      for (let at = 0; at < size; at++) {
-        result[each]![at]! -= 0.5 * (slopes[each]![at]! / total + 1e-3 * result[each]![at]!);
+      const top = Math.max(...parts);
+      let total = 0;
+      for (let of = 0; of < count; of++) total += parts[of] = Math.exp(parts[of]! - top);
+      for (let of = 0; of < count; of++) {
+        const error =
+          (weights[row]! / usual) * (parts[of]! / total - (of === classes[row] ? 1 : 0));
+        const [own, past] = [result[of]!, moved[of]!];
+        for (let index = 0; index < at.length; index++) {
+          const column = at[index]!;
+          const slope = value[index]! * (error + SOFTMAX_DECAY * own[column]!);
+          past[column]! += slope * slope;
+          own[column]! -= (SOFTMAX_STEP * slope) / Math.sqrt(past[column]!);
+        }
       }
     }
   }
   return result;
 }
+const SOFTMAX_STEP = 0.5;
+const SOFTMAX_DECAY = 0.002;
 
 /** Platt's calibration: the logistic curve through (score, 0 or 1). */
 export function platt(

@@ -12,8 +12,9 @@ import { fixedNeed, readFor } from "../../worker/routing/smart/fixed.ts";
 import type { Packed, StoredHead, StoredModel } from "../../worker/routing/smart/model.ts";
 import { wordBits } from "../../worker/routing/smart/model.ts";
 import { lightScore, strongScore, type Labelled, type Outcome } from "./data.ts";
-import { dot, platt, ridge, softmax, sparseRidge, type Sparse } from "./fit.ts";
-import { CHAT, TRANSLATE } from "./own-examples.ts";
+import { WORDING_BUCKETS, wordingOf } from "../../worker/routing/smart/wording.ts";
+import { dot, platt, ridge, sparseRidge, sparseSoftmax, type Sparse } from "./fit.ts";
+import { ownExamples } from "./own-examples.ts";
 
 /**
  * What we believe of the need for a strong model before any row speaks, per feature (in standard deviations) and per
@@ -50,11 +51,15 @@ const TASK_PRIOR: Record<Category, number> = {
 
 /** How far the rows move the head from its priors: new kinds of prompts are served better by less than all of it. */
 const BELIEVED = 0.8;
-/** Strength of the priors, in rows of weight one; of the ridge over hashed words; least confidence of the task head. */
+/** Strength of the priors, in rows of weight one, and of the ridge over hashed words. */
 const STRENGTH = 6000;
 const SOLVES_STRENGTH = 500;
 const GRAM_STRENGTH = 100;
-const SURE = 0.8;
+/** Confidence from which a guessed task is named, and from which its score (or that of talk) is as if a rule had named it. */
+const SURE = { name: 0.2, act: 0.9, talk: 0.7 };
+/** What a template of the data weighs beside a wording of our own, times the root of its rows. */
+const OF_TEMPLATES = 0.4;
+const TURNS = 30;
 /** Share of unknown words above which a prompt is unfamiliar: few of the held-out rows are, other languages all. */
 const UNFAMILIAR = 0.4;
 const WORD_BITS = 1 << 17;
@@ -95,26 +100,13 @@ export interface Seeable<T> {
  */
 export function fitModel(
   rows: readonly Seeable<Outcome>[],
-  tasks: readonly Seeable<Pick<Labelled, "category">>[],
+  tasks: readonly Seeable<Omit<Labelled, "id">>[],
   version: string,
   heads: "all" | "need" = "all",
 ): StoredModel {
-  const own = [
-    ...TRANSLATE.map((prompt) => ({ row: { category: "translate" }, seen: see(prompt) })),
-    ...CHAT.map((prompt) => ({ row: { category: "chat" }, seen: see(prompt) })),
-  ];
-  const labels = [...tasks, ...own];
-  const { means, scales } = spread([...rows, ...labels].map(({ seen }) => seen.dense));
+  const { means, scales } = spread([...rows, ...tasks].map(({ seen }) => seen.dense));
   const standard = ({ dense }: Seen) =>
     dense.map((each, at) => Math.max(-4, Math.min(4, (each - means[at]!) * scales[at]!)));
-
-  const named = heads === "all" ? labels : [];
-  const taskWeights = softmax(
-    named.map(({ seen }) => standard(seen)),
-    named.map(({ row }) => CATEGORIES.indexOf(row.category as Category)),
-    named.map(({ seen }) => (seen.ruled === null ? 1 : 0.3)),
-    CATEGORIES.length,
-  );
   const counts = new Map<string, number>();
   for (const { row } of rows) counts.set(row.subject, (counts.get(row.subject) ?? 0) + 1);
   const weights = rows.map(({ row }) => 10 / Math.sqrt(counts.get(row.subject) ?? 1));
@@ -165,13 +157,42 @@ export function fitModel(
     need: store(held, grams),
     light: store(ridge(inputs, light, weights, SOLVES_STRENGTH, flat)),
     heavy: store(ridge(inputs, strong, weights, SOLVES_STRENGTH, flat)),
-    tasks: taskWeights.map((each) => store(each)),
+    tasks:
+      heads === "all"
+        ? fitTasks(tasks)
+        : pack(new Float64Array(CATEGORIES.length * WORDING_BUCKETS)),
     calibration: { slope: round(calibration.slope), intercept: round(calibration.intercept) },
     tiers: { light: quantile(0.4), standard: quantile(0.75), heavy: quantile(0.85) },
     ranks: Array.from({ length: 21 }, (_, at) => quantile(at / 20)),
     sure: SURE,
-    ...known([...rows, ...labels].map(({ seen }) => seen)),
+    ...known([...rows, ...tasks].map(({ seen }) => seen)),
   };
+}
+
+function fitTasks(tasks: readonly Seeable<Omit<Labelled, "id">>[]): Packed {
+  const times = new Map<string, number>();
+  const template = ({ source, label }: Omit<Labelled, "id">) => `${source} ${label}`;
+  for (const { row } of tasks) times.set(template(row), (times.get(template(row)) ?? 0) + 1);
+  const examples = [
+    ...ownExamples(),
+    ...tasks.map(({ row }) => ({
+      category: row.category,
+      prompt: row.prompt,
+      weight: OF_TEMPLATES / Math.sqrt(times.get(template(row)) ?? 1),
+    })),
+  ];
+  const inputs = examples.map(({ prompt }): Sparse => {
+    const text = windowOf(prompt);
+    const { buckets, values, count } = wordingOf(text, scan(text, prompt.length));
+    return { at: buckets.slice(0, count), value: values.slice(0, count) };
+  });
+  const weights = sparseSoftmax(
+    inputs,
+    examples.map(({ category }) => CATEGORIES.indexOf(category as Category)),
+    examples.map(({ weight }) => weight),
+    { count: CATEGORIES.length, size: WORDING_BUCKETS, turns: TURNS },
+  );
+  return pack(Float64Array.from(weights.flatMap((each) => [...each])));
 }
 
 function spread(inputs: readonly Float64Array[]) {

@@ -1,39 +1,58 @@
-// Prompts of our own for the two tasks that no source of the data has. Written for this project.
+// Requests of our own for every kind of task, written for this project: wordings/<category>.txt holds one a line, with "\\n"
+// for a new line and {prose}, {mail}, {code} … for a text of wordings/materials.txt.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { CATEGORIES, type Category } from "../../worker/routing/smart/categories.ts";
 
-export const TRANSLATE: readonly string[] = [
-  "Translate the following text into French: The meeting was moved to Thursday.",
-  "How do you say 'good morning' in Japanese?",
-  "Please translate this sentence to German: I have lost my keys.",
-  "Übersetze ins Englische: Wo ist der Bahnhof?",
-  "What is 'library' in Spanish?",
-  "English to Italian: we will arrive after dinner",
-  "Traduce al inglés: ¿Dónde está la estación?",
-  "Traduis en anglais : je voudrais un café.",
-  "translate to portuguese\n\nThe contract ends in June and may be renewed once.",
-  "Give me the Korean translation of this product description: A light, warm jacket for rainy days.",
-  "请把下面的句子翻译成英文：今天天气很好。",
-  "I need this email in Dutch: Dear all, the office is closed on Monday.",
-  "The patient should take two tablets a day.\n\nTranslate the above into Polish.",
-  "What does 'Schadenfreude' mean in English?",
-  "Convert this paragraph from English to Arabic: Water boils at a lower temperature in the mountains.",
-  "Переведи на английский: Я люблю читать книги.",
-];
+/** A request, and what it weighs beside others: a wording counts once, however many texts it is filled with. */
+export interface Example {
+  category: Category;
+  prompt: string;
+  weight: number;
+}
 
-export const CHAT: readonly string[] = [
-  "hi",
-  "Hello there!",
-  "hey, how are you doing today?",
-  "thanks, that helped a lot",
-  "Good morning :)",
-  "who are you?",
-  "what can you do",
-  "lol ok",
-  "I'm bored",
-  "nice to meet you",
-  "Are you a human or a bot?",
-  "ok great, thank you so much!",
-  "how was your day?",
-  "good night",
-  "tell me something about yourself",
-  "do you like music?",
-];
+const FILLED = 4;
+
+const linesOf = (name: string) =>
+  readFileSync(join(import.meta.dirname, "wordings", `${name}.txt`), "utf8")
+    .split("\n")
+    .filter((line) => line !== "");
+
+/** Texts by the heading that they stand under. */
+function materials(): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  let under: string[] = [];
+  for (const line of linesOf("materials")) {
+    if (line.startsWith("# ")) {
+      under = found.get(line.slice(2)) ?? [];
+      found.set(line.slice(2), under);
+    } else under.push(unescaped(line));
+  }
+  return found;
+}
+
+function unescaped(line: string): string {
+  return line.replaceAll(/\\([n\\])/g, (_, escaped: string) => (escaped === "n" ? "\n" : "\\"));
+}
+
+export function ownExamples(): Example[] {
+  const texts = materials();
+  const slot = new RegExp(`\\{(${[...texts.keys()].join("|")})\\}`, "g");
+  let turn = 0;
+  const filled = (line: string) =>
+    line.replaceAll(slot, (_, name: string) => {
+      const some = texts.get(name) ?? [];
+      return some[turn++ % some.length] ?? "";
+    });
+  return CATEGORIES.flatMap((category) =>
+    linesOf(category).flatMap((raw) => {
+      const line = unescaped(raw);
+      const times = line.search(slot) < 0 ? 1 : FILLED;
+      return Array.from({ length: times }, () => ({
+        category,
+        prompt: filled(line),
+        weight: 1 / Math.sqrt(times),
+      }));
+    }),
+  );
+}

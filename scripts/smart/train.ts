@@ -33,7 +33,7 @@ import {
 import { random } from "../../worker/routing/random.ts";
 import { fitModel, see, type Seeable } from "./model.ts";
 
-const VERSION = "4";
+const VERSION = "5";
 const FILE = join(import.meta.dirname, "../../worker/routing/smart/weights.ts");
 const three = (value: number) => Math.round(value * 1000) / 1000;
 

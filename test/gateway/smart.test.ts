@@ -338,9 +338,12 @@ describe("smart/* over the organization's own models", () => {
     const revert = (version: number) =>
       ground.gw.admin("POST", "/smart/learning/revert", { organization_id, version });
     await expect(revert(9999)).rejects.toThrow(/404/);
-    expect(await revert(0)).toEqual({ version: version + 1, as: 0 });
-    expect(await learning(organization_id)).toMatchObject({ version: version + 1, groups: {} });
-    expect(await revert(version)).toEqual({ version: version + 2, as: version });
+    // What still waited may have become a version of its own meanwhile.
+    const back = (await revert(0)) as { version: number; as: number };
+    expect(back).toEqual({ version: expect.any(Number), as: 0 });
+    expect(back.version).toBeGreaterThan(version);
+    expect(await learning(organization_id)).toMatchObject({ version: back.version, groups: {} });
+    expect(await revert(version)).toEqual({ version: back.version + 1, as: version });
     expect((await learning(organization_id)).groups).toEqual(groups);
   });
 });

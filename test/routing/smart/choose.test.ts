@@ -68,6 +68,26 @@ describe("the choice among models", () => {
     );
   });
 
+  it("buys no luxury unless asked for quality above all: thrice the price for a sliver", () => {
+    const priced = (name: string, tier: string, usd: number, strength = 0) => {
+      const made = option(
+        deployment("any", name, { tier, prices: { input: usd * 1e3, output: usd * 4e3 } }),
+      );
+      return { ...made, belief: { ...made.belief, strength } };
+    };
+    const good = priced("good", "REASONING", 2);
+    const dear = priced("dear", "REASONING", 15, 0.1);
+    const hardest = wanted("x", 5, {
+      said: { ...classify(plainPrompt("x")), need: 1, unfamiliar: false },
+    });
+    const first = (quality: number, options = [priced("small", "LIGHT", 0.1), good, dear]) =>
+      chooseAmong(options, { ...hardest, dial: { quality, saves: "cost" } }).order[0];
+    expect([2, 5].map((quality) => first(quality))).toEqual(["any/good", "any/good"]);
+    expect([6, 10].map((quality) => first(quality))).toEqual(["any/dear", "any/dear"]);
+    // Without a bargain below it the dear one is the only strong one.
+    expect(first(2, [priced("small", "LIGHT", 0.1), dear])).toBe("any/dear");
+  });
+
   it("rises with the need of the prompt and with the dial, from the cheapest to the best", () => {
     const easy = "hi";
     const hard = "Implement a lock-free queue in C++ and prove that it is linearizable.";

@@ -58,12 +58,15 @@ describe("the classifier", () => {
     ].map(rank);
     expect(Math.min(...hard)).toBeGreaterThan(0.85);
     expect(Math.max(...easy)).toBeLessThan(0.6);
-    // Words of software alone do not make code of other things.
+    // Words of software alone do not make code of other things, and what is guessed of nonsense moves no score.
     for (const text of [
-      "The waiters queued at the tables and the class took its tests.",
+      "What is the dress code at a wedding in Italy?",
       "How do I convert miles to kilometres?",
     ])
       expect([text, of(text).task]).not.toEqual([text, "code"]);
+    const nonsense = of("The waiters queued at the tables and the class took its tests.");
+    expect(nonsense.by).not.toBe("rule");
+    expect(rankOf(nonsense.need)).toBeLessThan(0.6);
   });
 
   it("takes any text: known names, chances within 0 and 1 that rise with the tier, the same twice", () => {

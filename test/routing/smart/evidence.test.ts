@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import type { Deployment } from "../../../worker/core/model.ts";
 import { score, usualQuality } from "../../../worker/routing/smart/choose.ts";
 import { classify } from "../../../worker/routing/smart/classify.ts";
 import { familyRecords } from "../../../worker/routing/smart/evidence.ts";
@@ -7,22 +6,9 @@ import { beliefOf } from "../../../worker/routing/smart/knowledge.ts";
 import { estimate, fold, NOTHING_LEARNED } from "../../../worker/routing/smart/learn.ts";
 import { plainPrompt } from "../../../worker/routing/smart/prompt.ts";
 import { evidenceFrom } from "../../../scripts/smart/evidence.ts";
-import { outcomes } from "../../../scripts/smart/data.ts";
+import { bareDeployment as deployment, outcomes } from "../../../scripts/smart/data.ts";
 import { simulate } from "../../../scripts/smart/simulate.ts";
 import { describeWithData } from "../../support/data.ts";
-
-const deployment = (model: string, facts: Partial<Deployment["facts"]> = {}): Deployment => ({
-  id: model,
-  group: model,
-  provider: "any",
-  model,
-  protocol: "openai-chat",
-  baseUrl: "https://example.com",
-  weight: 1,
-  order: 0,
-  tags: [],
-  facts: { capabilities: {}, ...facts },
-});
 
 describe("what a family was seen to reach", () => {
   const record = familyRecords({ a: { all: [900, 100], tasks: { code: [10, 990] } } })[0]![1];

@@ -21,6 +21,7 @@ describeWithData("the classifier on rows that its weights never saw", "routing",
           seen.filter(({ row }) => !unseen(foldOf(row))),
           [],
           "held out",
+          "need",
         ),
       );
       const score = (change: (prompt: string) => string) =>

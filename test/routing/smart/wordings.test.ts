@@ -103,3 +103,18 @@ it("asks for more where somebody answers for the work, and where care is asked f
   ])
     expect(rank(text), text).toBeGreaterThan(trivia + 0.2);
 });
+
+it("takes a proof for hard however short it is told, and a long greeting for talk", () => {
+  for (const text of [
+    "Prove the Riemann hypothesis for function fields over finite fields.",
+    "Let G be a finite group such that every proper subgroup is abelian. Show that G is solvable.",
+    "show that every compact metric space is separable",
+  ]) {
+    expect([text, of(text).task]).toEqual([text, "math"]);
+    expect(rank(text), text).toBeGreaterThan(0.45);
+  }
+  expect(of("show the field names of the table").task).not.toBe("math");
+  const greeting = `Hello dear assistant! ${"I hope you had a wonderful day and that everything is going well for you. ".repeat(12)}`;
+  expect(of(greeting).task).toBe("chat");
+  expect(rank(greeting)).toBeLessThan(0.5);
+});

@@ -6,7 +6,7 @@ import { NO_USAGE } from "../../core/usage.ts";
 import type { Category } from "./categories.ts";
 import type { Classification } from "./classify.ts";
 import { reach, type Dial } from "./dial.ts";
-import { hullOf } from "./hull.ts";
+import { hullOf, type Point } from "./hull.ts";
 import type { Belief } from "./knowledge.ts";
 import { estimate, NOTHING_LEARNED } from "./learn.ts";
 import { rankOf } from "./rank.ts";
@@ -71,6 +71,10 @@ const TIER_QUALITY: Readonly<Record<ModelTier, number>> = {
 /** A model that is learned to reach less than this share of what was believed of it is no bargain at any price. */
 const FALLEN = 0.6;
 const TIER_WIDTH = 0.09;
+/** The middle of the dial; and the top of a hull that is a luxury: its share of the gain, and of the price below. */
+const EVEN = 5;
+const LUXURY_GAIN = 0.1;
+const LUXURY_PRICE = 2;
 /** Milliseconds that models of a tier usually take: what a choice goes by, since it must be the same in every isolate. */
 const TIER_LATENCY: Readonly<Record<ModelTier, number>> = {
   LIGHT: 600,
@@ -107,7 +111,8 @@ export function chooseAmong(options: readonly Option[], wanted: Wanted): Choice 
   for (const { each } of hull) each.onHull = true;
   const rank = rankIn(said, draw);
   const place = reach(rank, dial);
-  const first = hull[placeOn(hull, place)]?.each;
+  const worthwhile = dial.quality <= EVEN ? withoutLuxury(hull) : hull;
+  const first = worthwhile[placeOn(worthwhile, place)]?.each;
   if (first === undefined) return { order: [], scored, reach: place, reason: "only" };
   return {
     order: [first.group, ...takeOver(scored, first).map(({ group }) => group)],
@@ -124,6 +129,22 @@ export function chooseAmong(options: readonly Option[], wanted: Wanted): Choice 
 function rankIn({ unfamiliar, by, need }: Classification, draw: number): number {
   if (!unfamiliar) return rankOf(need);
   return by === "rule" ? (rankOf(need) + draw) / 2 : draw;
+}
+
+/**
+ * The hull without its top, as long as that at least doubles the price of the point below it for less than a tenth of what
+ * the hull gains: who does not ask for quality above all does not ask for that.
+ */
+function withoutLuxury<T extends Point>(hull: readonly T[]): readonly T[] {
+  let end = hull.length;
+  const range = (hull.at(-1)?.quality ?? 0) - (hull[0]?.quality ?? 0);
+  for (; end > 2; end--) {
+    const [below, top] = [hull[end - 2], hull[end - 1]];
+    if (below === undefined || top === undefined) break;
+    if (top.quality - below.quality >= LUXURY_GAIN * range) break;
+    if (top.cost < LUXURY_PRICE * below.cost) break;
+  }
+  return hull.slice(0, end);
 }
 
 /** Which of the hull's points a place between its worst (0) and its best (1) belongs to: the nearest in quality. */

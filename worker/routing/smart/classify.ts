@@ -7,6 +7,7 @@ import { DENSE, scan, windowOf, type Features } from "./features.ts";
 import type { Prompt } from "./prompt.ts";
 import { knowsWord, type Head, type Model } from "./model.ts";
 import { model as shipped } from "./shipped.ts";
+import { WORDING_BUCKETS, wordingOf } from "./wording.ts";
 
 /** How strong a model a prompt asks for, in rising order. */
 export const TIERS = MODEL_TIERS;
@@ -39,17 +40,27 @@ export function classify(prompt: Prompt): Classification {
 export function classifyWith(model: Model, prompt: Prompt): Classification {
   const text = windowOf(prompt.text);
   const ruled = rule(text);
-  const read = readFor(prompt.text, ruled?.category ?? null);
-  const seen = scan(read.text, read.length);
-  const guessed = ruled === null ? guess(model, seen) : null;
+  let read = readFor(prompt.text, ruled?.category ?? null);
+  let seen = scan(read.text, read.length);
+  const foreign = isForeign(seen);
+  // Of other languages the head has read next to nothing.
+  const guessed = ruled === null && !foreign ? guess(model, text, seen) : null;
   const task = ruled?.category ?? guessed?.category ?? UNRULED;
-  // A guessed task names the request; only a rule is sure enough to move its score.
-  const category = CATEGORIES.indexOf(ruled?.category ?? UNRULED);
+  // A guess names the request; what moves its score has to be surer.
+  const { act, talk } = model.sure;
+  const believed =
+    guessed !== null && guessed.confidence >= (guessed.category === "chat" ? talk : act);
+  const acted = ruled?.category ?? (believed ? guessed.category : null);
+  if (believed) {
+    read = readFor(prompt.text, acted);
+    if (read.text !== text) seen = scan(read.text, read.length);
+  }
+  const category = CATEGORIES.indexOf(acted ?? UNRULED);
 
   const unknown = unknownShare(model, seen);
   const raw =
     score(model, model.need, seen, category) +
-    fixedNeed(seen, ruled?.category ?? null) +
+    fixedNeed(seen, acted) +
     (ruled?.shift ?? 0) +
     demandOf(text, seen) +
     aroundIt(prompt);
@@ -62,9 +73,9 @@ export function classifyWith(model: Model, prompt: Prompt): Classification {
     need,
     confidence: ruled?.confidence ?? guessed?.confidence ?? 0.4,
     unknown,
-    unfamiliar:
-      task !== "chat" &&
-      (isForeign(seen) || (unknown > model.unfamiliar && text.trim().length > 12)),
+    unfamiliar: foreign
+      ? ruled?.category !== "chat"
+      : acted !== "chat" && unknown > model.unfamiliar && text.trim().length > 12,
     solves: {
       LIGHT: light,
       STANDARD: (light + heavy) / 2,
@@ -114,14 +125,22 @@ function score(model: Model, head: Head, seen: Features, category: number): numb
 }
 
 /** The learned guess where no rule spoke, if it is sure enough. */
-function guess(model: Model, seen: Features): { category: Category; confidence: number } | null {
-  const logits = model.tasks.map((head, category) => score(model, head, seen, category));
+function guess(model: Model, text: string, seen: Features) {
+  const { buckets, values, count } = wordingOf(text, seen);
+  const logits = CATEGORIES.map((_, category) => {
+    const from = category * WORDING_BUCKETS;
+    let sum = 0;
+    for (let at = 0; at < count; at++) {
+      sum += (values[at] ?? 0) * (model.tasks[from + (buckets[at] ?? 0)] ?? 0);
+    }
+    return sum;
+  });
   const top = Math.max(...logits);
   let total = 0;
   for (const each of logits) total += Math.exp(each - top);
   const confidence = 1 / total;
   const category = CATEGORIES[logits.indexOf(top)];
-  return category === undefined || confidence < model.sure ? null : { category, confidence };
+  return category === undefined || confidence < model.sure.name ? null : { category, confidence };
 }
 
 /** The share of a prompt's words that the training data never held; 1 where there are no words. */

@@ -49,7 +49,7 @@ const STRUCTURE = [
 
 export const DENSE_NAMES: readonly string[] = [...STRUCTURE, ...FIELD_NAMES];
 export const DENSE = DENSE_NAMES.length;
-const FIRST_FIELD = STRUCTURE.length;
+export const FIRST_FIELD = STRUCTURE.length;
 
 export const AT_LENGTH = STRUCTURE.indexOf("length");
 export const AT_OPTIONS = STRUCTURE.indexOf("options");

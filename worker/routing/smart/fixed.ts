@@ -12,12 +12,13 @@ const USUAL_BITS = 7.6;
 const MATERIAL_FROM = 11;
 const READING_FROM = 10;
 const OF_MATERIAL = 0.25;
-/** Tasks that are told in a sentence and done to a text: its length and its words say little of how hard they are. */
-const DONE_TO_TEXTS: ReadonlySet<Category> = new Set<Category>([
+/** Tasks that are told in a sentence and done to a text, and talk: the length and the words say little of how hard it is. */
+const SAID_AT_THE_ENDS: ReadonlySet<Category> = new Set<Category>([
   "summarize",
   "rewrite",
   "translate",
   "classify_extract",
+  "chat",
 ]);
 /** Characters read at each end where that is so. */
 const ENDS = 120;
@@ -30,7 +31,7 @@ const BY_SIZE = 0.1;
 
 /** What of a prompt is looked at for its need, and the length that counts for it. */
 export function readFor(prompt: string, ruled: Category | null): { text: string; length: number } {
-  if (ruled === null || !DONE_TO_TEXTS.has(ruled)) {
+  if (ruled === null || !SAID_AT_THE_ENDS.has(ruled)) {
     return { text: windowOf(prompt), length: prompt.length };
   }
   const text = windowOf(prompt, ENDS);

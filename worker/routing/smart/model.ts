@@ -27,15 +27,16 @@ export interface StoredModel {
   need: StoredHead;
   light: StoredHead;
   heavy: StoredHead;
-  tasks: readonly StoredHead[];
+  /** Which task a wording asks for: a row of weights a category, one after another. */
+  tasks: Packed;
   /** From the raw need to a chance. */
   calibration: { slope: number; intercept: number };
   /** Need at which the next tier begins. */
   tiers: { light: number; standard: number; heavy: number };
   /** Need at every twentieth of the training prompts, from the least to the greatest. */
   ranks: readonly number[];
-  /** Least confidence with which the learned task head is believed. */
-  sure: number;
+  /** Confidence from which the learned task is named, and from which it (or that it is mere talk) is believed as a rule is. */
+  sure: { name: number; act: number; talk: number };
   /** Share of unknown words above which a prompt is unfamiliar. */
   unfamiliar: number;
   /** Bits of the hashes of known words, base64. */
@@ -68,7 +69,7 @@ export function unpackModel(stored: StoredModel) {
     need: head(stored.need),
     light: head(stored.light),
     heavy: head(stored.heavy),
-    tasks: stored.tasks.map(head),
+    tasks: unpack(stored.tasks),
     calibration: stored.calibration,
     tiers: stored.tiers,
     ranks: stored.ranks,
