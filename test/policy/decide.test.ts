@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { Deployment } from "../../worker/core/model.ts";
 import type { SignalsRead, Verdict } from "../../worker/core/policy.ts";
 import { bundleText, linkBundle } from "../../worker/policy/bundle.ts";
 import { decide, type LinkedDocument } from "../../worker/policy/decide.ts";
@@ -184,4 +185,22 @@ test("an organization's throttling stands: a team may choose how smart to route,
   expect(ask("dear", "a")).toEqual(["save", "smart/cheap", true]);
   expect(ask("smart/best", "a")).toEqual(["t", "smart/best", true]);
   expect(ask("dear", null)).toEqual(["t", "dear", false]);
+});
+
+test("a region is told whatever the case in which an administrator wrote it", () => {
+  const targets = ["US-East-1", "us-east-1", "EU-Central-1"].map(
+    (region, index) => ({ id: `d${index}`, region, facts: {}, terms: {} }) as unknown as Deployment,
+  );
+  const left = (demand: string) => {
+    const { plan } = compiled(`constraints: [{ ${demand} }]\n`);
+    if (plan === null) throw new Error("The policy is refused.");
+    const verdict = decide([documentOf(plan)], { now: NOW, read: () => null }, "eu");
+    return targets
+      .filter((each) => verdict?.narrowings.every((narrow) => narrow(each) === null))
+      .map(({ id }) => id);
+  };
+  expect(left("forbid: { region: us-east-1 }")).toEqual(["d2"]);
+  expect(left("forbid: { region: [US-EAST-1] }")).toEqual(["d2"]);
+  expect(left("require: { residency: [eu-central-1] }")).toEqual(["d2"]);
+  expect(left("require: { residency: [EU-Central-1] }")).toEqual(["d2"]);
 });

@@ -13,14 +13,14 @@ import { saw, short, type Member, type Source } from "./document.ts";
 import type { Known } from "./known.ts";
 import { hint } from "./nearest.ts";
 import type { Entry, Feature, Residency } from "./plan.ts";
-import type { SignalFacts } from "./signals.ts";
+import { asRead, type SignalFacts } from "./signals.ts";
 import { readTest, type Constants } from "./when-map.ts";
 
 /** What a constraint can demand of a target; a fact that is not known of one is never in its favour. */
 export const TARGET_FACTS = {
   provider: { type: "string", about: "the provider's name in the catalog" },
   model: { type: "strings", about: "its model group, its model, and both as provider/model" },
-  region: { type: "string", about: "where it runs" },
+  region: { type: "string", about: "where it runs", fold: "lower" },
   retention: {
     type: "number",
     about: "days that the provider keeps what it is sent",
@@ -175,7 +175,10 @@ function checkProviders(source: Source, node: Node | null, known: Known): void {
 /** A residency as a test of a target; `gateway-region` needs the region that the organization lives in. */
 export function residencyTest(residency: Residency, gateway: string | null): Tree<Predicate> {
   if (Array.isArray(residency))
-    return { is: "in", of: [{ signal: "region" }, { value: residency }] };
+    return {
+      is: "in",
+      of: [{ signal: "region" }, { value: asRead(TARGET_FACTS.region, residency) }],
+    };
   const name =
     residency === GATEWAY_REGION ? (classOfGateway(gateway ?? "") ?? "fedramp") : residency;
   return { is: "true", of: { signal: `within.${name}` } };
@@ -189,7 +192,7 @@ export function targetFact(deployment: Deployment, name: string): SignalValue | 
     case "model":
       return [deployment.group, deployment.model, `${deployment.provider}/${deployment.model}`];
     case "region":
-      return deployment.region;
+      return deployment.region?.toLowerCase();
     case "retention":
       return deployment.terms?.retentionDays;
     case "training":
