@@ -160,7 +160,8 @@ export class AuditLog extends DurableObject<Env> {
     const event = unsealedEvent(orgId, cause, Date.now());
     const name = cause instanceof Error ? cause.name : typeof cause;
     const line = { level: "error", msg: "audit log not sealed", org_id: orgId, cause: name };
-    console.error(JSON.stringify({ ...line, ...event?.data }));
+    const again = { says: "Something could not be reached or written; it is tried again." };
+    console.error(JSON.stringify({ ...line, ...(event?.data ?? again) }));
     if (event === null || this.#complained === event.eventId) return;
     await delivery(this.env, orgId).tell([event]);
     this.#complained = event.eventId;

@@ -127,6 +127,20 @@ it("with a person its e-mail addresses and names are unlinked, those that it had
   expect((await opened.call(MASTER, "POST", "/audit-log/unlink", twice)).status).toBe(422);
 });
 
+it("nobody unlinks what they did themselves", async () => {
+  const { opened } = await world();
+  const keys = await Promise.all(
+    ["kim", "lea"].map(async (user_id) => {
+      const org = { organization_id: "a" };
+      await opened.make("/user/new", { ...org, user_id, user_role: "org_admin" });
+      return (await opened.make("/key/generate", { ...org, user_id }))["key"] ?? "";
+    }),
+  );
+  const unlink = async (key: string) =>
+    (await opened.call(key, "POST", "/audit-log/unlink", { user_id: "kim" })).status;
+  expect(await Promise.all(keys.map(unlink))).toEqual([403, 200]);
+});
+
 describe("POST /audit-log/verify tells what became of the newest checkpoint in the archive", async () => {
   const verify = async (tamper: (archive: MemoryArchive, older: Uint8Array) => Promise<void>) => {
     const { opened } = await world();

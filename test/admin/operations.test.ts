@@ -76,6 +76,7 @@ describe("operations", () => {
         if (answer.status !== 200) expect(world.rows(), `${role} ${id}`).toBe(before);
       }
     },
+    120_000,
   );
 
   it.each(Object.keys(ROLE_GRANTS) as Role[])(
@@ -92,6 +93,7 @@ describe("operations", () => {
         expect(answer.status, `${role} ${id} ${JSON.stringify(answer.body)}`).toBe(expected);
       }
     },
+    120_000,
   );
 
   it("never let an llm_api key in, and let a read_only key read", async () => {

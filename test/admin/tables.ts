@@ -500,7 +500,7 @@ export const REFERENCES: Record<string, Record<string, Kind>> = {
   "policy.get": { workspace: "org", team: "team" },
   "policy.versions": { workspace: "org", team: "team" },
   "policy.rollback": { workspace: "org", team: "team" },
-  "audit_log.list": { key_hash: "key", team_id: "team" },
+  "audit_log.list": { key_hash: "key", team_id: "team", event_id: "event" },
   "audit.list": {},
   "audit.show": { id: "event" },
   "audit_log.proof": { event_id: "event" },

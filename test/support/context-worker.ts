@@ -39,7 +39,7 @@ export default {
     };
     const answer = async () => {
       const [result] = await audit.append([record]);
-      return { eventId, result, took: Date.now() - at };
+      return { eventId, result };
     };
     if (!url.searchParams.has("stream")) return Response.json(await answer());
     // A stream that is written to is cut with its client, and with it all that was not given to waitUntil.

@@ -107,7 +107,7 @@ test("a decision whose isolate died is charged as reserved and gets its outcome 
   expect(await runDurableObjectAlarm(stubOf(orgId))).toBe(true);
   const requests = async () =>
     (await log.list({})).records.filter(({ request_id }) => request_id !== undefined);
-  await expect.poll(async () => (await requests()).length).toBe(2);
+  await expect.poll(async () => (await requests()).length, { timeout: 20_000 }).toBe(2);
   const [outcome] = (await log.list({ type: "request.failed" })).records;
   expect(outcome).toMatchObject({ request_id: "req_1", estimated: true });
   const [spend] = await ledger(env, orgId, "team_1").spend([{ kind: "team", id: "team_1" }]);

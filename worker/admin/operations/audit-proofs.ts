@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { toBase64 } from "../../core/bytes.ts";
+import { GatewayError } from "../../core/errors.ts";
 import type { AuditEventType } from "../../core/audit.ts";
 import { timeOrderedId } from "../../core/ids.ts";
 import type { JsonObject } from "../../core/json.ts";
@@ -269,7 +270,7 @@ const unlink = operation({
   section: "Audit",
   summary: "Unlink a person from the audit log, for good",
   notes:
-    "Records name people by pseudonyms. This deletes the salts that a person's were made with, those of the e-mail addresses and names that records gave it too: nobody can tell afterwards whom they stood for, and every hash of the log stays as it was. Events from then on get other pseudonyms, so delete the person first. `user_email` is for somebody who never became a user (an invitation).",
+    "Records name people by pseudonyms. This deletes the salts that a person's were made with, those of the e-mail addresses and names that records gave it too: nobody can tell afterwards whom they stood for, and every hash of the log stays as it was. Events from then on get other pseudonyms, so delete the person first. Nobody can unlink themselves. `user_email` is for somebody who never became a user (an invitation).",
   http: [{ method: "POST", path: "/audit-log/unlink" }],
   permission: { resource: "user", action: "delete" },
   event: "audit.unlinked",
@@ -295,6 +296,10 @@ const unlink = operation({
       );
     const { kind, member } = person;
     const id = input[member] ?? "";
+    if (kind === "user" && id === ctx.principal.userId)
+      throw new GatewayError("forbidden", "user_id: nobody unlinks what they did themselves.", {
+        param: "user_id",
+      });
     const unlinked = await ctx.deps
       .auditLog(ctx.orgId)
       .unlink(kind, kind === "email" ? id.toLowerCase() : id);
