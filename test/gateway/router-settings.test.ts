@@ -125,6 +125,23 @@ describe("settings of the router", () => {
     await configure({ ...none, routing_strategy: null, model_group_settings: null });
   });
 
+  test("a fallback may be named by an alias, as a request may", async () => {
+    ground.up.model("gpt-test", fails("server_error"));
+    ground.up.model("claude-test", text("from behind the alias"));
+    await configure({
+      model_group_alias: { nick: "claude-test" },
+      fallbacks: [{ "gpt-test": ["nick", "claude-test"] }],
+    });
+    await expect.poll(() => ask(), SOON).toMatchObject({ status: 200, fallbacks: "1" });
+    expect((await ask()).content).toContain("from behind the alias");
+    // It is one group, however often it is named: no further attempts at it.
+    ground.up.model("claude-test", fails("server_error"));
+    ground.up.calls.clear();
+    expect(await ask({ num_retries: 0 })).toMatchObject({ status: 503, fallbacks: "1" });
+    expect(ground.up.calls.of("claude-test")).toHaveLength(1);
+    await configure({ model_group_alias: null, fallbacks: null });
+  });
+
   test("a name that is no model is told, wherever it stands, and what stands for one is not", async () => {
     const { unknown_models } = await configure({
       model_group_alias: { nick: "gpt-test", stray: "gone" },

@@ -112,3 +112,9 @@ function narrowed(
   }
   return out;
 }
+
+/** The group that a name stands for where it is an alias of the organization; else the name itself. */
+export function meantBy(org: OrgRouting | undefined, name: string): string {
+  const aliases = org?.aliases ?? {};
+  return Object.hasOwn(aliases, name) ? (aliases[name] ?? name) : name;
+}

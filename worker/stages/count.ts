@@ -8,7 +8,7 @@ import { badAnswer } from "../protocols/answers.ts";
 import { parsed } from "../protocols/fields.ts";
 import { shortName } from "../providers/resolve.ts";
 import { makePlan, type PlanFacts } from "../routing/plan.ts";
-import { settingsFor } from "../routing/settings.ts";
+import { meantBy, settingsFor } from "../routing/settings.ts";
 import { SMART_NAMES } from "../routing/smart/dial.ts";
 import { AttemptFault, asFault, record, refusalOf } from "./attempt.ts";
 import { deadline } from "./deadline.ts";
@@ -36,8 +36,7 @@ export async function count(deps: Deps, asked: Authorized, progress: Progress): 
   const { shared, key, principal } = asked.identity;
   const { orgId } = principal;
   const named = asked.verdict?.route ?? asked.model;
-  const aliases = shared.routing?.aliases ?? {};
-  const model = Object.hasOwn(aliases, named) ? (aliases[named] ?? named) : named;
+  const model = meantBy(shared.routing, named);
   if (SMART_NAMES.includes(model) || shared.routers?.some(({ group }) => group === model)) {
     throw uncounted(asked, `'${shortName(model)}' chooses a model for each request`);
   }

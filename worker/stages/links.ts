@@ -15,7 +15,7 @@ import {
 } from "../providers/resolve.ts";
 import { chainOf } from "../routing/chain.ts";
 import type { Hard, Link } from "../routing/plan.ts";
-import { settingsFor } from "../routing/settings.ts";
+import { meantBy, settingsFor } from "../routing/settings.ts";
 import { worstCase } from "../routing/worst-case.ts";
 import { allowlists } from "./authorize.ts";
 import { rulesOf } from "./customer.ts";
@@ -62,23 +62,27 @@ export function linksOf(
     });
   }
   for (const link of chainOf(call.model, found.candidates, settings)) {
-    const { group, why } = link;
+    const { why, when } = link;
     if (why === "requested" && instead !== undefined) continue;
+    // A fallback may be named by an alias, as a request may.
+    const group = why === "requested" ? link.group : meantBy(shared.routing, link.group);
     const target = why === "requested" ? found : resolve(group, context);
     if (why !== "requested") {
-      const refusal = mayFallTo(call, group);
+      const refusal = mayFallTo(call, link.group);
       if (refusal !== null) {
-        skipped.push({ group, reason: refusal });
+        skipped.push({ group: link.group, reason: refusal });
         continue;
       }
     }
     if (!target.found) {
-      skipped.push({ group, reason: "does not exist here" });
+      skipped.push({ group: link.group, reason: "does not exist here" });
       continue;
     }
+    if (links.some((each) => each.group === group && each.when === when)) continue;
     const own = why === "requested" ? settings : inGroup(call, group);
     links.push({
       ...link,
+      group,
       deployments: target.candidates,
       settings: own,
       ...sharedIn(call, group),

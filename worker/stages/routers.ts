@@ -5,7 +5,7 @@ import type { Explanation, RoutingSettings } from "../core/routing.ts";
 import { affinityOf } from "../routing/affinity.ts";
 import { needsOf } from "../routing/capability.ts";
 import type { PlanFacts } from "../routing/plan.ts";
-import { aliased, settingsFor } from "../routing/settings.ts";
+import { aliased, meantBy, settingsFor } from "../routing/settings.ts";
 import { estimateTokens } from "../routing/tokens.ts";
 import { usualCost } from "../routing/usual-cost.ts";
 import { admit } from "./authorize.ts";
@@ -23,9 +23,7 @@ export function routedAs(
 ): { call: Authorized; settings: RoutingSettings } {
   const { shared, key } = asked.identity;
   const named = asked.verdict?.route ?? asked.model;
-  const aliases = shared.routing?.aliases ?? {};
-  const meant = Object.hasOwn(aliases, named) ? (aliases[named] ?? named) : named;
-  const model = cheaper ?? meant;
+  const model = cheaper ?? meantBy(shared.routing, named);
   const said = settingsFor({
     org: shared.routing,
     group: model,

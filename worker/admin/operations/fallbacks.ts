@@ -35,13 +35,13 @@ function chainsOf(row: OrgRow, which: FallbackType): Record<string, string[]> {
 }
 
 /** A name that is no model itself: all of them, an alias, or the router's own. */
-function standsFor({ config }: OrgRow, name: string): boolean {
+function standsFor(row: OrgRow, name: string): boolean {
+  return name === "*" || SMART_NAMES.includes(name) || isAlias(row, name);
+}
+
+function isAlias({ config }: OrgRow, name: string): boolean {
   const aliases = config.router_settings?.["model_group_alias"];
-  return (
-    name === "*" ||
-    SMART_NAMES.includes(name) ||
-    (isJsonObject(aliases) && Object.hasOwn(aliases, name))
-  );
+  return isJsonObject(aliases) && Object.hasOwn(aliases, name);
 }
 
 /** Stores one kind of chains as they shall be. */
@@ -80,7 +80,9 @@ const create = operation({
     if (!known.has(model) && !isKnown(model) && !standsFor(row, model)) {
       throw invalidField(["model"], "There is no such model: GET /model_group/info lists them");
     }
-    const unknown = list.findIndex((name) => !known.has(name) && !isKnown(name));
+    const unknown = list.findIndex(
+      (name) => !known.has(name) && !isKnown(name) && !isAlias(row, name),
+    );
     if (unknown >= 0) {
       throw invalidField(
         ["fallback_models", unknown],
