@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { ChatEvent, Part } from "../../worker/core/chat.ts";
 import type { JsonObject } from "../../worker/core/json.ts";
-import { dialectOf } from "../../worker/protocols/index.ts";
+import { dialectOf, protocolOf } from "../../worker/protocols/index.ts";
 import { CONTEXT, encoded } from "./answers.ts";
 import { target } from "./translate.ts";
 import type { Loose } from "../support/loose.ts";
@@ -215,3 +215,27 @@ describe("signed state comes home through clients of other families", () => {
     );
   });
 });
+
+test.each(["anthropic", "bedrock-converse", "cohere", "ollama", "openai-responses"] as const)(
+  "at %s it is told that Google's signatures were left out",
+  (name) => {
+    const signed = (part: JsonObject): JsonObject => ({ ...part, thoughtSignature: "c2ln" });
+    const degraded = (part: JsonObject) => {
+      const request = gemini.client.parseRequest(
+        {
+          contents: [
+            { role: "user", parts: [{ text: "hi" }] },
+            { role: "model", parts: [part] },
+          ],
+          tools: [{ functionDeclarations: [{ name: "f" }] }],
+        },
+        { model: "m" },
+      );
+      return protocolOf(name).provider.buildRequest(request, target()).degraded;
+    };
+    for (const part of [{ text: "so" }, { functionCall: { name: "f", args: {} } }]) {
+      expect(degraded(signed(part))).toContain("thought_signature");
+      expect(degraded(part)).not.toContain("thought_signature");
+    }
+  },
+);

@@ -30,7 +30,7 @@ const UNKNOWN_MAXIMUM = 4096;
 export function buildRequest(request: ChatRequest, target: Target): BuiltRequest {
   const degraded = new Set<string>();
   const home = request.dialect === "anthropic";
-  tellLost(request, ["name", "detail", "grammar"], degraded);
+  tellLost(request, ["name", "detail", "grammar", "thought_signature"], degraded);
   const maxTokens = tokenLimit(request, target, degraded);
   const body: JsonObject = { model: target.model, max_tokens: maxTokens };
   Object.assign(body, buildMessages(request.messages, home, degraded));

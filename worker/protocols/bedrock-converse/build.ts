@@ -23,7 +23,7 @@ const LOST = [
 export function buildRequest(request: ChatRequest, target: Target): BuiltRequest {
   const degraded = new Set<string>();
   const { system, messages } = buildMessages(request.messages, degraded);
-  tellLost(request, ["name", "citations", "detail", "grammar"], degraded);
+  tellLost(request, ["name", "citations", "detail", "grammar", "thought_signature"], degraded);
   const { systemInTurn, schemaByTool, refuses } = target.facts.quirks ?? {};
   const body: JsonObject = { messages };
   if (system.length > 0) {

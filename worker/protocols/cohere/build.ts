@@ -21,7 +21,7 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
   }
   tellLost(
     request,
-    ["name", "cache_control", "citations", "filename", "strict", "grammar"],
+    ["name", "cache_control", "citations", "filename", "strict", "grammar", "thought_signature"],
     degraded,
   );
   writeTools(body, request);

@@ -28,7 +28,16 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
   }
   tellLost(
     request,
-    ["name", "cache_control", "citations", "detail", "filename", "strict", "grammar"],
+    [
+      "name",
+      "cache_control",
+      "citations",
+      "detail",
+      "filename",
+      "strict",
+      "grammar",
+      "thought_signature",
+    ],
     degraded,
   );
   const { toolChoice: choice } = request;

@@ -31,7 +31,7 @@ export function buildRequest(request: ChatRequest, target: Target): BuiltRequest
     model: target.model,
     input: buildInput(request, target.account, degraded),
   };
-  tellLost(request, ["name", "cache_control", "citations"], degraded);
+  tellLost(request, ["name", "cache_control", "citations", "thought_signature"], degraded);
   for (const name of Object.keys(request.extra)) {
     if (home) define(body, name, request.extra[name]);
     else if (isLost(name, request.extra[name])) degraded.add(name);
