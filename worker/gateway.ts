@@ -16,7 +16,7 @@ import { dispatch } from "./stages/dispatch.ts";
 import { noProgress } from "./stages/progress.ts";
 import type { Reached } from "./stages/report.ts";
 import { abandon, answerFree, openHeaders, refuse, respond } from "./stages/respond.ts";
-import { recordDecision } from "./stages/trail.ts";
+import { recordMeanwhile } from "./stages/trail.ts";
 
 /**
  * The path of a request. Every stage takes what the one before it proved and adds to it; the value's type says how far
@@ -45,7 +45,7 @@ export async function gateway(
     const chosen = await choose(deps, authorized);
     reached = chosen;
     // The decision is recorded while the provider already works, and is durable before its first byte leaves.
-    const recording = recordDecision(deps, chosen);
+    const recording = recordMeanwhile(deps, chosen);
     const answered = await dispatch(deps, chosen, progress);
     const durable = await Promise.all([recording, ...progress.recordings]);
     if (durable.includes(false)) {

@@ -10,6 +10,7 @@ import type { JsonObject } from "../core/json.ts";
 import type { Deps } from "../core/ports.ts";
 import { actorOf } from "../core/principal.ts";
 import type { SignalValue, Verdict } from "../core/policy.ts";
+import { pause } from "../core/time.ts";
 import type { CandidateState, Explanation, SmartDecision, Step } from "../core/routing.ts";
 import { withoutSecrets } from "../protocols/faults.ts";
 import { shortName } from "../providers/resolve.ts";
@@ -18,9 +19,19 @@ import { payerOf } from "./payer.ts";
 import { totalCost, type Ending } from "./settle.ts";
 
 /**
+ * Records the decision while the provider works: begun before the dispatch, it lets the provider's request leave first,
+ * which an append in the same thread would hold up. It is recorded even if the caller leaves meanwhile. It has to be
+ * durable before the first byte reaches the caller: the result says whether it is, and never rejects.
+ */
+export function recordMeanwhile(deps: Deps, call: Chosen): Promise<boolean> {
+  const recording = pause(0).then(() => recordDecision(deps, call));
+  deps.waitUntil(recording);
+  return recording;
+}
+
+/**
  * Puts the decision on record, with what it takes to charge and end the request if this isolate should not live to do
- * it. It is begun with the provider's request and has to be durable before the first byte
- * reaches the caller: the result says whether it is, and never rejects.
+ * it. Never rejects.
  */
 export async function recordDecision(deps: Deps, call: Chosen): Promise<boolean> {
   const { teamId, userId, keyId, customerId } = payerOf(call);
