@@ -60,6 +60,22 @@ test("messages are told apart by what they are made of, tool results included", 
   ]);
 });
 
+test.each<[JsonObject, string[]]>([
+  [{ type: "image", source: { type: "base64" } }, ["image"]],
+  [{ type: "video_url", video_url: { url: "https://x.example/a.mp4" } }, ["file"]],
+  [
+    { type: "document", source: { type: "content", content: [{ type: "image" }] } },
+    ["image", "file"],
+  ],
+  [{ type: "computer_call_output", output: { type: "computer_screenshot" } }, ["image"]],
+  [{ type: "file_search_call", queries: [] }, []],
+])("what a part of one dialect's own is made of is told by its types: %j", (value, made) => {
+  expect(modalitiesOf(chat({ type: "native", dialect: "anthropic", value }))).toEqual([
+    "text",
+    ...made,
+  ]);
+});
+
 test("a prompt of megabytes is looked at in bounded time", () => {
   const long = chat("x = {y}; ".repeat(400_000), `${" ".repeat(1_000_000)}a`);
   const start = performance.now();

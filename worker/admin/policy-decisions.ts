@@ -276,6 +276,7 @@ function partsOf(content: Json | undefined): Part[] {
     const source = { type: "id" as const, id: "" };
     if (kind.startsWith("image")) return [{ type: "image", source }];
     if (kind.includes("audio")) return [{ type: "audio", data: "", format: "" }];
-    return kind.includes("file") || kind === "document" ? [{ type: "file", source }] : [];
+    if (kind.includes("file") || kind === "document") return [{ type: "file", source }];
+    return [{ type: "native", dialect: "openai-chat", value: part }];
   });
 }

@@ -18,6 +18,24 @@ function textsOf(parts: readonly Part[], into: string[]): string[] {
   return into;
 }
 
+/** What the types of parts that only one dialect knows are made of. */
+const KINDS: readonly (readonly [kind: string, types: RegExp])[] = [
+  ["text", /^(?:input_|output_)?text$/],
+  ["image", /image|screenshot/],
+  ["audio", /audio/],
+  ["file", /video|file(?!_search)|document|upload/],
+];
+
+/** The same of a part that only one dialect knows, by the types that stand in it at any depth. */
+function kindsIn(value: Json | undefined, found: Set<string>): void {
+  if (Array.isArray(value)) for (const each of value) kindsIn(each, found);
+  if (!isJsonObject(value)) return;
+  const { type } = value;
+  if (typeof type === "string")
+    for (const [kind, types] of KINDS) if (types.test(type)) found.add(kind);
+  for (const each of Object.values(value)) kindsIn(each, found);
+}
+
 /** What the messages are made of: `text`, `image`, `audio`, `file`, in this order. */
 export function modalitiesOf(chat: Pick<ChatRequest, "messages">): string[] {
   const found = new Set<string>();
@@ -31,6 +49,7 @@ export function modalitiesOf(chat: Pick<ChatRequest, "messages">): string[] {
       ) {
         found.add(part.type);
       } else if (part.type === "toolResult") visit(part.parts);
+      else if (part.type === "native") kindsIn(part.value, found);
     }
   };
   for (const { parts } of chat.messages) visit(parts);
