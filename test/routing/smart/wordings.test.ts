@@ -116,5 +116,7 @@ it("takes a proof for hard however short it is told, and a long greeting for tal
   expect(of("show the field names of the table").task).not.toBe("math");
   const greeting = `Hello dear assistant! ${"I hope you had a wonderful day and that everything is going well for you. ".repeat(12)}`;
   expect(of(greeting).task).toBe("chat");
-  expect(rank(greeting)).toBeLessThan(0.5);
+  expect(of(greeting).difficulty).toBe("LIGHT");
+  expect(rank(greeting)).toBeLessThan(0.2);
+  for (const text of ["", " \n", "?!", "…"]) expect([text, of(text).by]).toEqual([text, "default"]);
 });

@@ -43,8 +43,9 @@ export function classifyWith(model: Model, prompt: Prompt): Classification {
   let read = readFor(prompt.text, ruled?.category ?? null);
   let seen = scan(read.text, read.length);
   const foreign = isForeign(seen);
-  // Of other languages the head has read next to nothing.
-  const guessed = ruled === null && !foreign ? guess(model, text, seen) : null;
+  // Of other languages the head has read next to nothing, and nothing is said without a word.
+  const readable = !foreign && seen.letters > 0;
+  const guessed = ruled === null && readable ? guess(model, text, seen) : null;
   const task = ruled?.category ?? guessed?.category ?? UNRULED;
   // A guess names the request; what moves its score has to be surer.
   const { act, talk } = model.sure;

@@ -22,6 +22,7 @@ const SAID_AT_THE_ENDS: ReadonlySet<Category> = new Set<Category>([
 ]);
 /** Characters read at each end where that is so. */
 const ENDS = 120;
+const ENDS_OF_TALK = 60;
 /** What the keywords' sum weighs. */
 const OF_KEYWORDS = 0.4;
 /** Prompts shorter and longer than these, in characters, and what the keyword rules make of it. */
@@ -34,7 +35,7 @@ export function readFor(prompt: string, ruled: Category | null): { text: string;
   if (ruled === null || !SAID_AT_THE_ENDS.has(ruled)) {
     return { text: windowOf(prompt), length: prompt.length };
   }
-  const text = windowOf(prompt, ENDS);
+  const text = windowOf(prompt, ruled === "chat" ? ENDS_OF_TALK : ENDS);
   return { text, length: text.length };
 }
 
