@@ -2,6 +2,8 @@ import canonicalize from "canonicalize";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { toHex } from "../../../worker/core/bytes.ts";
+import type { JsonObject } from "../../../worker/core/json.ts";
+import { canonicalText } from "../../../worker/core/sealed-log/leaf.ts";
 import {
   consistencyProof,
   EMPTY_ROOT,
@@ -122,7 +124,7 @@ describe("the tree", () => {
           expect(provesConsistency(older, size, proof, root, root)).toBe(false);
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 200 },
     );
   });
 
@@ -170,6 +172,69 @@ test("Ed25519 is that of RFC 8032: its first vectors, and no signature with anot
   }
 });
 
+test("a record's canonical text is the one that the library writes, or none where it writes none", () => {
+  const name = fc.oneof(
+    fc.constantFrom(
+      "10",
+      "9",
+      "01",
+      "é",
+      "__proto__",
+      "toJSON",
+      "constructor",
+      "a\ud800",
+      "\ufb33",
+    ),
+    fc.string(),
+  );
+  const leaf = fc.oneof(
+    fc.constantFrom(
+      NaN,
+      -0,
+      Infinity,
+      1e21,
+      undefined,
+      "\ud800",
+      "\\ud800",
+      "\u2028",
+      new Date(0),
+      1n,
+    ),
+    fc.jsonValue(),
+    fc.string({ unit: "binary" }),
+  );
+  const { value } = fc.letrec<{ value: unknown }>((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 2 },
+      leaf,
+      fc.array(tie("value"), { maxLength: 4 }),
+      fc.array(fc.tuple(name, tie("value")), { maxLength: 5 }).map(objectOf),
+    ),
+  }));
+  const written = (of: JsonObject): string | null => {
+    try {
+      return canonicalize(of) ?? null;
+    } catch {
+      return null;
+    }
+  };
+  fc.assert(
+    fc.property(fc.array(fc.tuple(name, value), { maxLength: 6 }).map(objectOf), (made) => {
+      expect(canonicalText(made)).toBe(written(made));
+    }),
+    { numRuns: 200 },
+  );
+});
+
+/** As JSON.parse makes objects: every name is a member of its own. */
+function objectOf(members: [string, unknown][]): JsonObject {
+  const object = {};
+  for (const [name, value] of members) {
+    Object.defineProperty(object, name, { value, enumerable: true, configurable: true });
+  }
+  return object;
+}
+
 test("canonical JSON is that of RFC 8785", () => {
   const cases: [string, string][] = [
     ['[56,{"d":true,"10":null,"1":[]}]', '[56,{"1":[],"10":null,"d":true}]'],
@@ -190,6 +255,9 @@ test("canonical JSON is that of RFC 8785", () => {
       '{"\\r":"CR","1":"One","\u0080":"Control","ö":"Latin","€":"Euro","😀":"Smile","\ufb33":"Dalet"}',
     ],
   ];
-  for (const [input, output] of cases) expect(canonicalize(JSON.parse(input))).toBe(output);
+  for (const [input, output] of cases) {
+    expect(canonicalize(JSON.parse(input))).toBe(output);
+    if (output.startsWith("{")) expect(canonicalText(JSON.parse(input) as JsonObject)).toBe(output);
+  }
   expect(() => canonicalize({ half: "\ud800" })).toThrow();
 });

@@ -34,10 +34,48 @@ export function sealedRecord(record: AuditRecord): JsonObject {
 /** The canonical text of a value; null where it has none (halves of characters, numbers that are none). */
 export function canonicalText(value: JsonObject): string | null {
   try {
-    return canonicalize(value) ?? null;
+    return plainText(value) ?? canonicalize(value) ?? null;
   } catch {
     return null;
   }
+}
+
+/** Where JSON.stringify has escaped half a character, or a backslash of the text looks as if it had. */
+const HALVES = /\\ud[89a-f]/;
+
+/**
+ * The same in a fraction of the time, for what records nearly always are: the runtime writes numbers and texts as RFC 8785
+ * wants them, and members in the order in which they were set, unless their names are numbers. Undefined for anything else.
+ */
+function plainText(value: JsonObject): string | undefined {
+  const ordered = inOrder(value);
+  const text = ordered === undefined ? undefined : JSON.stringify(ordered);
+  return text === undefined || HALVES.test(text) ? undefined : text;
+}
+
+function inOrder(value: unknown): unknown {
+  if (typeof value === "number") return Number.isFinite(value) ? value : undefined;
+  if (typeof value === "string" || typeof value === "boolean" || value === null) return value;
+  if (typeof value !== "object") return undefined;
+  if (Array.isArray(value)) {
+    const list: unknown[] = [];
+    for (let at = 0; at < value.length; at++) {
+      const each = inOrder(value[at]);
+      if (each === undefined) return undefined;
+      list.push(each);
+    }
+    return list;
+  }
+  if ("toJSON" in value) return undefined;
+  const out: Record<string, unknown> = {};
+  for (const name of Object.keys(value).toSorted()) {
+    const of = (value as Record<string, unknown>)[name];
+    if (of === undefined) continue;
+    const each = inOrder(of);
+    if (each === undefined || name === "__proto__" || /^\d/.test(name)) return undefined;
+    out[name] = each;
+  }
+  return out;
 }
 
 /** What the tree holds of a record. */
