@@ -30,6 +30,9 @@ const TABLES = [
 const HOT_ROWS = 5_000;
 const HOT: readonly Keyed[] = ["spend", "leases", "messages", "definitions", "past"];
 
+/** What waits to leave stays in memory as well, up to so many items. */
+const HOT_ITEMS = 2_000;
+
 /** Items of an outbox that go into one statement; a bound value may have 2 MB. */
 const APPEND_ROWS = 64;
 
@@ -43,6 +46,8 @@ export class LedgerSqlite implements LedgerStorage {
   readonly #storage: DurableObjectStorage;
   /** Committed rows by table and key. */
   readonly #hot = new Map<Keyed, Map<string, unknown>>(HOT.map((table) => [table, new Map()]));
+  /** All that is in the outbox; null where that is not known, or too much. */
+  #waiting: OutboxItem[] | null = null;
   #made: boolean;
 
   constructor(storage: DurableObjectStorage) {
@@ -61,7 +66,9 @@ export class LedgerSqlite implements LedgerStorage {
       return value;
     });
     this.#made = true;
-    tables.committed();
+    const appended = tables.committed();
+    this.#waiting?.push(...appended);
+    if ((this.#waiting?.length ?? 0) > HOT_ITEMS) this.#waiting = null;
     return result;
   }
 
@@ -88,17 +95,20 @@ export class LedgerSqlite implements LedgerStorage {
 
   outbox(limit: number): OutboxItem[] {
     if (!this.#made) return [];
+    if (this.#waiting !== null) return this.#waiting.slice(0, limit);
     const query = "SELECT item FROM outbox ORDER BY seq LIMIT ?";
-    return this.#storage.sql
-      .exec<{ item: string }>(query, limit)
-      .toArray()
-      .map(({ item }) => JSON.parse(item) as OutboxItem);
+    const found = this.#storage.sql.exec<{ item: string }>(query, limit).toArray();
+    const items = found.map(({ item }) => JSON.parse(item) as OutboxItem);
+    if (items.length < limit) this.#waiting = [...items];
+    return items;
   }
 
   dropOutbox(seqs: number[]): void {
     if (seqs.length === 0) return;
     const drop = "DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?))";
     this.#storage.transactionSync(() => this.#storage.sql.exec(drop, JSON.stringify(seqs)));
+    const gone = new Set(seqs);
+    this.#waiting &&= this.#waiting.filter(({ seq }) => !gone.has(seq));
   }
 }
 
@@ -157,8 +167,10 @@ class Transaction implements LedgerTables {
     }
   }
 
-  committed(): void {
+  /** The rows that were changed are the truth from now on; answers what was put into the outbox. */
+  committed(): OutboxItem[] {
     for (const rows of this.#all) rows.committed();
+    return this.#outbox;
   }
 }
 

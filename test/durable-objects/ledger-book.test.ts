@@ -322,6 +322,33 @@ test("a fault at any statement of a settlement leaves the books as they were; se
   expect(book.outbox(9)).toHaveLength(3);
 });
 
+test("what is in memory of the outbox is what lies on the disk, whatever fails and however much it is", () => {
+  const onDisk = () => new LedgerSqlite(object.storage).outbox(9_999);
+  const fault = (step: number) => {
+    if (step === 2) throw new Error("The disk is gone.");
+  };
+  let n = 0;
+  const some = (many: number) => Array.from({ length: many }, () => row(`r${++n}`, 5));
+  // Nobody has looked at it; it is known; it is too much to be kept; it is short again.
+  for (const many of [2, 3, 1_000, 4]) {
+    book.settle(some(many), T);
+    object.fault = fault;
+    expect(() => book.settle(some(1), T)).toThrow("gone");
+    object.fault = () => undefined;
+    for (const limit of [3, 9_999]) expect(book.outbox(limit)).toEqual(onDisk().slice(0, limit));
+    const seqs = book.outbox(9_999).map(({ seq }) => seq);
+    object.fault = (step) => fault(step + 2);
+    expect(() => book.delivered(seqs)).toThrow("gone");
+    object.fault = () => undefined;
+    expect(book.outbox(9_999)).toHaveLength(seqs.length);
+    book.delivered(seqs.slice(1));
+    expect(book.outbox(9_999)).toEqual(onDisk());
+    expect(onDisk()).toHaveLength(1);
+    book.delivered(seqs);
+    expect(book.outbox(9)).toEqual([]);
+  }
+});
+
 test("a threshold is told once, and again where it moved; so is the first request that a budget refuses", () => {
   const limits = (maxBudget: number) => ({
     maxBudget,
