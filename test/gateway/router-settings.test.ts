@@ -129,8 +129,8 @@ describe("settings of the router", () => {
     ground.up.model("gpt-test", fails("server_error"));
     ground.up.model("claude-test", text("from behind the alias"));
     await configure({
-      model_group_alias: { nick: "claude-test" },
-      fallbacks: [{ "gpt-test": ["nick", "claude-test"] }],
+      model_group_alias: { nick: "claude-test", same: "claude-test" },
+      fallbacks: [{ "gpt-test": ["nick", "same"] }],
     });
     await expect.poll(() => ask(), SOON).toMatchObject({ status: 200, fallbacks: "1" });
     expect((await ask()).content).toContain("from behind the alias");
