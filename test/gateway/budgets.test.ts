@@ -60,6 +60,36 @@ test("a request that a budget can't pay is refused with what is left, what it ne
   expect(body.error?.budget["reset_at"]).toBe(next);
 });
 
+test("a hard cap refuses without a budget and below one; a refusal by what never begins anew names no other budget's beginning", async () => {
+  for (const more of [{}, { max_budget: 5 }]) {
+    const key = await newKey({ hard_cap: 0.0001, ...more });
+    const { status, headers, body } = await ask(key, { max_tokens: WORDS });
+    expect([status, body.error?.budget]).toMatchObject([
+      429,
+      { scope: "key", limit_usd: "0.0001" },
+    ]);
+    expect(headers.get("x-routero-budget-reset-at")).toBeNull();
+    const { info } = await gw.admin<{ info: object }>("GET", `/key/info?key=${key}`);
+    expect(info).toMatchObject({ blocks_at_usd: 0.0001, budget_spend: 0, budget_reset_at: null });
+  }
+  const { teamId: team_id, userId: user_id } = gw.tenant;
+  await gw.admin("POST", "/user/update", { user_id, max_budget: 1, budget_duration: "1mo" });
+  await gw.admin("POST", "/team/member_add", { team_id, member: { user_id, role: "user" } });
+  await gw.admin("POST", "/team/member_update", { team_id, user_id, max_budget_in_team: 1e-9 });
+  const key = await newKey({ user_id, max_budget: 1, budget_duration: "1mo" });
+  const refused = await ask(key);
+  expect(refused.body.error?.budget).toMatchObject({ scope: "team_member", reset_at: null });
+  expect(refused.headers.get("x-routero-budget-reset-at")).toBeNull();
+  const user = await gw.admin<{ user_info: object }>("GET", `/user/info?user_id=${user_id}`);
+  const budget_reset_at = expect.stringMatching(/-01T00:00:00.000Z$/) as unknown;
+  expect(user.user_info).toMatchObject({ spend: 0, budget_spend: 0, budget_reset_at });
+  const team = await gw.admin<{ team_memberships: object[] }>(
+    "GET",
+    `/team/info?team_id=${team_id}`,
+  );
+  expect(team.team_memberships).toMatchObject([{ user_id, max_budget_in_team: 1e-9, spend: 0 }]);
+});
+
 test("where the whole answer is too dear a shorter one is given and named, unless that is switched off", async () => {
   // 0.0004 USD pays the question and some 30 tokens.
   const limits = { max_budget: 0.0004 };

@@ -172,7 +172,7 @@ export const LIMITS = {
   hard_cap: dollars
     .nullish()
     .describe(
-      "Switches throttling on: from max_budget on requests go to a cheaper model, and are refused here",
+      "Requests are refused here; from max_budget on, where that is given too, they go to a cheaper model",
     ),
   tiers: tiers.nullish(),
   temp_budget_increase: dollars.nullish().describe("On top of max_budget for a while"),

@@ -64,7 +64,9 @@ export function flagsOf(limits: Limits | null): LimitFlags {
   if (limits === null) return {};
   return {
     // A warning alone refuses nothing, but its scope is charged where it stands.
-    ...((limits.maxBudget ?? limits.softBudget) !== undefined && { budget: true as const }),
+    ...((limits.maxBudget ?? limits.softBudget ?? limits.hardCap) !== undefined && {
+      budget: true as const,
+    }),
     ...((limits.rpm ?? limits.tpm) !== undefined && { rate: true as const }),
     ...(limits.parallel !== undefined && { slots: true as const }),
   };
@@ -75,11 +77,13 @@ const HARD_CAP = 1.2;
 
 /** The amount of US dollars at which requests are refused; null = never. */
 export function blocksAt(limits: Limits, now: number): NanoUsd | null {
-  if (limits.maxBudget === undefined || !limits.tiers.block) return null;
-  const cap = limits.tiers.throttle
-    ? (limits.hardCap ?? Math.round(limits.maxBudget * HARD_CAP))
-    : limits.maxBudget;
-  return Math.max(cap, limits.maxBudget) + increaseOf(limits, now);
+  const { maxBudget, hardCap, tiers } = limits;
+  if (!tiers.block) return null;
+  const most =
+    maxBudget !== undefined && tiers.throttle ? Math.round(maxBudget * HARD_CAP) : maxBudget;
+  // What somebody calls a hard cap is one, also without a budget below it.
+  const cap = hardCap !== undefined && (tiers.throttle || maxBudget === undefined) ? hardCap : most;
+  return cap === undefined ? null : cap + increaseOf(limits, now);
 }
 
 /** The amount from which on a request is swapped to a cheaper target; null = never. */
@@ -108,9 +112,9 @@ export function thresholdsOf(
     const most = maxBudget + increaseOf(limits, now);
     if (tiers.warnAt !== null) out.push({ name: "warn", amount: Math.ceil(most * tiers.warnAt) });
     out.push({ name: "budget", amount: most });
-    const cap = blocksAt(limits, now);
-    if (cap !== null && cap > most) out.push({ name: "cap", amount: cap });
   }
+  const cap = blocksAt(limits, now);
+  if (cap !== null && cap !== budgetAt(limits, now)) out.push({ name: "cap", amount: cap });
   return out.toSorted((a, b) => a.amount - b.amount);
 }
 

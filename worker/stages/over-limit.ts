@@ -86,6 +86,8 @@ function budgetRefusal(refusal: HoldRefusal, least: Amount): GatewayError {
   const reset = view.endsAt === null ? null : new Date(view.endsAt).toISOString();
   const free = Math.max(0, limit - view.settled.cost - view.outstanding.cost);
   const held = view.outstanding.cost;
+  // When another budget begins anew does not help this one.
+  const { "x-routero-budget-reset-at": _, ...others } = headersOf(refusal);
   return new GatewayError(
     waits ? "budget_reserved" : "budget_exceeded",
     `The ${nameOf(refusal)}'s budget of ${usdText(limit)} USD has ${usdText(free)} left (${usdText(view.settled.cost)} spent, ${usdText(held)} reserved by running requests), and this request may come to ${usdText(needed.cost)}` +
@@ -105,7 +107,7 @@ function budgetRefusal(refusal: HoldRefusal, least: Amount): GatewayError {
         },
       },
       headers: {
-        ...headersOf(refusal),
+        ...others,
         "x-routero-budget-state": "block",
         ...(reset !== null && { "x-routero-budget-reset-at": reset }),
       },

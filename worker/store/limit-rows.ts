@@ -42,8 +42,8 @@ export function limitsOf(row: LimitRow, timeZone: string): Limits | null {
     ...(tempBudgetNano != null &&
       tempBudgetUntil != null && { increase: { amount: tempBudgetNano, until: tempBudgetUntil } }),
   };
-  const { maxBudget, softBudget, rpm, tpm, parallel } = limits;
-  const some = maxBudget ?? softBudget ?? rpm ?? tpm ?? parallel;
+  const { maxBudget, softBudget, hardCap, rpm, tpm, parallel } = limits;
+  const some = maxBudget ?? softBudget ?? hardCap ?? rpm ?? tpm ?? parallel;
   return some === undefined ? null : limits;
 }
 

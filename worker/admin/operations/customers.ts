@@ -26,6 +26,7 @@ import {
   limitPatch,
   made,
 } from "../rows.ts";
+import { STANDING, standingOf, standingShape } from "../spend.ts";
 import { fieldsOf } from "./key-changes.ts";
 
 /** Every isolate that serves the organization has all of them in memory. */
@@ -279,8 +280,8 @@ const info = operation({
   permission: { resource: "customer", action: "read" },
   event: null,
   input: z.object({ ...ORG, end_user_id: reference.describe("As requests name the customer") }),
-  output: customerShape,
-  example: { input: { end_user_id: "shop-4711" }, output: CUSTOMER_ROW },
+  output: customerShape.extend(standingShape),
+  example: { input: { end_user_id: "shop-4711" }, output: { ...CUSTOMER_ROW, ...STANDING } },
   errors: ["not_found"],
   missing: { what: "customer", param: "end_user_id" },
   async target(ctx, input) {
@@ -297,7 +298,10 @@ const info = operation({
     };
     return { subject: subjectOf(ctx, row), object: { row, spend: spend ?? 0 } };
   },
-  run: async (_, __, { row, spend }) => customerFields(row, spend),
+  run: async (ctx, _, { row, spend }) => ({
+    ...customerFields(row, spend),
+    ...(await standingOf(ctx, { kind: "customer", id: row.id })),
+  }),
 });
 
 const list = operation({

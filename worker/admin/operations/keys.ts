@@ -10,7 +10,7 @@ import { KEY_ROW, PAGE_ROW } from "../examples.ts";
 import { ORG, reference, SIZED_PAGE } from "../fields.ts";
 import { KEY_FIELDS, newKey } from "../new-key.ts";
 import { notFound, operation, visible } from "../operation.ts";
-import { keySpend } from "../spend.ts";
+import { keySpend, STANDING, standingOf, standingShape } from "../spend.ts";
 import { keyFields, keyShape, pageShape } from "../rows.ts";
 import { seesTeam } from "./teams.ts";
 
@@ -143,10 +143,13 @@ const info = operation({
     key: reference.optional().describe("The key itself, its handle, or its alias"),
     key_hash: reference.optional().describe("The same"),
   }),
-  output: z.object({ key: z.string(), info: keyShape.extend({ spend: z.number() }) }),
+  output: z.object({
+    key: z.string(),
+    info: keyShape.extend({ spend: z.number(), ...standingShape }),
+  }),
   example: {
     input: { key_hash: HANDLE },
-    output: { key: HANDLE, info: { ...KEY_ROW, spend: 3.21 } },
+    output: { key: HANDLE, info: { ...KEY_ROW, spend: 3.21, ...STANDING } },
   },
   errors: ["not_found"],
   missing: { what: "key", param: "key" },
@@ -159,8 +162,12 @@ const info = operation({
     return row && { subject: ownerOf(row), object: row };
   },
   async run(ctx, _, row) {
-    const spend = usdNumber(await keySpend(ctx, row));
-    return { key: row.handle, info: { ...keyFields(row), spend } };
+    const [spend, standing] = await Promise.all([
+      keySpend(ctx, row),
+      standingOf(ctx, { kind: "key", id: row.id }, row.teamId),
+    ]);
+    const info = { ...keyFields(row), spend: usdNumber(spend), ...standing };
+    return { key: row.handle, info };
   },
 });
 

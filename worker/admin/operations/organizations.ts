@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { bareOrgId, isOrgId, newOrgId, shownOrgId } from "../../core/ids.ts";
-import { orgSpend } from "../spend.ts";
+import { orgSpend, STANDING, standingOf, standingShape } from "../spend.ts";
 import { findOrg, insertOrg, listOrgs, type OrgRow } from "../../store/orgs.ts";
 import { insertTeam, listTeams, type TeamRow } from "../../store/teams.ts";
 import { findUser, listUsers, orgsOfPerson, personOf } from "../../store/users.ts";
@@ -158,6 +158,7 @@ const info = operation({
     members: z.array(z.object({ user_id: z.string(), user_role: z.string() })),
     teams: z.array(teamShape),
     spend: z.number().describe("US dollars, of all requests so far"),
+    ...standingShape,
   }),
   example: {
     input: { organization_id: "org_g4Zk1x9QmT7ab" },
@@ -166,6 +167,7 @@ const info = operation({
       members: [{ user_id: "ada", user_role: "admin" }],
       teams: [TEAM_ROW],
       spend: 12.345,
+      ...STANDING,
     },
   },
   errors: [],
@@ -185,6 +187,7 @@ const info = operation({
       members: members.rows.map((each) => ({ user_id: each.id, user_role: each.role })),
       teams: teams.rows.map((each: TeamRow) => teamFields(each)),
       spend: usdNumber(await orgSpend(db, row.id)),
+      ...(await standingOf(ctx, { kind: "org", id: row.id })),
     };
   },
 });

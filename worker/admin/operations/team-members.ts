@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { nanoUsd, usdNumber } from "../../core/money.ts";
+import { nanoUsd } from "../../core/money.ts";
 import {
   deleteTeamMembers,
   findTeamMember,
@@ -16,43 +16,14 @@ import { TEAM_ROW, USER_ROW } from "../examples.ts";
 import { count, dollars, ORG, reference } from "../fields.ts";
 import { notFound, operation } from "../operation.ts";
 import { revokeKeys } from "../revoked-keys.ts";
-import { memberShape, teamFields, teamShape, userFields, userShape } from "../rows.ts";
+import { teamFields, teamShape, userFields, userShape } from "../rows.ts";
 import { member, membersOf } from "./teams.ts";
 import { fieldsOf } from "./key-changes.ts";
+import { MEMBERSHIP, membershipFields, membershipShape } from "../membership.ts";
 import { teamTarget } from "./team-changes.ts";
 
 const TEAM = reference.describe("Id or alias of the team");
 const MISSING = { what: "team", param: "team_id" };
-
-const membershipShape = memberShape.extend({
-  team_id: z.string(),
-  max_budget_in_team: z.number().nullable(),
-  blocks_at_usd: z.number().nullable().describe("US dollars at which the member is refused"),
-  tpm_limit: z.number().nullable(),
-  rpm_limit: z.number().nullable(),
-});
-
-function membershipFields(row: TeamMemberRow): z.input<typeof membershipShape> {
-  return {
-    user_id: row.userId,
-    role: row.role,
-    team_id: row.teamId,
-    max_budget_in_team: row.maxBudgetNano === null ? null : usdNumber(row.maxBudgetNano),
-    blocks_at_usd: row.maxBudgetNano === null ? null : usdNumber(row.maxBudgetNano),
-    tpm_limit: row.tpmLimit,
-    rpm_limit: row.rpmLimit,
-  };
-}
-
-const MEMBERSHIP = {
-  user_id: "ada",
-  role: "user",
-  team_id: TEAM_ROW.team_id,
-  max_budget_in_team: 20,
-  blocks_at_usd: 20,
-  tpm_limit: null,
-  rpm_limit: null,
-} satisfies z.input<typeof membershipShape>;
 
 const add = operation({
   id: "team.member_add",

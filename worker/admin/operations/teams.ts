@@ -1,4 +1,5 @@
-import { teamSpend } from "../spend.ts";
+import { memberSpend, STANDING, standingOf, standingShape, teamSpend } from "../spend.ts";
+import { MEMBERSHIP, membershipFields, membershipShape } from "../membership.ts";
 import * as z from "zod";
 import { usdNumber } from "../../core/money.ts";
 import type { Db } from "../../store/database.ts";
@@ -35,7 +36,7 @@ import {
   keyShape,
   limitColumns,
   made,
-  memberShape,
+  type memberShape,
   teamFields,
   teamShape,
 } from "../rows.ts";
@@ -206,17 +207,17 @@ const info = operation({
   input: z.object({ ...ORG, team_id: reference.describe("Id or alias of the team") }),
   output: z.object({
     team_id: z.string(),
-    team_info: teamShape.extend({ spend: z.number() }),
+    team_info: teamShape.extend({ spend: z.number(), ...standingShape }),
     keys: z.array(keyShape),
-    team_memberships: z.array(memberShape.extend({ team_id: z.string() })),
+    team_memberships: z.array(membershipShape.extend({ spend: z.number() })),
   }),
   example: {
     input: { team_id: "search" },
     output: {
       team_id: TEAM_ROW.team_id,
-      team_info: { ...TEAM_ROW, members_with_roles: [], spend: 12.345 },
+      team_info: { ...TEAM_ROW, members_with_roles: [], spend: 12.345, ...STANDING },
       keys: [KEY_ROW],
-      team_memberships: [],
+      team_memberships: [{ ...MEMBERSHIP, spend: 3.21 }],
     },
   },
   errors: ["not_found"],
@@ -235,11 +236,17 @@ const info = operation({
   },
   async run(ctx, _, row) {
     const { db } = ctx.deps;
-    const [members, keys, spend] = await Promise.all([
+    const [members, keys, spend, standing] = await Promise.all([
       listTeamMembers(db, ctx.orgId, row.id),
       listKeys(db, ctx.orgId, { teamId: row.id, page_size: 100 }),
       teamSpend(ctx, row.id),
+      standingOf(ctx, { kind: "team", id: row.id }, row.id),
     ]);
+    const spent = await memberSpend(
+      ctx,
+      row.id,
+      members.map((each) => each.userId),
+    );
     const shown = keys.rows.filter((key) =>
       ctx.may("key", "read", {
         orgId: ctx.orgId,
@@ -249,12 +256,11 @@ const info = operation({
     );
     return {
       team_id: row.id,
-      team_info: { ...teamFields(row, members), spend: usdNumber(spend) },
+      team_info: { ...teamFields(row, members), spend: usdNumber(spend), ...standing },
       keys: shown.map(keyFields),
       team_memberships: members.map((each) => ({
-        user_id: each.userId,
-        role: each.role,
-        team_id: row.id,
+        ...membershipFields(each),
+        spend: usdNumber(spent.get(each.userId) ?? 0),
       })),
     };
   },

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { usdNumber } from "../../core/money.ts";
 import { GatewayError } from "../../core/errors.ts";
 import { roleWithin } from "../../policy/authz/roles.ts";
 import { listKeys } from "../../store/keys.ts";
@@ -22,6 +23,7 @@ import {
   userFields,
   userShape,
 } from "../rows.ts";
+import { STANDING, standingOf, standingShape, userSpend } from "../spend.ts";
 
 async function teamsOf(ctx: AdminContext, names: readonly string[]): Promise<TeamRow[]> {
   const found = new Map<string, TeamRow>();
@@ -168,13 +170,21 @@ const info = operation({
   input: z.object({ ...ORG, user_id: reference.optional().describe("Id or e-mail address") }),
   output: z.object({
     user_id: z.string(),
-    user_info: userShape,
+    user_info: userShape.extend({
+      spend: z.number().describe("US dollars, of all requests so far"),
+      ...standingShape,
+    }),
     keys: z.array(keyShape),
     teams: z.array(teamShape),
   }),
   example: {
     input: { user_id: "ada" },
-    output: { user_id: "ada", user_info: USER_ROW, keys: [KEY_ROW], teams: [TEAM_ROW] },
+    output: {
+      user_id: "ada",
+      user_info: { ...USER_ROW, spend: 12.345, ...STANDING },
+      keys: [KEY_ROW],
+      teams: [TEAM_ROW],
+    },
   },
   errors: ["not_found"],
   missing: { what: "user", param: "user_id" },
@@ -190,13 +200,15 @@ const info = operation({
   },
   async run(ctx, _, row) {
     const { db } = ctx.deps;
-    const [keys, teams] = await Promise.all([
+    const [keys, teams, spend, standing] = await Promise.all([
       listKeys(db, ctx.orgId, { userId: row.id, page_size: 100 }),
       listTeams(db, ctx.orgId, { userId: row.id, page_size: 100 }),
+      userSpend(db, ctx.orgId, row.id),
+      standingOf(ctx, { kind: "user", id: row.id }),
     ]);
     return {
       user_id: row.id,
-      user_info: userFields(row),
+      user_info: { ...userFields(row), spend: usdNumber(spend), ...standing },
       keys: keys.rows.map(keyFields),
       teams: teams.rows.map((each) => teamFields(each)),
     };
