@@ -284,7 +284,9 @@ function urlOf(values: Values): string {
 
 /** A document, and its tests where `<name>.test.yaml` lies beside it. */
 async function read(name: string): Promise<{ yaml: string; tests: string | null }> {
-  const yaml = await readFile(name, "utf8").catch(() => {
+  const yaml = await readFile(name, "utf8").catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === "EISDIR")
+      throw new UsageError(`${name} is a directory: name the documents in it, as ${name}/*.yaml`);
     throw new UsageError(`there is no file ${name}`);
   });
   const beside = name.replace(/(\.ya?ml)?$/, (end) => `.test${end || ".yaml"}`);

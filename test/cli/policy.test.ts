@@ -63,6 +63,7 @@ describe("offline", () => {
     await expect(run("aply")).rejects.toThrow(UsageError);
     await expect(run("check")).rejects.toThrow(UsageError);
     await expect(run("check", join(folder, "none.yaml"))).rejects.toThrow(UsageError);
+    await expect(run("check", folder)).rejects.toThrow(`${folder} is a directory`);
     const lost = ["--url", "http://127.0.0.1:9", "--key", "k", "--workspace", "w"];
     await expect(run("apply", file("good.yaml", GOOD), ...lost)).rejects.toThrow(Unreachable);
     const [none, yaml] = [join(folder, "none.json"), file("request.yaml", "model: m")];
