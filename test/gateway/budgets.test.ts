@@ -15,6 +15,10 @@ beforeAll(async () => {
   up.model("m", text(ANSWER));
   await gw.newModel("m", { upstream: up }, prices);
   await gw.newModel("unpriced", { upstream: up, model: "m" });
+  const dear = { input_cost_per_token: 1e-4, output_cost_per_token: 1e-3, order: 1 };
+  await gw.newModel("dear", { upstream: up, model: "m" }, dear);
+  await gw.newModel("mixed", { upstream: up, model: "m" }, dear);
+  await gw.newModel("mixed", { upstream: up, model: "m" }, { ...prices, order: 2 });
 }, 60_000);
 afterAll(async () => {
   await gw?.stop();
@@ -106,6 +110,26 @@ test("where the whole answer is too dear a shorter one is given and named, unles
     429,
     expect.stringMatching(/^0\.000[45]/),
   ]);
+});
+
+test("a deployment that a budget can't pay is passed over for the next in the chain, in its group and in a fallback", async () => {
+  for (const tiers of [{}, { cap_output: false }]) {
+    const key = await newKey({ max_budget: 0.002, tiers });
+    for (const asked of [{ model: "mixed" }, { model: "dear", fallbacks: ["m"] }]) {
+      const { status, headers, body } = await ask(key, { ...asked, max_tokens: WORDS });
+      expect([status, body.usage?.completion_tokens]).toEqual([200, WORDS]);
+      expect(headers.get("x-routero-degraded")).toBeNull();
+      // The cheap one's price: a hundredth of the dear one's.
+      expect(Number(headers.get("x-routero-response-cost"))).toBeLessThan(0.001);
+    }
+  }
+  const poor = await ask(await newKey({ max_budget: 0.0001 }), { model: "mixed" });
+  expect(poor.status).toBe(429);
+  // What is named is what the cheapest needs.
+  expect(poor.body.error?.message).toMatch(/or at least 0\.000[23]\d* with a short answer/);
+  const unpaid = await newKey({ max_budget: 0.0001 });
+  const unpriced = await ask(unpaid, { model: "dear", fallbacks: ["unpriced"] });
+  expect(unpriced.body.error?.type).toBe("budget_exceeded");
 });
 
 test("rate headers speak of the tightest scope, and a full minute says when the next begins", async () => {

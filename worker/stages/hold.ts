@@ -29,10 +29,10 @@ export interface Held {
 
 /**
  * Sets aside the worst case of the plan's dearest attempt, in every scope that pays and is limited, and in the team; of
- * the model groups, in the first. A group that has no room is passed over where the plan goes on with another. Where the
- * whole does not fit but a useful answer does, the answer is limited to what fits. Throws a refusal
- * where a budget or a limit has no room: 429, or 503 where the account can't be reached; and `Throttled` where a cheaper
- * target would still be served (`cheap` says that this is one).
+ * the model groups, in the first. A deployment that a limit has no room for is passed over where the plan goes on with a
+ * cheaper one, or with one that the limit does not bind. Where the whole does not fit but a useful answer does, the answer is
+ * limited to what fits. Throws a refusal where a budget or a limit has no room: 429, or 503 where the account can't be
+ * reached; and `Throttled` where a cheaper target would still be served (`cheap` says that this is one).
  */
 export async function hold(
   deps: Deps,
@@ -51,18 +51,53 @@ export async function hold(
     const min = worstCase(call, plan, USEFUL_OUTPUT, beyond.of);
     const answer = await holdUpTo(deps, call, group, { max, min, cheap, ...beyond.found });
     if (answer.granted) return heldFor(deps, call, { plan, passed, max }, answer);
-    const refusal = refusalOf(answer, min);
+    const least = leastOf(call, plan, beyond.of);
+    const refusal = refusalOf(answer, least);
     if (answer.reason === "throttle") throw new Throttled(refusal, open);
     first ??= refusal;
-    const others = open.filter((step) => !isBoundBy(call, step.group, answer));
-    if (others.length === 0) throw first;
+    const left = withRoom(call, open, answer, beyond.of);
+    if (left.length === 0) throw first;
     for (const { deployment } of open) {
-      if (others.every((step) => step.deployment !== deployment)) {
+      if (left.every((step) => step.deployment !== deployment)) {
         passed.push({ deployment: deployment.id, reason: `no room: ${answer.scope.kind} limit` });
       }
     }
-    open = others;
+    open = left;
   }
+}
+
+/** What a short answer of the plan's cheapest deployment may come to. */
+function leastOf(call: Authorized, plan: readonly Deployment[], beyond: Overbilling): Amount {
+  const priced = plan.filter(({ facts }) => facts.prices);
+  return (priced.length > 0 ? priced : plan)
+    .map((each) => worstCase(call, [each], USEFUL_OUTPUT, beyond))
+    .reduce((least, each) => (each.cost < least.cost ? each : least));
+}
+
+/**
+ * What of a refused plan goes on: what another limit bears, and what is cheap enough for the room that is left of this one
+ * (CONTRACT 4.4); with a short answer, or, where that is not given, with a whole one. Always less than the plan.
+ */
+function withRoom(
+  call: Authorized,
+  open: readonly Step[],
+  answer: HoldRefusal,
+  beyond: Overbilling,
+): readonly Step[] {
+  const { limit, settled, outstanding } = answer.view;
+  const room = (place: keyof Amount) =>
+    limit[place] === null ? Infinity : limit[place] - settled[place] - outstanding[place];
+  const fits = ({ deployment }: Step, output: number) => {
+    if (limit.cost !== null && deployment.facts.prices === undefined) return false;
+    const { cost, requests, tokens } = worstCase(call, [deployment], output, beyond);
+    return cost <= room("cost") && requests <= room("requests") && tokens <= room("tokens");
+  };
+  const elsewhere = open.filter(({ group }) => !isBoundBy(call, group, answer));
+  for (const output of [USEFUL_OUTPUT, Infinity]) {
+    const left = open.filter((step) => elsewhere.includes(step) || fits(step, output));
+    if (left.length < open.length) return left;
+  }
+  return elsewhere;
 }
 
 /** True where an attempt in a group would meet the same limit. */
