@@ -45,9 +45,9 @@ export async function gateway(
     const chosen = await choose(deps, authorized);
     reached = chosen;
     // The decision is recorded while the provider already works, and is durable before its first byte leaves.
-    const recording = recordMeanwhile(deps, chosen);
-    const answered = await dispatch(deps, chosen, progress);
-    const durable = await Promise.all([recording, ...progress.recordings]);
+    const decision = recordMeanwhile(deps, chosen);
+    const answered = await dispatch(decision.deps, chosen, progress);
+    const durable = await Promise.all([decision.recording, ...progress.recordings]);
     if (durable.includes(false)) {
       await abandon(answered);
       throw new GatewayError(

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import type { Deps } from "../../worker/core/ports.ts";
 import { dispatch } from "../../worker/stages/dispatch.ts";
 import { noProgress } from "../../worker/stages/progress.ts";
@@ -27,9 +27,25 @@ test("the provider's request leaves before its decision is recorded, which goes 
   const call = chosen({ model: "group", messages: [{ role: "user", content: "hi" }] }, [
     deployment("a"),
   ]);
-  const recording = recordMeanwhile(told, call);
+  const { deps: telling, recording } = recordMeanwhile(told, call);
   expect(kept).toEqual([recording]);
-  await dispatch(told, call, noProgress());
+  await dispatch(telling, call, noProgress());
   expect(await recording).toBe(true);
   expect(order).toEqual(["sent", "request.routed", "durable true"]);
+});
+
+test("where a provider answers at once, nobody waits for a turn of the clock to record it", async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const message = { role: "assistant", content: "hello" };
+  const { deps } = world(() =>
+    Response.json({ choices: [{ index: 0, message, finish_reason: "stop" }] }),
+  );
+  const call = chosen({ model: "group", messages: [{ role: "user", content: "hi" }] }, [
+    deployment("a"),
+  ]);
+  const metrics = { request: () => undefined, audit: () => undefined };
+  const { deps: telling, recording } = recordMeanwhile({ ...deps, metrics }, call);
+  await dispatch(telling, call, noProgress());
+  expect(await recording).toBe(true);
 });

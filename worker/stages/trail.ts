@@ -18,15 +18,24 @@ import { inputsOf } from "./inputs.ts";
 import { payerOf } from "./payer.ts";
 import { totalCost, type Ending } from "./settle.ts";
 
+/** A decision that is recorded while the provider works. */
+export interface Meanwhile {
+  /** What the dispatch works with. */
+  deps: Deps;
+  /** Whether it is durable, which it has to be before the first byte reaches the caller. Never rejects. */
+  recording: Promise<boolean>;
+}
+
 /**
- * Records the decision while the provider works: begun before the dispatch, it lets the provider's request leave first,
- * which an append in the same thread would hold up. It is recorded even if the caller leaves meanwhile. It has to be
- * durable before the first byte reaches the caller: the result says whether it is, and never rejects.
+ * Records the decision behind the provider's request, which an append in the same thread would hold up: a turn later, or
+ * as soon as a provider answers. It is recorded even if the caller leaves meanwhile.
  */
-export function recordMeanwhile(deps: Deps, call: Chosen): Promise<boolean> {
-  const recording = pause(0).then(() => recordDecision(deps, call));
+export function recordMeanwhile(deps: Deps, call: Chosen): Meanwhile {
+  const { promise: answered, resolve: begin } = Promise.withResolvers<void>();
+  const recording = Promise.race([pause(0), answered]).then(() => recordDecision(deps, call));
   deps.waitUntil(recording);
-  return recording;
+  const send: Deps["upstream"]["send"] = (request) => deps.upstream.send(request).finally(begin);
+  return { deps: { ...deps, upstream: { send } }, recording };
 }
 
 /**
