@@ -346,16 +346,31 @@ test("slots that nobody uses go back before a request that waits for one is refu
   expect(idle()).toEqual([true, 0]);
 });
 
-test("a return that may not have arrived goes on as a hold of the same number, in either order", () => {
+/** An isolate with what a request borrowed and did not use. */
+function withUnused(one: HoldRequest, start: number): EscrowMemory {
   let n = 0;
   const memory = new EscrowMemory(() => ++n);
-  const one = request();
-  const start = Date.now();
   memory.wait(one, start);
   const first = memory.ask(one.scopes, start);
   memory.answered(first, book.hold({ isolate: "i1", items: first }, start));
   memory.admit(one, start);
   memory.release(`hold_${one.requestId}`, start);
+  return memory;
+}
+
+test("what nobody uses goes back also where the clock was put back meanwhile", () => {
+  const start = Date.now();
+  const memory = withUnused(request(), start);
+  expect(memory.idle(start + 100).returns).toEqual([]);
+  const { returns } = memory.idle(start - 20_000);
+  book.return({ isolate: "i1", items: returns }, start);
+  expect(spend().outstanding).toBe(0);
+});
+
+test("a return that may not have arrived goes on as a hold of the same number, in either order", () => {
+  const one = request();
+  const start = Date.now();
+  const memory = withUnused(one, start);
   const { returns } = memory.idle(start + 2_000);
   const asked = memory.ask(one.scopes, start + 2_001);
   expect(asked.map((each) => each.n)).toEqual(returns.map((each) => each.n));

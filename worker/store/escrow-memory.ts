@@ -271,7 +271,8 @@ export class EscrowMemory {
     this.#idleMs = Infinity;
     for (const [key, stock] of this.#stocks) {
       this.#idleMs = Math.min(this.#idleMs, stock.idleMs);
-      if (now - stock.usedAt < stock.idleMs && beyondMost-- <= 0) continue;
+      // A clock that was put back tells nothing of when a stock was used.
+      if (Math.abs(now - stock.usedAt) < stock.idleMs && beyondMost-- <= 0) continue;
       if (stock.isEmpty) {
         this.#stocks.delete(key);
         continue;
