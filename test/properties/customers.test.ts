@@ -11,6 +11,7 @@ import { homeOf, type Scope } from "../../worker/core/scope.ts";
 import { makeEscrow } from "../../worker/store/escrow.ts";
 import { ObjectSqlite } from "../support/object-sqlite.ts";
 import { ORG, rowOf, TEAM } from "../support/settle-row.ts";
+import { numbers } from "../support/numbers.ts";
 
 /** ROUTERO_CUSTOMERS=10000 asks for the long form, which says what it took. */
 const CUSTOMERS = Number(process.env["ROUTERO_CUSTOMERS"] ?? 400);
@@ -80,15 +81,6 @@ const accountOf = (at: number) =>
   });
 
 const customer = (n: number): Scope => ({ kind: "customer", id: `customer-${n}` });
-
-/** The same numbers each time. */
-function numbers(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
 
 beforeEach(() => {
   vi.useFakeTimers({

@@ -9,9 +9,11 @@ import { DEFAULT_TIERS } from "../../worker/core/limits.ts";
 import type { Limits } from "../../worker/core/limits.ts";
 import { homeOf, portion, scopeKey } from "../../worker/core/scope.ts";
 import type { Scope } from "../../worker/core/scope.ts";
+import { pause } from "../../worker/core/time.ts";
 import { makeEscrow } from "../../worker/store/escrow.ts";
 import { LedgerHomes } from "../support/ledger-homes.ts";
 import { ORG, rowOf } from "../support/settle-row.ts";
+import { numbers } from "../support/numbers.ts";
 
 /** ROUTERO_STORM_RUNS asks for more; ROUTERO_SEED chooses others. */
 const RUNS = Number(process.env["ROUTERO_STORM_RUNS"] ?? 12);
@@ -169,12 +171,12 @@ class Storm {
     if (first === null) return;
     this.requests.push(request);
     this.check();
-    await later(this.#below(2_000));
+    await pause(this.#below(2_000));
     if (here() && a % 4 === 0 && Date.now() - request.startedAt < LONGEST_MS - 4_000) {
       await hold({ ...max, cost: max.cost + 40, tokens: max.tokens + 80 });
       this.check();
     }
-    await later(this.#below(1_500));
+    await pause(this.#below(1_500));
     if (!here()) return;
     request.state = "ended";
     if (a % 7 === 0) return void account.release(first.holdId);
@@ -195,7 +197,7 @@ class Storm {
     const rest = { model: "m", endpoint: "chat", stream: false, decidedAt: startedAt };
     const port = this.homes.port(teamId);
     const tell = async (): Promise<void> => {
-      await later(5_000);
+      await pause(5_000);
       await port.settleAbandoned({ requestId, ...payer, leases, ...rest }).catch(tell);
     };
     void tell();
@@ -260,19 +262,6 @@ class Storm {
       }),
     );
   }
-}
-
-function later(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/** The same numbers each time. */
-function numbers(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
 }
 
 beforeEach(() => {

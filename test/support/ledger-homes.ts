@@ -4,6 +4,7 @@ import { HoldQueue } from "../../durable-objects/ledger-queue.ts";
 import { makeLedgerSink } from "../../durable-objects/ledger-sink.ts";
 import type { LedgerPort } from "../../worker/core/account.ts";
 import type { Definition } from "../../worker/core/limits.ts";
+import { pause } from "../../worker/core/time.ts";
 import { LedgerMemory } from "./ledger-memory.ts";
 
 /** What becomes of the calls between isolates and ledgers, and among ledgers. */
@@ -78,7 +79,7 @@ export class LedgerHomes {
     const fate = below(100) < faults ? FATES[below(FATES.length)] : "fine";
     const far = fate === "slow" ? 3_000 : 40;
     if (!alive()) return never();
-    await later(below(far));
+    await pause(below(far));
     if (fate === "lost") throw new Error("No way there.");
     const answer = structuredClone(await work(message));
     if (fate === "twice") {
@@ -86,7 +87,7 @@ export class LedgerHomes {
       const again = async () => void (home.queue === queue && (await work(message)));
       setTimeout(() => void again().catch(() => undefined), below(6_000));
     }
-    await later(below(far));
+    await pause(below(far));
     if (fate === "no answer") throw new Error("No way back.");
     return fate === "hangs" || !alive() ? never() : answer;
   }
@@ -96,10 +97,6 @@ const FATES = ["lost", "no answer", "hangs", "slow", "twice"] as const;
 
 function never(): Promise<never> {
   return new Promise(() => undefined);
-}
-
-function later(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** One ledger, as `durable-objects/ledger.ts` runs it. */

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
+import { SMART_NAMES } from "../routing/smart/dial.ts";
 import { ROUTER_DEFAULTS, routerSettings, shownChains } from "../core/router-settings.ts";
 import type { Chains } from "../core/routing.ts";
 
@@ -82,4 +83,13 @@ export function modelsIn(settings: JsonObject): { at: string; model: string }[] 
 function listed(at: string, names: Json | undefined): { at: string; model: string }[] {
   const list = Array.isArray(names) ? names : [names];
   return list.flatMap((model) => (typeof model === "string" ? [{ at, model }] : []));
+}
+
+export function aliasesIn({ model_group_alias: aliases }: JsonObject): JsonObject {
+  return isJsonObject(aliases) ? aliases : {};
+}
+
+/** True of a name that is no model itself: all of them, an alias, or the router's own. */
+export function standsForOthers(settings: JsonObject, name: string): boolean {
+  return name === "*" || SMART_NAMES.includes(name) || Object.hasOwn(aliasesIn(settings), name);
 }

@@ -1,8 +1,7 @@
 import * as z from "zod";
 import { shownOrgId } from "../../core/ids.ts";
-import { isJsonObject, type JsonObject } from "../../core/json.ts";
+import type { JsonObject } from "../../core/json.ts";
 import { routerSettings, unknownSettings } from "../../core/router-settings.ts";
-import { SMART_NAMES } from "../../routing/smart/dial.ts";
 import { groupsAmong } from "../../store/deployments.ts";
 import { findOrg, mergeRouterSettings, type OrgRow } from "../../store/orgs.ts";
 import type { AdminContext } from "../context.ts";
@@ -23,7 +22,9 @@ import {
 import { readWebhook } from "../../store/webhooks.ts";
 import {
   litellmSettings,
+  aliasesIn,
   modelsIn,
+  standsForOthers,
   routerPartOf,
   settingFields,
   shownSettings,
@@ -62,10 +63,6 @@ export async function changeRouting(
     ],
   });
   return after;
-}
-
-function aliasesIn({ model_group_alias: aliases }: JsonObject): JsonObject {
-  return isJsonObject(aliases) ? aliases : {};
 }
 
 function merged(before: JsonObject, patch: JsonObject): JsonObject {
@@ -170,13 +167,8 @@ async function unknownModels(
     ctx.orgId,
     named.map(({ model }) => model),
   );
-  const aliases = aliasesIn(after);
   const standsForNothing = (model: string) =>
-    model !== "*" &&
-    !known.has(model) &&
-    !isKnown(model) &&
-    !SMART_NAMES.includes(model) &&
-    !Object.hasOwn(aliases, model);
+    !known.has(model) && !isKnown(model) && !standsForOthers(after, model);
   return named
     .filter(({ model }) => standsForNothing(model))
     .map(({ at, model }) => `${at}: ${model}`.slice(0, 300))

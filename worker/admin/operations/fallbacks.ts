@@ -8,9 +8,14 @@ import { invalidField } from "../faults.ts";
 import { alias, ORG, reference } from "../fields.ts";
 import { isKnown } from "../new-model.ts";
 import { notFound, operation } from "../operation.ts";
-import { FALLBACK_TYPE_NAMES, FALLBACK_TYPES, type FallbackType } from "../routing-settings.ts";
+import {
+  aliasesIn,
+  FALLBACK_TYPE_NAMES,
+  FALLBACK_TYPES,
+  standsForOthers,
+  type FallbackType,
+} from "../routing-settings.ts";
 import { changeRouting, routedOrg } from "./config.ts";
-import { SMART_NAMES } from "../../routing/smart/dial.ts";
 
 const type = z
   .enum(FALLBACK_TYPE_NAMES)
@@ -32,16 +37,6 @@ const EXAMPLE = {
 function chainsOf(row: OrgRow, which: FallbackType): Record<string, string[]> {
   const chains = row.config.router_settings?.[FALLBACK_TYPES[which]];
   return isJsonObject(chains) ? (chains as Record<string, string[]>) : {};
-}
-
-/** A name that is no model itself: all of them, an alias, or the router's own. */
-function standsFor(row: OrgRow, name: string): boolean {
-  return name === "*" || SMART_NAMES.includes(name) || isAlias(row, name);
-}
-
-function isAlias({ config }: OrgRow, name: string): boolean {
-  const aliases = config.router_settings?.["model_group_alias"];
-  return isJsonObject(aliases) && Object.hasOwn(aliases, name);
 }
 
 /** Stores one kind of chains as they shall be. */
@@ -77,11 +72,16 @@ const create = operation({
       throw invalidField(["fallback_models"], "A model can't be its own fallback");
     }
     const known = await groupsAmong(ctx.deps.db, ctx.orgId, [model, ...list]);
-    if (!known.has(model) && !isKnown(model) && !standsFor(row, model)) {
+    if (
+      !known.has(model) &&
+      !isKnown(model) &&
+      !standsForOthers(row.config.router_settings ?? {}, model)
+    ) {
       throw invalidField(["model"], "There is no such model: GET /model_group/info lists them");
     }
+    const aliases = aliasesIn(row.config.router_settings ?? {});
     const unknown = list.findIndex(
-      (name) => !known.has(name) && !isKnown(name) && !isAlias(row, name),
+      (name) => !known.has(name) && !isKnown(name) && !Object.hasOwn(aliases, name),
     );
     if (unknown >= 0) {
       throw invalidField(
